@@ -1,0 +1,33 @@
+"""Errors that a user can act on. The command line prints their text alone, without a traceback."""
+
+
+class ArtclusterError(Exception):
+    """Something went wrong that the message explains and says how to mend (exit code 1)."""
+
+
+class UsageError(ArtclusterError, ValueError):
+    """A wrong argument, option or config value (exit code 2)."""
+
+
+class ArchiveError(ArtclusterError):
+    """The archive cannot be listed or read: an I/O fault, never a fault of one picture's bytes."""
+
+
+class StoreError(ArtclusterError):
+    """The store cannot be read or written, or is not a store."""
+
+
+class LeaseHeldError(StoreError):
+    """Another job writes what this one wants to write."""
+
+
+class FencedError(StoreError):
+    """This job's lease passed to a successor while it was not looking; it must not commit."""
+
+
+class StalledError(ArtclusterError):
+    """No progress for too long; the message names the stage that stands still."""
+
+
+class RejectShareError(ArtclusterError):
+    """More images were rejected than the set share allows (exit code 3)."""

@@ -1,0 +1,208 @@
+"""Names and types of every table of the store: the vocabulary that all rooms share.
+
+All timestamps are UTC microseconds. Strings that name bytes (`content_id`) are lower-case
+hexadecimal SHA-256. Lists are plain Arrow lists, which DuckDB, Polars, Spark and pandas read alike.
+"""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+FORMAT_VERSION = 1
+
+_TIME = pa.timestamp("us", tz="UTC")
+
+
+@dataclass(frozen=True)
+class Table:
+    """One Delta table: its name, columns, and the columns its files are partitioned by."""
+
+    name: str
+    schema: pa.Schema
+    partition_by: tuple[str, ...] = ()
+
+
+def _column(name: str, kind: pa.DataType, meaning: str, *, nullable: bool = True) -> pa.Field:
+    return pa.field(name, kind, nullable, metadata={"comment": meaning})
+
+
+IMAGES = Table(
+    "images",
+    pa.schema(
+        [
+            _column("archive_id", pa.string(), "The archive the path belongs to"),
+            _column("path", pa.string(), "Path relative to the archive's root, '/' between folders"),
+            _column("uri", pa.string(), "Where the bytes lie, without credentials"),
+            _column("scan_id", pa.int64(), "The scan that first saw this state of the path"),
+            _column("size_bytes", pa.int64(), "Size in the listing"),
+            _column("version", pa.string(), "Change marker of the listing: etag, else mtime"),
+            _column("content_id", pa.string(), "SHA-256 of the bytes; null where never fetched"),
+            _column("width", pa.int32(), "Pixels after EXIF rotation; null where not decoded"),
+            _column("height", pa.int32(), "Pixels after EXIF rotation; null where not decoded"),
+            _column("format", pa.string(), "Format by content: JPEG, PNG, …"),
+            _column("status", pa.string(), "ok, rejected or removed"),
+            _column("stage", pa.string(), "For a reject: the stage that refused it"),
+            _column("reason", pa.string(), "For a reject: a code such as not-an-image, truncated"),
+            _column("detail", pa.string(), "For a reject: the decoder's words"),
+            _column("pixel_policy", pa.string(), "The pixel policy that the status was found under"),
+            _column("seen_at", _TIME, "When the row was written"),
+        ]
+    ),
+)
+
+EMBEDDERS = Table(
+    "embedders",
+    pa.schema(
+        [
+            _column("embedder_id", pa.string(), "Name and hash of the contract"),
+            _column("name", pa.string(), "The embedder's name, such as densenet121"),
+            _column("dim", pa.int32(), "Length of its vectors"),
+            _column("contract", pa.string(), "The whole contract as JSON"),
+            _column("engine", pa.string(), "Engine and library versions at first use, JSON"),
+            _column("created_at", _TIME, "When the row was written"),
+        ]
+    ),
+)
+
+EMBEDDINGS = Table(
+    "embeddings",
+    pa.schema(
+        [
+            _column("embedder_id", pa.string(), "The embedder that made the vector"),
+            _column("content_id", pa.string(), "SHA-256 of the image's bytes"),
+            _column("region", pa.string(), "'' for the whole image, else a face's or slice's key"),
+            _column("embedding", pa.list_(pa.float32()), "The vector"),
+        ]
+    ),
+    ("embedder_id",),
+)
+
+MODELS = Table(
+    "models",
+    pa.schema(
+        [
+            _column("model_id", pa.string(), "Name and hash of what the model was made from"),
+            _column("method", pa.string(), "delius, kmeans, …"),
+            _column("k", pa.int32(), "Number of clusters asked for"),
+            _column("embedder_id", pa.string(), "The only embedder whose vectors it takes"),
+            _column("config", pa.string(), "Resolved settings as JSON, without secrets"),
+            _column("training", pa.string(), "Metrics of training as JSON: losses, label changes"),
+            _column("path", pa.string(), "Folder of its files, relative to the store"),
+            _column("created_at", _TIME, "When the row was written"),
+        ]
+    ),
+)
+
+ASSIGNMENTS = Table(
+    "assignments",
+    pa.schema(
+        [
+            _column("model_id", pa.string(), "The model that assigned"),
+            _column("content_id", pa.string(), "SHA-256 of the image's bytes"),
+            _column("region", pa.string(), "'' for the whole image, else a face's or slice's key"),
+            _column("cluster", pa.int32(), "Cluster number; -1 is noise"),
+            _column("confidence", pa.float32(), "Student-t membership of the cluster, 0 to 1"),
+            _column("margin", pa.float32(), "Confidence less that of the second cluster, 0 to 1"),
+            _column("distance", pa.float32(), "Distance to the centroid in the model's space"),
+            _column("second_cluster", pa.int32(), "The next best cluster"),
+            _column("low_confidence", pa.bool_(), "Confidence below the model's fitted quantile"),
+            _column("outlier", pa.bool_(), "Beyond its cluster's 99th percentile of distance"),
+        ]
+    ),
+    ("model_id",),
+)
+
+RUNS = Table(
+    "runs",
+    pa.schema(
+        [
+            _column("run_id", pa.string(), "Hash of config, parent, scan and metadata version"),
+            _column("parent", pa.string(), "The run this one follows; null for a first run"),
+            _column("archive_id", pa.string(), "The archive that was clustered"),
+            _column("scan_id", pa.int64(), "The scan whose images the run covers"),
+            _column("model_id", pa.string(), "The model applied"),
+            _column("embedder_id", pa.string(), "The embedder of the vectors"),
+            _column("metadata_version", pa.string(), "Version of the metadata; '' without any"),
+            _column("images", pa.int64(), "Images covered: paths with an assignment"),
+            _column("config", pa.string(), "Resolved config as JSON, without secrets"),
+            _column("metrics", pa.string(), "Metrics as JSON"),
+            _column("versions", pa.string(), "Library versions as JSON"),
+            _column("timings", pa.string(), "Seconds a stage as JSON"),
+            _column("created_at", _TIME, "When the run was committed"),
+        ]
+    ),
+)
+
+CLUSTERS = Table(
+    "clusters",
+    pa.schema(
+        [
+            _column("run_id", pa.string(), "The run"),
+            _column("cluster", pa.int32(), "Cluster number; -1 is noise"),
+            _column("size", pa.int64(), "Distinct contents in the cluster"),
+            _column("medoids", pa.list_(pa.string()), "content_ids nearest to the centroid"),
+            _column("terms", pa.list_(pa.string()), "Over-represented metadata values"),
+        ]
+    ),
+    ("run_id",),
+)
+
+LINEAGE = Table(
+    "lineage",
+    pa.schema(
+        [
+            _column("run_id", pa.string(), "The later run"),
+            _column("old_cluster", pa.int32(), "Cluster in the parent run; null if born"),
+            _column("new_cluster", pa.int32(), "Cluster in this run; null if died"),
+            _column("overlap", pa.int64(), "Members they share"),
+            _column("kind", pa.string(), "kept, split, merged, born or died"),
+        ]
+    ),
+    ("run_id",),
+)
+
+PROJECTIONS = Table(
+    "projections",
+    pa.schema(
+        [
+            _column("model_id", pa.string(), "The model whose space was projected"),
+            _column("content_id", pa.string(), "SHA-256 of the image's bytes"),
+            _column("region", pa.string(), "'' for the whole image, else a face's or slice's key"),
+            _column("x", pa.float32(), "Horizontal position"),
+            _column("y", pa.float32(), "Vertical position"),
+        ]
+    ),
+    ("model_id",),
+)
+
+CLUSTER_NAMES = Table(
+    "cluster_names",
+    pa.schema(
+        [
+            _column("run_id", pa.string(), "The run in which the name was given"),
+            _column("cluster", pa.int32(), "Cluster number"),
+            _column("name", pa.string(), "The name"),
+            _column("who", pa.string(), "Who gave it"),
+            _column("at", _TIME, "When it was given"),
+        ]
+    ),
+)
+
+TABLES = {
+    table.name: table
+    for table in (
+        IMAGES,
+        EMBEDDERS,
+        EMBEDDINGS,
+        MODELS,
+        ASSIGNMENTS,
+        RUNS,
+        CLUSTERS,
+        LINEAGE,
+        PROJECTIONS,
+        CLUSTER_NAMES,
+    )
+}
+"""Every table with fixed columns. `metadata` has the user's own columns beside these keys:"""
+
+METADATA_KEYS = ("archive_id", "path", "source", "metadata_version")
