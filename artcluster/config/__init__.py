@@ -1,0 +1,21 @@
+"""What can be set: one model a stage, checked when loaded, from YAML and overrides."""
+
+from artcluster.config.archive import ArchiveSettings, MetadataSettings
+from artcluster.config.cluster import ClusterSettings, DecSettings, PretrainSettings
+from artcluster.config.embed import EmbedSettings
+from artcluster.config.images import ImageSettings
+from artcluster.config.job import Config, StoreSettings
+from artcluster.config.load import load_config
+
+__all__ = [
+    "ArchiveSettings",
+    "ClusterSettings",
+    "Config",
+    "DecSettings",
+    "EmbedSettings",
+    "ImageSettings",
+    "MetadataSettings",
+    "PretrainSettings",
+    "StoreSettings",
+    "load_config",
+]

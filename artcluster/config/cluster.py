@@ -1,0 +1,63 @@
+"""What can be set about clustering."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from artcluster.config.base import Settings
+
+
+class PretrainSettings(Settings):
+    """Pre-training of an autoencoder. Whichever of epochs and min_steps is more counts."""
+
+    epochs: Annotated[int, Field(ge=1)] = 200
+    min_steps: Annotated[int, Field(ge=0)] = 2000
+    """An archive too small for the epochs to add up to this many steps trains longer."""
+    max_steps: Annotated[int, Field(ge=1)] | None = None
+    """A budget: training stops there, and the run says so."""
+    batch_size: Annotated[int, Field(ge=1)] = 256
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+
+
+class DecSettings(Settings):
+    """DEC's refinement (DELIUS: t = 140, δ = 0.001)."""
+
+    hidden: tuple[int, ...] = (500, 500, 2000)
+    """Widths of the encoder's hidden layers; the decoder mirrors them."""
+    code_dim: Annotated[int, Field(ge=1)] = 10
+    initialisation: Literal["glorot", "normal-0.01"] = "glorot"
+    """`normal-0.01` is the paper's N(0, 0.01); it collapses on small archives."""
+    refresh_every: Annotated[int, Field(ge=1)] = 140
+    """Iterations between two refreshes of the target distribution, t."""
+    tolerance: Annotated[float, Field(ge=0)] = 1e-3
+    """Stop once fewer than this share of labels changed between refreshes, δ."""
+    max_iterations: Annotated[int, Field(ge=1)] = 20_000
+    batch_size: Annotated[int, Field(ge=1)] = 256
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    guard_margin: Annotated[float, Field(ge=0)] = 0.05
+    """Refinement is discarded where its silhouette in the embedder's space falls this far below
+    that of the seeds."""
+
+
+class ClusterSettings(Settings):
+    """The method, the number of clusters, and the means."""
+
+    method: Literal["delius", "ae-kmeans", "kmeans"] = "delius"
+    k: Annotated[int, Field(ge=2)] = 8
+    seed: Annotated[int, Field(ge=0)] = 0
+    restarts: Annotated[int, Field(ge=1)] = 20
+    """k-means restarts; the best inertia is kept."""
+    scaling: Literal["none", "unit"] = "none"
+    """`unit` scales every embedding to length one first."""
+    max_training_vectors: Annotated[int, Field(ge=100)] = 1_000_000
+    """Models are fitted on at most so many distinct contents, a sample recorded with the run."""
+    max_silhouette_vectors: Annotated[int, Field(ge=100)] = 100_000
+    """Silhouettes are exact up to here and computed on a sample past it."""
+    workers: Annotated[int, Field(ge=1)] | None = None
+    """Ray Train workers; by default in-process for small archives, else one a GPU or CPU."""
+    use_gpu: bool | None = None
+    """Train on GPUs; by default where there are any."""
+    pretrain: PretrainSettings = PretrainSettings()
+    dec: DecSettings = DecSettings()
+    labels: tuple[str, ...] = ()
+    """Metadata columns that metrics compare the clusters with. Training never sees them."""

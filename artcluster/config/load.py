@@ -1,0 +1,97 @@
+"""Loading a config: YAML, then `a.b=c` overrides, then flags; an error names the field."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from artcluster.config.job import Config
+from artcluster.errors import UsageError
+
+
+def load_config(
+    path: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    flags: Mapping[str, Any] | None = None,
+) -> Config:
+    """Return the resolved config.
+
+    Args:
+        path: A YAML file with the sections of `Config`, or None.
+        overrides: `section.field=value` strings; values are read as YAML.
+        flags: Dotted names to values, from command-line flags; None values are left out.
+
+    Raises:
+        UsageError: The file, an override or a value is not as expected; names the field.
+
+    >>> load_config(overrides=["cluster.k=5"]).cluster.k
+    5
+    >>> load_config(overrides=["cluster.k=many"])
+    Traceback (most recent call last):
+    ...
+    artcluster.errors.UsageError: cluster.k: Input should be a valid integer, unable to parse \
+string as an integer (got 'many')
+    """
+    values = _read_yaml(Path(path)) if path is not None else {}
+    for override in overrides:
+        name, equals, text = override.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--set expects section.field=value, got {override!r}")
+        try:
+            _put(values, name, yaml.safe_load(text))
+        except yaml.YAMLError as error:
+            raise UsageError(f"--set {name}: {text!r} is not a value in YAML: {error}") from None
+    for name, value in (flags or {}).items():
+        if value is not None:
+            _put(values, name, value)
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(_explain(error)) from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"config {path}: {error.strerror or error}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"config {path} is not YAML: {error}") from None
+    if loaded is None:
+        return {}
+    if not isinstance(loaded, dict):
+        raise UsageError(f"config {path}: expected sections such as `embed:`, got {loaded!r:.80}")
+    return loaded
+
+
+def _put(values: dict[str, Any], name: str, value: Any) -> None:
+    *sections, field = name.split(".")
+    for section in sections:
+        inner = values.setdefault(section, {})
+        if not isinstance(inner, dict):
+            raise UsageError(f"{name}: {section!r} is not a section of the config")
+        values = inner
+    values[field] = value
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        field = ".".join(str(part) for part in problem["loc"]) or "config"
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"{field}: no such setting; {_choices(problem['loc'][:-1])}")
+        elif "options" in problem["loc"]:
+            lines.append(f"{field}: {problem['msg']}")
+        else:
+            lines.append(f"{field}: {problem['msg']} (got {problem['input']!r:.80})")
+    return "\n".join(lines)
+
+
+def _choices(section: tuple[int | str, ...]) -> str:
+    model: Any = Config
+    for name in section:
+        model = model.model_fields[name].annotation
+    where = f"settings of {'.'.join(map(str, section))}" if section else "sections"
+    return f"{where} are {', '.join(model.model_fields)}"
