@@ -1,0 +1,131 @@
+"""DCEC-Paint's convolutional autoencoder: three strided convolutions, a code, and their mirror."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+
+class SameConv2d(nn.Module):
+    """A stride-2 convolution padded as Keras pads `same`: the odd zero goes below and right.
+
+    Halves a map of even height and width. torch's own symmetric padding would shift the map.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
+        super().__init__()
+        before = (kernel - 2) // 2
+        after = kernel - 2 - before
+        self.pad = nn.ZeroPad2d((before, after, before, after))
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride=2)
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Map (N, inputs, H, W) to (N, outputs, H/2, W/2)."""
+        out: torch.Tensor = self.conv(self.pad(maps))
+        return out
+
+
+class SameConvTranspose2d(nn.Module):
+    """The adjoint of `SameConv2d`: doubles height and width, as Keras's Conv2DTranspose does."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
+        super().__init__()
+        self.conv = nn.ConvTranspose2d(inputs, outputs, kernel, stride=2, padding=(kernel - 2) // 2)
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Map (N, inputs, H, W) to (N, outputs, 2·H, 2·W)."""
+        height, width = 2 * maps.shape[2], 2 * maps.shape[3]
+        out: torch.Tensor = self.conv(maps)
+        return out[:, :, :height, :width]
+
+
+class ConvolutionalAutoencoder(nn.Module):
+    """DCEC-Paint's autoencoder; its `encoder` is the embedder `cae`.
+
+    At its published size (128 px, 32 code units) it has 2,384,931 parameters, 1,176,160 of them
+    in the encoder: conv 2,432 + 51,264 + 73,856, dense 1,048,608; decoder: dense 1,081,344,
+    transposed conv 73,792 + 51,232 + 2,403.
+
+    Source: Castellano and Vessio 2021, "Deep convolutional embedding for digitized painting
+    clustering", §3. The paper leaves the ends open; as in the DCEC authors' network the code and
+    the reconstruction are linear and every other layer is followed by the nonlinearity, here ELU.
+
+    Args:
+        input_px: Height and width of the images; a multiple of 8.
+        channels: Colour channels of the images.
+        filters: Filters of the three convolutions.
+        code: Length of the code.
+        seed: Seeds the weights, which are drawn as Keras draws them by default: Glorot uniform,
+            biases zero.
+
+    Raises:
+        ValueError: `input_px` is not a positive multiple of 8, or `filters` are not three.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_px: int = 128,
+        channels: int = 3,
+        filters: Sequence[int] = (32, 64, 128),
+        code: int = 32,
+        seed: int = 0,
+    ) -> None:
+        if input_px <= 0 or input_px % 8:
+            raise ValueError(
+                f"input_px must be a positive multiple of 8, got {input_px}: "
+                "three convolutions halve the image three times"
+            )
+        if len(filters) != 3:
+            raise ValueError(f"filters must be three numbers, got {tuple(filters)}")
+        super().__init__()
+        first, second, third = filters
+        side = input_px // 8
+        self.input_px = input_px
+        self.code = code
+        self.encoder = nn.Sequential(
+            SameConv2d(channels, first, 5),
+            nn.ELU(),
+            SameConv2d(first, second, 5),
+            nn.ELU(),
+            SameConv2d(second, third, 3),
+            nn.ELU(),
+            nn.Flatten(),
+            nn.Linear(third * side * side, code),
+        )
+        self.decoder = nn.Sequential(
+            nn.Linear(code, third * side * side),
+            nn.ELU(),
+            nn.Unflatten(1, (third, side, side)),
+            SameConvTranspose2d(third, second, 3),
+            nn.ELU(),
+            SameConvTranspose2d(second, first, 5),
+            nn.ELU(),
+            SameConvTranspose2d(first, channels, 5),
+        )
+        initialise_glorot(self, seed)
+
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Encode and reconstruct.
+
+        Args:
+            pixels: Float (N, channels, input_px, input_px) in [0, 1].
+
+        Returns:
+            The code (N, code) and the reconstruction, of the pixels' shape and not clipped.
+        """
+        code: torch.Tensor = self.encoder(pixels)
+        return code, self.decoder(code)
+
+
+def initialise_glorot(network: nn.Module, seed: int) -> None:
+    """Draw all weights from Glorot's uniform distribution and set biases to zero, in place.
+
+    Source: Glorot and Bengio 2010, Eq. 16; the default of Keras's Conv2D and Dense.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.xavier_uniform_(module.weight, generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
