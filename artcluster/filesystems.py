@@ -1,5 +1,6 @@
 """Filesystems of fsspec and pyarrow for a location's URI and resolved storage options."""
 
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +19,7 @@ def open_fsspec(uri: str, protocol: str, options: Mapping[str, str]) -> tuple[An
     """
     import fsspec
 
-    address = uri
+    address = uri.replace("abfss://", "abfs://", 1) if protocol == "abfss" else uri
     arguments = fsspec_arguments(protocol, options) if "::" not in uri else _chained(uri, options)
     if protocol in ("http", "https"):
         query = arguments.pop("query", None)
@@ -27,7 +28,7 @@ def open_fsspec(uri: str, protocol: str, options: Mapping[str, str]) -> tuple[An
         if "::" in uri:
             filesystem, path = fsspec.core.url_to_fs(uri, **arguments)
             return filesystem, str(path)
-        kind = fsspec.get_filesystem_class(protocol)
+        kind = fsspec.get_filesystem_class(address.split("://", 1)[0] if "://" in uri else protocol)
         return kind(**_login(kind, address, arguments)), str(kind._strip_protocol(address))
     except ImportError as missing:
         extra = _EXTRAS.get(protocol)
@@ -47,13 +48,12 @@ def fsspec_arguments(protocol: str, options: Mapping[str, str]) -> dict[str, Any
     if family == "AZURE":
         return credentials.for_adlfs(options)
     if protocol in ("http", "https") and "username" in options:
-        import aiohttp
-
         rest: dict[str, Any] = {
             key: value for key, value in options.items() if key not in ("username", "password")
         }
-        login = aiohttp.BasicAuth(options["username"], options.get("password", ""))
-        return rest | {"client_kwargs": {"auth": login}}
+        login = f"{options['username']}:{options.get('password', '')}".encode()
+        header = f"Basic {b64encode(login).decode()}"
+        return rest | {"client_kwargs": {"headers": {"Authorization": header}}}
     return dict(options) if protocol != "file" else {}
 
 

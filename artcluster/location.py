@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, LocalStore, S3Store
 
 from artcluster import credentials
@@ -129,6 +130,7 @@ class Location:
 
         Raises:
             StoreError: The protocol has no conditional put, or the local folder does not exist.
+            UsageError: The storage options are unknown, incomplete or malformed.
         """
         if self.is_local:
             if not create and not Path(self.uri).is_dir():
@@ -140,15 +142,19 @@ class Location:
         arguments: dict[str, Any] = {"config": config, "client_options": client}
         if prefix:
             arguments["prefix"] = prefix
-        if family == "GOOGLE":
-            return GCSStore(bucket, **arguments)
-        if family == "AZURE":
-            return AzureStore(bucket, **arguments)
-        if "AWS_ACCESS_KEY_ID" not in config and not credentials.truth(
-            config.get("AWS_SKIP_SIGNATURE")
-        ):
-            arguments |= credentials.profile()
-        return S3Store(bucket, **arguments)
+        try:
+            if family == "GOOGLE":
+                return GCSStore(bucket, **arguments)
+            if family == "AZURE":
+                return AzureStore(bucket, **arguments)
+            if "AWS_ACCESS_KEY_ID" not in config and not credentials.truth(
+                config.get("AWS_SKIP_SIGNATURE")
+            ):
+                arguments |= credentials.profile()
+            return S3Store(bucket, **arguments)
+        except (BaseError, ValueError) as wrong:
+            reason = redact(str(wrong).split("\n", 1)[0])
+            raise UsageError(f"Storage options for {self}: {reason}") from None
 
     def delta_uri(self) -> str:
         """Return the URI as delta-rs reads it.
@@ -198,8 +204,8 @@ class Location:
         if family is None or "::" in self.uri:
             raise StoreError(
                 f"A store cannot lie at {redact(self.uri)!r}: {self.protocol}:// cannot create a "
-                "file only if it is absent. Expected a local folder, s3://, gs://, az:// or abfss://. "
-                "Archives can be read from there."
+                "file only if it is absent. Expected a local folder, s3://, gs://, az:// or "
+                "abfss://. Archives can be read from there."
             )
         return family
 
