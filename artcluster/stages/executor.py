@@ -1,13 +1,17 @@
 """What a stage asks of the machines it runs on. Two executors answer: in-process, and Ray."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
-from artcluster.training.worker import Worker
+if TYPE_CHECKING:  # torch takes seconds to import, and most worker processes never need it
+    from artcluster.location import Location
+    from artcluster.training.worker import Worker
 
 T = TypeVar("T")
 
@@ -20,9 +24,10 @@ class Step:
     """One step of a stream: a function from item to item, made once in each worker process.
 
     Attributes:
-        name: Names the step in progress, logs and the watchdog's message.
-        make: Picklable; called once a worker process, returns the function to apply.
-        cpus: CPUs that one worker of the step takes.
+        name: Names the step in progress, logs and the watchdog's message; distinct in a stream.
+        make: Picklable; called once a worker process, returns the function to apply. Arrays in
+            the item it is given may be read-only: they lie in shared memory.
+        cpus: CPUs that one worker of the step takes, and the threads its libraries may use.
         gpus: GPUs that one worker takes; above zero the workers are actors.
         workers: None for tasks that spread as far as CPUs allow; (min, max) for a pool of actors,
             which keep what `make` loaded between items.
@@ -52,10 +57,14 @@ class Claims(Protocol):
     def claim(self, part_id: str, content_ids: Sequence[str]) -> np.ndarray:
         """Claim contents for a part.
 
-        A part asking again (a retried task) is granted what it was granted before.
+        A part asking again (a retried task) is granted what it was granted before. A content
+        named twice by one part is granted twice: a part sorts out its own doubles.
 
         Returns:
             int8 array of `Claim` values, one a content.
+
+        Raises:
+            ArtclusterError: The registry was lost with the machine that held it.
         """
         ...
 
@@ -69,8 +78,31 @@ class Resources:
     nodes: int
 
 
+@dataclass(frozen=True)
+class StepProgress:
+    """How far a step of the running stream is.
+
+    Attributes:
+        started: Items taken up; an item tried again after a crash counts again.
+        finished: Items done.
+        seconds: Time spent in the step's function, summed over workers.
+    """
+
+    started: int = 0
+    finished: int = 0
+    seconds: float = 0.0
+
+
 class Executor(Protocol):
-    """Runs streams and training loops."""
+    """Runs streams and training loops. One stream at a time."""
+
+    def start(self) -> None:
+        """Begin to get ready in the background, so that listing and planning overlap with it."""
+        ...
+
+    def close(self) -> None:
+        """Stop what the executor started itself; a cluster that it joined goes on."""
+        ...
 
     def resources(self) -> Resources:
         """Return the CPUs, GPUs and nodes at hand."""
@@ -81,10 +113,18 @@ class Executor(Protocol):
     ) -> Iterator[Item]:
         """Pass every item through the steps and yield results in the order they finish.
 
+        A crashed worker's item is tried again, so a step may see an item more than once; every
+        item comes out once.
+
         Raises:
             StalledError: No step finished an item for `stall_timeout_s`; names the step.
+            StepError: A step raised something unforeseen, or an item kills its workers.
             ArtclusterError: As raised by a step.
         """
+        ...
+
+    def progress(self) -> Mapping[str, StepProgress]:
+        """Return how far each step of the running (or last) stream is, by the step's name."""
         ...
 
     def claims(self, committed: Iterable[Sequence[str]]) -> Claims:
@@ -99,13 +139,17 @@ class Executor(Protocol):
         workers: int,
         use_gpu: bool,
         name: str,
-        checkpoint_uri: str,
+        checkpoint_uri: str | Location,
     ) -> T:
         """Run a training loop on `workers` ranks and return what rank 0 returned.
 
         `data` are the virtual shards: arrays, or picklable functions that load one where it is
         needed. Rank r owns shards r, r + world, r + 2·world, …, and is handed those alone.
         A loop that died is started again and finds its last checkpoint, in this job or in the
-        next one of the same `name`.
+        next one of the same `name`. Checkpoints lie at `checkpoint_uri`/`name`.
+
+        Raises:
+            ArtclusterError: As raised by the loop, or the workers do not fit on the machines.
+            StepError: The loop raised something unforeseen, or its workers died too often.
         """
         ...

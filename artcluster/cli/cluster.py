@@ -1,0 +1,47 @@
+"""`artcluster cluster`: vectors in, clusters out."""
+
+from typing import Any
+
+import click
+
+from artcluster.cli.options import (
+    cluster_options,
+    config_options,
+    executor_option,
+    resolve_config,
+)
+from artcluster.cli.session import open_job
+from artcluster.cli.show import show
+from artcluster.stages.cluster import cluster_archive
+
+_EPILOG = """\b
+Examples:
+  artcluster cluster store/ --method kmeans --k 20
+  artcluster cluster store/ --method delius --k 8 --label style --label genre
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("store")
+@click.option("--archive-id", metavar="NAME", help="Which archive, where the store has several.")
+@click.option("--backbone", metavar="NAME", help="Whose vectors, where the store has several.")
+@cluster_options
+@click.option("--force", is_flag=True, help="Make another run where this one exists already.")
+@executor_option
+@config_options
+def cluster(
+    store: str,
+    archive_id: str | None,
+    force: bool,
+    executor: str,
+    config_file: str | None,
+    overrides: tuple[str, ...],
+    storage_options: tuple[str, ...],
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Cluster what STORE holds embeddings of."""
+    config = resolve_config(config_file, overrides, storage_options, flags)
+    with open_job(config, store, executor, create=False) as job:
+        clustered = cluster_archive(job, archive_id, force=force)
+    show([clustered], as_json)

@@ -1,0 +1,55 @@
+"""`artcluster embed`: images in, vectors out."""
+
+from typing import Any
+
+import click
+
+from artcluster.cli.options import (
+    archive_options,
+    config_options,
+    embed_options,
+    executor_option,
+    resolve_config,
+)
+from artcluster.cli.session import open_job
+from artcluster.cli.show import show, show_counts
+from artcluster.location import Location
+from artcluster.stages.embed import embed_archive, plan_archive
+from artcluster.stages.rejects import check_reject_share
+
+_EPILOG = """\b
+Examples:
+  artcluster embed photos/ store/ --backbone resnet50
+  artcluster embed 's3://museum/**/*.tif' s3://museum/store --dry-run
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("images")
+@click.argument("store")
+@archive_options
+@embed_options
+@click.option("--dry-run", is_flag=True, help="List and plan: counts, bytes, expected time.")
+@executor_option
+@config_options
+def embed(
+    images: str,
+    store: str,
+    dry_run: bool,
+    executor: str,
+    config_file: str | None,
+    overrides: tuple[str, ...],
+    storage_options: tuple[str, ...],
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Embed the pictures of IMAGES into STORE, without clustering them."""
+    config = resolve_config(config_file, overrides, storage_options, flags)
+    archive = Location.parse(images, config.archive.options)
+    with open_job(config, store, executor, create=True) as job:
+        if dry_run:
+            show_counts(plan_archive(job, archive), as_json)
+            return
+        embedded = embed_archive(job, archive)
+    show([embedded], as_json)
+    check_reject_share(embedded, config.images.max_reject_share)

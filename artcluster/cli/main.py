@@ -1,0 +1,61 @@
+"""The group of commands, and what their failures print and return."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from artcluster import __version__
+from artcluster.cli.assign import assign
+from artcluster.cli.cluster import cluster
+from artcluster.cli.embed import embed
+from artcluster.cli.run import run
+from artcluster.cli.status import status
+from artcluster.errors import ArtclusterError, RejectShareError, UsageError
+from artcluster.redaction import redact
+
+EXIT_FAILURE, EXIT_USAGE, EXIT_REJECTS, EXIT_INTERRUPTED = 1, 2, 3, 130
+
+_EPILOG = """\b
+Exit codes: 0 done, 1 failure, 2 wrong use, 3 more rejects than allowed,
+130 interrupted. The same command again goes on from the last commit.
+"""
+
+
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="artcluster")
+def artcluster() -> None:
+    """Embed and cluster large image archives: images in, queryable Parquet out."""
+
+
+for command in (run, embed, cluster, assign, status):
+    artcluster.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command line and exit with its code."""
+    sys.exit(_code(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def _code(arguments: list[str]) -> int:
+    try:
+        artcluster.main(arguments, prog_name="artcluster", standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        return EXIT_USAGE
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted; the same command goes on from the last commit", EXIT_INTERRUPTED)
+    except RejectShareError as error:
+        return _fail(str(error), EXIT_REJECTS)
+    except UsageError as error:
+        return _fail(str(error), EXIT_USAGE)
+    except ArtclusterError as error:
+        return _fail(str(error), EXIT_FAILURE)
+    return 0
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"artcluster: {redact(message)}", err=True)
+    return code

@@ -1,0 +1,67 @@
+"""`artcluster run`: images in, clusters out."""
+
+from typing import Any
+
+import click
+
+from artcluster.cli.options import (
+    archive_options,
+    cluster_options,
+    config_options,
+    embed_options,
+    executor_option,
+    resolve_config,
+)
+from artcluster.cli.session import open_job
+from artcluster.cli.show import show, show_counts
+from artcluster.location import Location
+from artcluster.stages.cluster import cluster_archive
+from artcluster.stages.embed import embed_archive, plan_archive
+from artcluster.stages.rejects import check_reject_share
+
+_EPILOG = """\b
+Examples:
+  artcluster run photos/ store/ --k 12
+  artcluster run s3://museum/scans s3://museum/store --metadata works.csv --label style
+  artcluster run photos/ store/ --method kmeans --backbone mobilenet_v2 --dry-run
+  ray job submit --working-dir . -- python jobs/run.py s3://museum/scans s3://museum/store
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("images")
+@click.argument("store")
+@archive_options
+@embed_options
+@cluster_options
+@click.option("--dry-run", is_flag=True, help="List and plan: counts, bytes, expected time.")
+@click.option("--force", is_flag=True, help="Make another run where this one exists already.")
+@executor_option
+@config_options
+def run(
+    images: str,
+    store: str,
+    dry_run: bool,
+    force: bool,
+    executor: str,
+    config_file: str | None,
+    overrides: tuple[str, ...],
+    storage_options: tuple[str, ...],
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Embed the pictures of IMAGES and cluster them into STORE.
+
+    IMAGES is a folder, a bucket, a glob, or a CSV or Parquet list of URIs. STORE is a folder or
+    bucket of its own. What is done already is not done again.
+    """
+    config = resolve_config(config_file, overrides, storage_options, flags)
+    archive = Location.parse(images, config.archive.options)
+    with open_job(config, store, executor, create=True) as job:
+        if dry_run:
+            show_counts(plan_archive(job, archive), as_json)
+            return
+        embedded = embed_archive(job, archive)
+        clustered = cluster_archive(job, embedded.archive_id, force=force)
+    show([embedded, clustered], as_json)
+    check_reject_share(embedded, config.images.max_reject_share)

@@ -1,0 +1,234 @@
+"""Results for people, as tables on standard output, or as one JSON document for machines."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from artcluster.stages.summary import (
+    ArchiveCounts,
+    AssignedImage,
+    ClusterSummary,
+    EmbedSummary,
+    StoreStatus,
+    as_json,
+)
+
+_METRICS = {
+    "silhouette": "silhouette, in the model's space",
+    "silhouette_embedder": "silhouette, in the embedder's space",
+    "calinski_harabasz": "Calinski-Harabasz, in the model's space",
+    "calinski_harabasz_embedder": "Calinski-Harabasz, in the embedder's space",
+    "inertia": "inertia, in the model's space",
+}
+
+
+def show(summaries: Sequence[EmbedSummary | ClusterSummary], json_wanted: bool) -> None:
+    """Print what a job did."""
+    if json_wanted:
+        named = {_name(summary): as_json(summary) for summary in summaries}
+        _print_json(named)
+        return
+    console = _console()
+    for summary in summaries:
+        if isinstance(summary, EmbedSummary):
+            _show_embedding(console, summary)
+        else:
+            _show_clusters(console, summary)
+    seconds: dict[str, float] = {}
+    for summary in summaries:
+        seconds.update(summary.seconds)
+    _rows(console, "Seconds a stage", [(name, f"{spent:.1f}") for name, spent in seconds.items()])
+
+
+def show_counts(counts: ArchiveCounts, json_wanted: bool) -> None:
+    """Print what a dry run found."""
+    if json_wanted:
+        _print_json(as_json(counts))
+        return
+    rows = [
+        ("listed", f"{counts.listed:,} ({_bytes(counts.listed_bytes)})"),
+        ("new", f"{counts.new:,}"),
+        ("changed", f"{counts.changed:,}"),
+        ("unchanged", f"{counts.unchanged:,}"),
+        ("gone", f"{counts.removed:,}"),
+        ("left out by name", f"{counts.skipped:,}"),
+        ("to embed", f"{counts.todo:,} ({_bytes(counts.todo_bytes)})"),
+    ]
+    if counts.expected_seconds is not None:
+        rows.append(("expected", f"{_duration(counts.expected_seconds)}, {counts.expected_from}"))
+    _rows(_console(), "Plan (nothing was written)", rows)
+
+
+def show_status(status: StoreStatus, json_wanted: bool) -> None:
+    """Print what a store holds."""
+    if json_wanted:
+        _print_json(as_json(status))
+        return
+    console = _console()
+    _rows(console, f"Store {status.uri}", [("format", str(status.format_version))])
+    for archive in status.archives:
+        rows = [("images", f"{archive.images:,}"), ("last scan", str(archive.scan_id))]
+        rows += [(f"rejected: {why}", f"{n:,}") for why, n in archive.rejects.items()]
+        _rows(console, f"Archive {archive.archive_id}", rows)
+    _table(
+        console,
+        "Embedders",
+        ("embedder", "vectors"),
+        [(name, f"{count:,}") for name, count in status.embedders.items()],
+    )
+    _table(
+        console,
+        "Runs",
+        ("run", "made", "archive", "model", "images"),
+        [
+            (run.run_id, f"{run.created_at:%Y-%m-%d %H:%M}", run.archive_id, run.model_id,
+             f"{run.images:,}")
+            for run in status.runs
+        ],
+    )
+    for line in status.unfinished:
+        console.print(f"Unfinished: {line}", markup=False)
+    for line in status.writers:
+        console.print(f"Writing now: {line}", markup=False)
+
+
+def show_assigned(images: Sequence[AssignedImage], json_wanted: bool) -> None:
+    """Print the clusters of given images."""
+    if json_wanted:
+        _print_json([as_json(image) for image in images])
+        return
+    _table(
+        _console(),
+        "Clusters by the stored model",
+        ("image", "cluster", "confidence", "margin", "second", "remarks"),
+        [
+            (image.path, "–", "", "", "", f"rejected: {image.reason}")
+            if image.cluster is None
+            else (
+                image.path,
+                str(image.cluster),
+                f"{image.confidence:.2f}",
+                f"{image.margin:.2f}",
+                str(image.second_cluster),
+                " ".join(image.remarks),
+            )
+            for image in images
+        ],
+    )
+
+
+def _show_embedding(console: Console, summary: EmbedSummary) -> None:
+    known = summary.images - summary.embedded
+    rows = [
+        ("archive", f"{summary.archive_id}, scan {summary.scan_id}"),
+        ("embedder", summary.embedder_id),
+        ("images", f"{summary.images:,}"),
+    ]
+    if summary.embedded:
+        rows.append(("embedded now", f"{summary.embedded:,}"))
+    else:
+        rows.append(("embedded now", "0: nothing is new, every image has its vector"))
+    if summary.embedded and known > 0:
+        rows.append(("embedded before", f"{known:,} (or the same picture twice)"))
+    if summary.removed:
+        rows.append(("gone since", f"{summary.removed:,}"))
+    rows += [(f"rejected: {why}", f"{count:,}") for why, count in summary.rejects.items()]
+    _rows(console, "Images", rows)
+
+
+def _show_clusters(console: Console, summary: ClusterSummary) -> None:
+    again = " (done before; nothing computed)" if summary.already else ""
+    metrics = summary.metrics
+    rows = [
+        ("run", summary.run_id + again),
+        ("model", summary.model_id),
+        ("images", f"{summary.images:,} ({summary.contents:,} distinct)"),
+    ]
+    rows += [(words, _number(metrics[name])) for name, words in _METRICS.items() if name in metrics]
+    _rows(console, f"Clusters by {summary.method}, k = {summary.k}", rows)
+    widest = max(summary.sizes.values(), default=1)
+    _table(
+        console,
+        "Sizes",
+        ("cluster", "images", ""),
+        [
+            (str(number), f"{size:,}", "█" * round(30 * size / widest))
+            for number, size in sorted(summary.sizes.items())
+        ],
+    )
+    labels: Mapping[str, Mapping[str, float]] = metrics.get("labels", {})
+    if labels:
+        _table(
+            console,
+            "Against labels (never trained on)",
+            ("label", "accuracy", "NMI", "ARI", "non-empty clusters", "labelled"),
+            [
+                (
+                    name,
+                    f"{found['accuracy']:.3f}",
+                    f"{found['nmi']:.3f}",
+                    f"{found['ari']:.3f}",
+                    f"{found['non_empty']:.0f}",
+                    f"{found['labelled_count']:,.0f}",
+                )
+                for name, found in labels.items()
+            ],
+        )
+    if summary.verdict:
+        console.print(f"Refinement: {summary.verdict}\n", markup=False, highlight=False)
+
+
+def _name(summary: EmbedSummary | ClusterSummary) -> str:
+    return "embedding" if isinstance(summary, EmbedSummary) else "clustering"
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=False)
+
+
+def _rows(console: Console, title: str, rows: Iterable[tuple[str, str]]) -> None:
+    table = Table(title=title, title_justify="left", box=None, show_header=False, padding=(0, 2))
+    for row in rows:
+        table.add_row(*(_plain(cell) for cell in row))
+    console.print(table, "")
+
+
+def _table(
+    console: Console, title: str, columns: Sequence[str], rows: Sequence[tuple[str, ...]]
+) -> None:
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(_plain(cell) for cell in row))
+    console.print(table)
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.3f}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _print_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))

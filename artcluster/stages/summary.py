@@ -1,0 +1,130 @@
+"""What the verbs tell their caller: plain data, for people (`cli`) and machines (`--json`)."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ArchiveCounts:
+    """What a listing found, against what the store knew of the archive before."""
+
+    listed: int
+    listed_bytes: int
+    new: int
+    changed: int
+    unchanged: int
+    removed: int
+    todo: int
+    todo_bytes: int
+    skipped: int
+    """Files left out by name: hidden ones, texts, the excluded."""
+    expected_seconds: float | None = None
+    """How long embedding will take at the rate of the last job, where there was one."""
+    expected_from: str = ""
+    """What the expectation rests on."""
+
+
+@dataclass(frozen=True)
+class EmbedSummary:
+    """What an embedding job did, and where its archive stands now."""
+
+    archive_id: str
+    scan_id: int
+    embedder_id: str
+    images: int
+    """Paths of the archive whose picture has a vector."""
+    rejects: Mapping[str, int]
+    """Paths rejected now, by reason."""
+    embedded: int
+    """Distinct contents that this job called the embedder for."""
+    adopted: int
+    """Parts that an earlier, killed job had finished but not committed."""
+    removed: int
+    """Paths gone since the scan before."""
+    resumed: bool
+    """Whether the job went on with a stored plan instead of listing."""
+    seconds: Mapping[str, float]
+
+    @property
+    def reject_share(self) -> float:
+        """Share of the archive's paths that are rejected, 0 to 1."""
+        rejected = sum(self.rejects.values())
+        return rejected / max(rejected + self.images, 1)
+
+
+@dataclass(frozen=True)
+class ClusterSummary:
+    """A finished run."""
+
+    run_id: str
+    model_id: str
+    archive_id: str
+    method: str
+    k: int
+    images: int
+    contents: int
+    sizes: Mapping[int, int]
+    """Distinct contents a cluster."""
+    metrics: Mapping[str, Any]
+    verdict: str
+    """What the guard said of the refinement; '' for methods without one."""
+    already: bool
+    """Whether the run existed before and nothing was computed."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AssignedImage:
+    """The cluster of one picture by a stored model, or why it has none."""
+
+    path: str
+    cluster: int | None
+    confidence: float | None = None
+    margin: float | None = None
+    second_cluster: int | None = None
+    remarks: tuple[str, ...] = ()
+    """`outlier`, `low confidence`."""
+    reason: str = ""
+    """Why a rejected picture has no cluster."""
+
+
+@dataclass(frozen=True)
+class ArchiveStatus:
+    """What a store knows of one archive."""
+
+    archive_id: str
+    scan_id: int
+    images: int
+    rejects: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """One committed run."""
+
+    run_id: str
+    archive_id: str
+    model_id: str
+    images: int
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class StoreStatus:
+    """What a store holds, what a job left unfinished, and who writes to it now."""
+
+    uri: str
+    format_version: int
+    archives: tuple[ArchiveStatus, ...]
+    embedders: Mapping[str, int]
+    """Vectors an embedder_id."""
+    runs: tuple[RunStatus, ...]
+    unfinished: tuple[str, ...]
+    writers: tuple[str, ...]
+
+
+def as_json(summary: object) -> dict[str, Any]:
+    """Return a summary as values that JSON has."""
+    return asdict(summary)  # type: ignore[call-overload, no-any-return]
