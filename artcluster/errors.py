@@ -29,5 +29,13 @@ class StalledError(ArtclusterError):
     """No progress for too long; the message names the stage that stands still."""
 
 
+class StepError(ArtclusterError):
+    """A step of a stream or a training loop failed in a way it did not foresee.
+
+    The message names the step and the item; the original error is the `__cause__`, and its
+    traceback in the worker process a note.
+    """
+
+
 class RejectShareError(ArtclusterError):
     """More images were rejected than the set share allows (exit code 3)."""

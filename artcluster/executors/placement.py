@@ -1,0 +1,101 @@
+"""How many workers of which size each step gets, so that no step can starve another."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from artcluster.errors import ArtclusterError
+from artcluster.stages.executor import Step
+
+_LEAST_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class Node:
+    """What one machine of the cluster has in all."""
+
+    cpus: float
+    gpus: float = 0.0
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What one step asks of the cluster.
+
+    Attributes:
+        cpus: Share of CPUs that one worker reserves; its threads stay those of the step.
+        gpus: GPUs that one worker reserves.
+        pool: Smallest and largest number of actors; None for tasks.
+    """
+
+    cpus: float
+    gpus: float
+    pool: tuple[int, int] | None
+
+
+def place(steps: Sequence[Step], nodes: Sequence[Node], *, growing: bool) -> list[Placement]:
+    """Fit the steps onto the machines.
+
+    On every machine a task's share of the CPUs is kept free of actors, so that reading goes on
+    wherever actors land, and still does after a machine is lost. Where the largest machine cannot
+    hold one worker of every step, all reserve less in the same proportion and share its cores.
+
+    Args:
+        steps: The steps of a stream.
+        nodes: The machines alive now.
+        growing: An autoscaler may add machines: pools keep the largest size asked for.
+
+    Raises:
+        ArtclusterError: A step asks for GPUs that no machine has.
+
+    >>> place([Step("decode", list), Step("embed", list, workers=(1, 8))], [Node(4)], growing=False)
+    [Placement(cpus=0.99, gpus=0.0, pool=None), Placement(cpus=1.0, gpus=0.0, pool=(1, 3))]
+    >>> place([Step("decode", list), Step("embed", list, workers=(1, 8))], [Node(1)], growing=False)
+    [Placement(cpus=0.49, gpus=0.0, pool=None), Placement(cpus=0.5, gpus=0.0, pool=(1, 1))]
+    """
+    _require_gpus(steps, nodes)
+    largest = max((node.cpus for node in nodes), default=1.0) or 1.0
+    reading = max((step.cpus for step in steps if not _is_pool(step)), default=0.0)
+    acting = sum(step.cpus for step in steps if _is_pool(step))
+    scale = min(1.0, largest / max(reading + acting, _LEAST_SHARE))
+    placements = []
+    for step in steps:
+        if not _is_pool(step):
+            # Tasks ask for a hair less than actors ever do: Ray fuses a task into the actor that
+            # follows it where both ask for the same, and then decoding waits for the model.
+            share = max(_LEAST_SHARE, _floor(step.cpus * scale) - _LEAST_SHARE)
+            placements.append(Placement(share, 0.0, None))
+            continue
+        share = _floor(step.cpus * scale)
+        others = (reading + acting) * scale - step.cpus * scale
+        room = sum(_room(node, share, step.gpus, others) for node in nodes)
+        least, most = step.workers or (1, max(1, room))
+        most = max(1, most if growing else min(most, room))
+        placements.append(Placement(share, step.gpus, (max(1, min(least, most, room)), most)))
+    return placements
+
+
+def _is_pool(step: Step) -> bool:
+    return step.workers is not None or step.gpus > 0
+
+
+def _floor(cpus: float) -> float:
+    return max(_LEAST_SHARE, math.floor(cpus * 100 + 1e-6) / 100)
+
+
+def _room(node: Node, cpus: float, gpus: float, others: float) -> int:
+    """Return how many actors a machine holds beside one worker of each other step."""
+    room = math.floor((node.cpus - others) / cpus + 1e-6)
+    if gpus:
+        room = min(room, math.floor(node.gpus / gpus + 1e-6))
+    return max(0, room)
+
+
+def _require_gpus(steps: Sequence[Step], nodes: Sequence[Node]) -> None:
+    most = max((node.gpus for node in nodes), default=0.0)
+    for step in steps:
+        if step.gpus > most:
+            raise ArtclusterError(
+                f"Step {step.name!r} asks for {step.gpus:g} GPU(s) a worker, and no machine of the "
+                f"cluster has more than {most:g}. Run it on the CPU, or add machines with GPUs."
+            )

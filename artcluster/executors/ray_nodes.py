@@ -1,0 +1,72 @@
+"""The machines of the cluster that this process has joined."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+
+from artcluster.executors.placement import Node
+from artcluster.stages.executor import Resources
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """The machines alive at one moment.
+
+    Attributes:
+        ids: Ray's names for them.
+        sizes: CPUs and GPUs of each.
+        growing: An autoscaler may add more.
+    """
+
+    ids: frozenset[str]
+    sizes: tuple[Node, ...]
+    growing: bool
+
+    @classmethod
+    def now(cls) -> "Nodes":
+        """Ask the cluster."""
+        alive = [node for node in ray.nodes() if node["Alive"]]
+        return cls(
+            ids=frozenset(node["NodeID"] for node in alive),
+            sizes=tuple(_size(node["Resources"]) for node in alive),
+            growing=_growing(),
+        )
+
+    def resources(self) -> Resources:
+        """Return their sum."""
+        return Resources(
+            cpus=sum(size.cpus for size in self.sizes),
+            gpus=sum(size.gpus for size in self.sizes),
+            nodes=len(self.sizes),
+        )
+
+    def lost(self) -> bool:
+        """Return whether one of these is gone now."""
+        return bool(self.ids - Nodes.now().ids)
+
+    def shortage(self) -> str:
+        """Say what the cluster has and what of it is free."""
+        now = Nodes.now()
+        have, free = now.resources(), ray.available_resources()
+        text = (
+            f"the cluster has {have.cpus:g} CPU(s) and {have.gpus:g} GPU(s) on {have.nodes} "
+            f"machine(s), of which {free.get('CPU', 0.0):.2g} CPU(s) and "
+            f"{free.get('GPU', 0.0):.2g} GPU(s) are free."
+        )
+        if now.growing:
+            text += " Its autoscaler may be waiting for a machine."
+        return text + " Another job may hold the rest."
+
+
+def _size(resources: dict[str, Any]) -> Node:
+    return Node(float(resources.get("CPU", 0.0)), float(resources.get("GPU", 0.0)))
+
+
+def _growing() -> bool:
+    from ray._private.state import state
+
+    try:
+        return bool(state.get_max_resources_from_cluster_config())
+    except Exception:
+        return False
