@@ -1,0 +1,1 @@
+"""Encoded pictures to pixels: one stated policy, rejects with a reason, a process that may die."""

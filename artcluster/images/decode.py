@@ -1,0 +1,104 @@
+"""One picture's bytes to 8-bit sRGB pixels of the wanted size, or the reason why not."""
+
+import numpy as np
+from PIL import Image, ImageFile, Jpeg2KImagePlugin
+
+from artcluster.images import identify
+from artcluster.images.colour import to_rgb
+from artcluster.images.colour_profile import moves_colours, to_srgb
+from artcluster.images.info import ImageInfo
+from artcluster.images.jpeg import decode_jpeg, scale_divisor
+from artcluster.images.jpeg2000 import resolution_levels
+from artcluster.images.policy import PixelPolicy
+from artcluster.images.rejects import reject_of
+from artcluster.images.resize import fit_box, orient, resize
+
+
+def decode_image(
+    blob: bytes, policy: PixelPolicy, size_px: tuple[int, int]
+) -> tuple[np.ndarray | None, ImageInfo]:
+    """Decode and resize one picture. Never raises over its bytes.
+
+    Args:
+        blob: The file.
+        policy: What is done to the pixels.
+        size_px: Height and width wanted.
+
+    Returns:
+        uint8 array H×W×3 and the picture's info; None and an info with a reject if it is refused.
+    """
+    with identify.pillow_limits(policy.max_pixels):
+        try:
+            image = identify.open_image(blob, policy)
+            width, height = identify.upright_size(image)
+        except Exception as error:
+            return None, identify.refused_info(blob, reject_of("identify", error))
+        name, raw_size = image.format, image.size
+        try:
+            pixels = None
+            if name in ("JPEG", "MPO") and image.mode in ("L", "RGB"):
+                pixels = _through_turbo(image, blob, policy, size_px)
+            if pixels is None:
+                pixels = _through_pillow(image, blob, policy, size_px)
+        except Exception as error:
+            return None, ImageInfo(width, height, name, reject_of("decode", error))
+        if name == "PNG" and identify.orientation_of(image) in identify.TURNED:
+            height, width = raw_size
+    return pixels, ImageInfo(width, height, name, None)
+
+
+def _through_turbo(
+    image: ImageFile.ImageFile, blob: bytes, policy: PixelPolicy, size_px: tuple[int, int]
+) -> np.ndarray | None:
+    """Decode a grey or RGB JPEG with libjpeg-turbo; None where it found a fault."""
+    orientation = identify.orientation_of(image)
+    turned = orientation in identify.TURNED
+    target = size_px[::-1] if turned else size_px
+    divisor = 1
+    if policy.decode == "scaled":
+        divisor = _divisor((image.height, image.width), target, policy.fit)
+    pixels = decode_jpeg(blob, (image.height, image.width), divisor)
+    if pixels is None:
+        return None
+    profile = image.info.get("icc_profile")
+    converts = moves_colours(profile, image.mode)
+    if converts and policy.decode == "exact":
+        pixels = _converted(pixels, image.mode, profile)
+    box = fit_box(pixels.shape[:2], target, policy.fit)
+    pixels = resize(pixels, target, box, turned=turned, exact=policy.decode == "exact")
+    if converts and policy.decode == "scaled":
+        pixels = _converted(pixels, image.mode, profile)
+    return orient(pixels, orientation)
+
+
+def _through_pillow(
+    image: ImageFile.ImageFile, blob: bytes, policy: PixelPolicy, size_px: tuple[int, int]
+) -> np.ndarray:
+    """Decode a picture of any format with Pillow."""
+    if policy.decode == "scaled":
+        turned = identify.orientation_of(image) in identify.TURNED if image.format != "PNG" else 0
+        target = size_px[::-1] if turned else size_px
+        divisor = _divisor((image.height, image.width), target, policy.fit)
+        if image.format in ("JPEG", "MPO"):
+            image.draft(None, (image.width // divisor, image.height // divisor))
+        elif isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile):
+            image.reduce = min(divisor.bit_length() - 1, resolution_levels(blob))
+    image.load()
+    orientation = identify.orientation_of(image)
+    turned = orientation in identify.TURNED
+    target = size_px[::-1] if turned else size_px
+    rgb = to_rgb(image)
+    box = fit_box((rgb.height, rgb.width), target, policy.fit)
+    pixels = resize(rgb, target, box, turned=turned, exact=policy.decode == "exact")
+    return orient(pixels, orientation)
+
+
+def _divisor(size_px: tuple[int, int], target_px: tuple[int, int], fit: str) -> int:
+    left, top, right, bottom = fit_box(size_px, target_px, fit)
+    return scale_divisor((bottom - top, right - left), target_px)
+
+
+def _converted(pixels_HWC: np.ndarray, mode: str, profile: bytes | None) -> np.ndarray:
+    """Apply a profile to pixels decoded as RGB from a JPEG of the given mode."""
+    bands = np.ascontiguousarray(pixels_HWC[..., 0]) if mode == "L" else pixels_HWC
+    return np.array(to_srgb(Image.fromarray(bands), profile))

@@ -1,0 +1,155 @@
+"""Finding a picture's format and size from its bytes, before any pixel is decoded."""
+
+import contextlib
+import importlib.util
+import io
+import re
+import warnings
+from collections.abc import Iterator
+
+from PIL import AvifImagePlugin, ExifTags, Image, ImageFile, UnidentifiedImageError
+
+from artcluster.images.info import ImageInfo
+from artcluster.images.policy import PixelPolicy
+from artcluster.images.rejects import Refused, Reject, reason_of_message, reject_of
+
+_FORMATS = ["JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP", "JPEG2000", "AVIF", "PSD"]
+
+if importlib.util.find_spec("pillow_heif") is not None:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    pillow_heif.options.DECODE_THREADS = 1
+    _FORMATS.append("HEIF")
+
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+
+FORMATS = tuple(_FORMATS)
+"""Pillow's names of the formats that are read. No EPS and no SVG: those are programs."""
+
+_UNREAD_FORMATS = (
+    ("HEIC", rb"....ftyp(?:hei|hev|mif|msf)"),
+    ("JPEG XL", rb"\xff\x0a|\x00\x00\x00\x0cJXL "),
+    ("PDF", rb"\s*%PDF"),
+    ("EPS", rb"%!PS|\xc5\xd0\xd3\xc6"),
+    ("SVG", rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml.*?|<!--.*?-->\s*|<!DOCTYPE svg.*?)*<svg[\s>]"),
+    ("OpenEXR", rb"\x76\x2f\x31\x01"),
+    ("FITS", rb"SIMPLE  ="),
+    ("DjVu", rb"AT&TFORM"),
+    ("DDS", rb"DDS "),
+    ("Photoshop PSB", rb"8BPS\x00\x02"),
+    ("Radiance HDR", rb"#\?RADIANCE"),
+    ("Netpbm", rb"P[1-7]\s"),
+    ("ICO", rb"\x00\x00\x01\x00"),
+)
+_SNIFFED_BYTES = 1024
+TURNED = (5, 6, 7, 8)
+"""EXIF orientations that exchange width and height."""
+
+
+@contextlib.contextmanager
+def pillow_limits(max_pixels: int | None) -> Iterator[None]:
+    """Set Pillow's own limits for the time of a decode: pixels, and no patience with cut files."""
+    names = (
+        (Image, "MAX_IMAGE_PIXELS", None if max_pixels is None else (max_pixels + 1) // 2),
+        (Image, "WARN_POSSIBLE_FORMATS", True),
+        (ImageFile, "LOAD_TRUNCATED_IMAGES", False),
+    )
+    before = [getattr(module, name) for module, name, _ in names]
+    for module, name, value in names:
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for (module, name, _), value in zip(names, before, strict=True):
+            setattr(module, name, value)
+
+
+def open_image(blob: bytes, policy: PixelPolicy) -> ImageFile.ImageFile:
+    """Open a picture by its header alone. To be called under `pillow_limits`.
+
+    Raises:
+        Refused: Empty, no image, unsupported, broken in its header, or above `max_pixels`.
+    """
+    if not blob:
+        raise Refused(Reject("identify", "empty", "0 bytes"))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            image = Image.open(io.BytesIO(blob), formats=FORMATS)
+        except UnidentifiedImageError:
+            raise Refused(_unidentified(blob, [str(w.message) for w in caught])) from None
+        except Image.DecompressionBombError as error:
+            raise Refused(Reject("identify", "too-large", str(error))) from None
+        except Exception as error:
+            reject = reject_of("identify", error)
+            if reject.reason == "corrupt" and _riff_is_cut(blob):
+                reject = Reject("identify", "truncated", reject.detail)
+            raise Refused(reject) from None
+    pixels = image.width * image.height
+    if pixels > policy.max_pixels:
+        detail = (
+            f"{image.width}×{image.height} are {pixels} pixels, the policy takes at most "
+            f"{policy.max_pixels}"
+        )
+        raise Refused(Reject("identify", "too-large", detail))
+    return image
+
+
+def orientation_of(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8; 1 where there is none or it cannot be read."""
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:
+        return 1
+    return value if value in range(1, 9) else 1
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Return (width, height) after EXIF rotation, from the header alone.
+
+    Pillow gives a TIFF's size turned already. A PNG may carry its EXIF after the pixels, where
+    only decoding finds it.
+    """
+    late_exif = image.format == "PNG" and "exif" not in image.info
+    if image.format == "TIFF" or late_exif or orientation_of(image) not in TURNED:
+        return image.width, image.height
+    return image.height, image.width
+
+
+def probe_image(blob: bytes, policy: PixelPolicy) -> ImageInfo:
+    """Return a picture's format and size from its header, without decoding pixels."""
+    with pillow_limits(policy.max_pixels):
+        try:
+            image = open_image(blob, policy)
+            width, height = upright_size(image)
+        except Exception as error:
+            return refused_info(blob, reject_of("identify", error))
+    return ImageInfo(width, height, image.format, None)
+
+
+def refused_info(blob: bytes, reject: Reject) -> ImageInfo:
+    """Return what can be said of a picture refused by its header: a size if it was too large."""
+    if reject.reason == "too-large":
+        with contextlib.suppress(Exception), pillow_limits(None):
+            image = Image.open(io.BytesIO(blob), formats=FORMATS)
+            return ImageInfo(*upright_size(image), image.format, reject)
+    return ImageInfo(None, None, None, reject)
+
+
+def _unidentified(blob: bytes, warned: list[str]) -> Reject:
+    """Judge bytes that no decoder took, by what the decoders said and by known signatures."""
+    for name, pattern in _UNREAD_FORMATS:
+        if re.match(pattern, blob[:_SNIFFED_BYTES], re.DOTALL):
+            return Reject("identify", "unsupported", f"{name} is not read")
+    told = [words for words in warned if " opening failed. " in words]
+    if told:
+        return Reject("identify", reason_of_message(told[0]), told[0])
+    if warned:
+        return Reject("identify", "unsupported", warned[0])
+    return Reject("identify", "not-an-image", f"no known format; it begins {blob[:16]!r}")
+
+
+def _riff_is_cut(blob: bytes) -> bool:
+    """Return whether a WebP is shorter than its header says; its decoder gives no reason."""
+    return blob[:4] == b"RIFF" and 8 + int.from_bytes(blob[4:8], "little") > len(blob)

@@ -1,0 +1,100 @@
+"""Why a picture's bytes could not be used: codes that tables and reports count by."""
+
+import re
+import struct
+from dataclasses import dataclass
+
+from PIL import Image
+
+ADVICE = {
+    "empty": "The file has no bytes: copy it again from its source.",
+    "not-an-image": "No known image format: often a web page or a text saved under a picture's "
+    "name. Fetch it again or leave it out.",
+    "truncated": "The file ends before the picture does: copy it again from its source.",
+    "corrupt": "The bytes contradict their format: copy it again, or save it anew from an editor.",
+    "unsupported": "An image of a format or variant that is not read. Convert it to TIFF, PNG or "
+    "JPEG; HEIC is read once the package pillow-heif is installed.",
+    "too-large": "More pixels than the policy's max_pixels: raise it, if the picture is wanted.",
+    "out-of-memory": "Decoding needs more memory than the decoder may take: raise its memory "
+    "limit, or use a smaller copy.",
+    "timeout": "Decoding took longer than the time limit: raise it, or use a smaller copy.",
+    "decoder-crash": "The bytes kill the native decoder: save the picture anew from an editor.",
+}
+"""What a person can do about each reason."""
+
+REASONS = tuple(ADVICE)
+
+_DETAIL_LENGTH = 500
+
+_MESSAGES = (
+    ("out-of-memory", r"allocate memory|out of memory|not enough memory|cannot allocate"),
+    ("truncated", r"truncat|unexpected end|premature|end of file|\beof\b|buffer is not large"),
+    (
+        "unsupported",
+        r"unsupported|not supported|unknown pixel mode|unknown compression|cannot handle|"
+        r"not available|not installed|not implemented|unrecognized image mode|conversion from",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A fact about bytes under a pixel policy.
+
+    Attributes:
+        stage: Where the picture was refused: "identify" (its header) or "decode" (its pixels).
+        reason: One of `REASONS`.
+        detail: The decoder's words.
+    """
+
+    stage: str
+    reason: str
+    detail: str
+
+    def __post_init__(self) -> None:
+        assert self.reason in ADVICE, self.reason
+        object.__setattr__(self, "detail", self.detail[:_DETAIL_LENGTH])
+
+
+class Refused(Exception):
+    """Raised inside a decoder to refuse a picture for a known reason."""
+
+    def __init__(self, reject: Reject) -> None:
+        super().__init__(reject.detail)
+        self.reject = reject
+
+
+def reason_of(error: Exception) -> str:
+    """Return the code for an exception that a decoder raised over a picture.
+
+    >>> reason_of(OSError("image file is truncated (22 bytes not processed)"))
+    'truncated'
+    >>> reason_of(OSError("broken data stream when reading image file"))
+    'corrupt'
+    """
+    if isinstance(error, MemoryError):
+        return "out-of-memory"
+    if isinstance(error, Image.DecompressionBombError):
+        return "too-large"
+    if isinstance(error, NotImplementedError):
+        return "unsupported"
+    if isinstance(error, EOFError | struct.error):
+        return "truncated"
+    return reason_of_message(str(error))
+
+
+def reason_of_message(message: str) -> str:
+    """Return the code for a decoder's message; "corrupt" where it says nothing more telling."""
+    for reason, pattern in _MESSAGES:
+        if re.search(pattern, message, re.IGNORECASE):
+            return reason
+    return "corrupt"
+
+
+def reject_of(stage: str, error: Exception) -> Reject:
+    """Return the reject for an exception that a decoder raised over a picture."""
+    if isinstance(error, Refused):
+        return error.reject
+    words = str(error).strip()
+    name = type(error).__name__
+    return Reject(stage, reason_of(error), f"{name}: {words}" if words else name)
