@@ -1,0 +1,189 @@
+"""DEC's refinement: the encoder and the centroids together, by the KL divergence alone."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from artcluster.clustering.encoder import encoder_from_state
+from artcluster.clustering.losses import kl_divergence_sum
+from artcluster.clustering.soft_assignment import soft_assignment
+from artcluster.clustering.stopping import converged
+from artcluster.training.checkpoints import (
+    CheckpointClock,
+    State,
+    identity,
+    load_state,
+    save_state,
+    unpack,
+)
+from artcluster.training.gradients import sum_gradients
+from artcluster.training.optimizers import OptimizerName, make_optimizer
+from artcluster.training.reconstruction import DTYPES
+from artcluster.training.refresh import Refresh, TargetKeeper
+from artcluster.training.stream import BatchStream
+from artcluster.training.worker import Worker
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecConfig:
+    """How to refine. The defaults are DELIUS's.
+
+    Attributes:
+        refresh_every: Iterations between two refreshes of the target distribution, t.
+        tolerance: Stops once a smaller share of labels changed between two refreshes, δ; 0 never.
+        max_iterations: Stops there at the latest; the papers state none, DCEC's authors have this.
+        batch_size: Rows of a batch over all ranks.
+        learning_rate: The optimiser's.
+        optimizer: `adam`, as DELIUS has. DEC's authors have `sgd`, with a learning rate of 0.01.
+        seed: Seeds the batches.
+        dtype: What to compute in; float64 is for comparisons.
+        resident_bytes: Vectors larger than this are streamed; by default half of the free memory.
+        chunk_rows: Rows that are encoded at once at a refresh.
+        checkpoint_interval_s: Least seconds between checkpoints, which are taken at refreshes.
+    """
+
+    refresh_every: int = 140
+    tolerance: float = 1e-3
+    max_iterations: int = 20_000
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    optimizer: OptimizerName = "adam"
+    seed: int = 0
+    dtype: Literal["float32", "float64"] = "float32"
+    resident_bytes: int | None = None
+    chunk_rows: int = 4096
+    checkpoint_interval_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name in ("refresh_every", "max_iterations", "batch_size", "chunk_rows"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.tolerance <= 1:
+            raise ValueError(f"tolerance is a share, 0 to 1, got {self.tolerance}")
+        if self.learning_rate <= 0:
+            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
+        if self.dtype not in DTYPES:
+            raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
+
+    def deciding(self) -> dict[str, Any]:
+        """Return the settings that change the result, by name."""
+        free = ("resident_bytes", "checkpoint_interval_s", "chunk_rows")
+        return {name: value for name, value in asdict(self).items() if name not in free}
+
+
+@dataclass(frozen=True)
+class DecResult:
+    """A refined encoder with its centroids.
+
+    Attributes:
+        encoder: State dict of a `DenseEncoder`, on the CPU.
+        centroids_KD: In the code's space.
+        history: One entry a refresh; the last is of the state returned.
+        iterations: Iterations done.
+        converged: False: `max_iterations` ended it.
+    """
+
+    encoder: dict[str, torch.Tensor]
+    centroids_KD: np.ndarray
+    history: tuple[Refresh, ...]
+    iterations: int
+    converged: bool
+
+
+class _Clustering(nn.Module):
+    """What refinement trains."""
+
+    def __init__(self, encoder: nn.Module, centroids_KD: torch.Tensor) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.centroids = nn.Parameter(centroids_KD)
+
+    def forward(self, x_ND: torch.Tensor) -> torch.Tensor:
+        """Return soft assignments."""
+        return soft_assignment(self.encoder(x_ND), self.centroids)
+
+
+def train_dec(
+    worker: Worker,
+    autoencoder: Mapping[str, torch.Tensor],
+    centroids_KD: np.ndarray,
+    config: DecConfig,
+) -> DecResult:
+    """Refine an encoder and centroids on the worker's vectors, N×D shards of floats.
+
+    Every t iterations all vectors are encoded once, which gives labels, the share of them that
+    changed, and the target that is frozen until the next time.
+
+    Args:
+        worker: This rank.
+        autoencoder: State of the pre-trained autoencoder, or of its encoder alone.
+        centroids_KD: Seeds, from k-means on the codes.
+        config: How to refine.
+
+    Returns:
+        The same, but for rounding, with any number of ranks, and identical where a run was
+        interrupted and resumed.
+
+    Raises:
+        ValueError: Centroids and codes differ in length, the loss is no longer finite, or the
+            job's checkpoint is of another job.
+
+    Source: Xie et al. 2016, §3.1; Castellano and Vessio 2021 (DELIUS), §3.3, Algorithm 1 and §4.2.
+    """
+    dtype = DTYPES[config.dtype]
+    encoder = encoder_from_state(autoencoder)
+    code_dim = list(encoder.parameters())[-1].shape[0]
+    if centroids_KD.ndim != 2 or len(centroids_KD) < 1 or centroids_KD.shape[1] != code_dim:
+        raise ValueError(
+            f"expected centroids (K, {code_dim}), of the codes' length, got {centroids_KD.shape}"
+        )
+    model = _Clustering(encoder, torch.tensor(centroids_KD)).to(worker.device, dtype)
+    batches = BatchStream(
+        worker,
+        row_shape=(next(encoder.parameters()).shape[1],),
+        dtype=dtype,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        resident_bytes=config.resident_bytes,
+    )
+    parameters = list(model.parameters())
+    optimizer = make_optimizer(config.optimizer, parameters, config.learning_rate)
+    named = identity("dec", {**config.deciding(), "k": len(centroids_KD)}, worker.shard_rows)
+    keeper = TargetKeeper(worker, batches.rows, len(centroids_KD), dtype, config.chunk_rows)
+    clock = CheckpointClock(worker, config.checkpoint_interval_s)
+    iteration = 0
+    state = load_state(worker, named)
+    if state is not None:
+        unpack(state, model, optimizer)
+        keeper.restore(state)
+        iteration = state["iteration"]
+    while True:
+        ends = iteration == config.max_iterations
+        if iteration % config.refresh_every == 0 or ends:
+            keeper.refresh(model, iteration)
+            stops = iteration > 0 and converged(keeper.history[-1].label_change, config.tolerance)
+            if stops or ends or clock.due():
+                progress: State = {"iteration": iteration, **keeper.packed()}
+                metrics = {"iteration": iteration, "loss": keeper.history[-1].loss}
+                save_state(worker, named, model, optimizer, progress, metrics)
+            if stops or ends:
+                break
+        batch = batches.batch(iteration)
+        optimizer.zero_grad(set_to_none=True)
+        if len(batch.x):
+            loss = kl_divergence_sum(keeper.target(batch.numbers), model(batch.x)) / batch.total
+            torch.autograd.backward(loss)
+        sum_gradients(parameters, worker)
+        optimizer.step()
+        iteration += 1
+    return DecResult(
+        {name: value.detach().cpu() for name, value in model.encoder.state_dict().items()},
+        model.centroids.detach().cpu().numpy(),
+        tuple(keeper.history),
+        iteration,
+        stops,
+    )
