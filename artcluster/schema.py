@@ -15,11 +15,25 @@ _TIME = pa.timestamp("us", tz="UTC")
 
 @dataclass(frozen=True)
 class Table:
-    """One Delta table: its name, columns, and the columns its files are partitioned by."""
+    """One Delta table.
+
+    Attributes:
+        name: Its name, and its folder in the store.
+        schema: Its columns.
+        partition_by: Columns whose values name folders; the files within leave them out.
+        skip_by: Columns whose least and greatest value a file are kept, so that readers who look
+            for some values can pass over files.
+    """
 
     name: str
     schema: pa.Schema
     partition_by: tuple[str, ...] = ()
+    skip_by: tuple[str, ...] = ()
+
+    @property
+    def file_schema(self) -> pa.Schema:
+        """The columns of the table's files: all but those of the partition."""
+        return pa.schema([column for column in self.schema if column.name not in self.partition_by])
 
 
 def _column(name: str, kind: pa.DataType, meaning: str, *, nullable: bool = True) -> pa.Field:
@@ -31,7 +45,9 @@ IMAGES = Table(
     pa.schema(
         [
             _column("archive_id", pa.string(), "The archive the path belongs to"),
-            _column("path", pa.string(), "Path relative to the archive's root, '/' between folders"),
+            _column(
+                "path", pa.string(), "Path relative to the archive's root, '/' between folders"
+            ),
             _column("uri", pa.string(), "Where the bytes lie, without credentials"),
             _column("scan_id", pa.int64(), "The scan that first saw this state of the path"),
             _column("size_bytes", pa.int64(), "Size in the listing"),
@@ -44,10 +60,13 @@ IMAGES = Table(
             _column("stage", pa.string(), "For a reject: the stage that refused it"),
             _column("reason", pa.string(), "For a reject: a code such as not-an-image, truncated"),
             _column("detail", pa.string(), "For a reject: the decoder's words"),
-            _column("pixel_policy", pa.string(), "The pixel policy that the status was found under"),
+            _column(
+                "pixel_policy", pa.string(), "The pixel policy that the status was found under"
+            ),
             _column("seen_at", _TIME, "When the row was written"),
         ]
     ),
+    skip_by=("archive_id", "scan_id"),
 )
 
 EMBEDDERS = Table(
@@ -75,6 +94,7 @@ EMBEDDINGS = Table(
         ]
     ),
     ("embedder_id",),
+    skip_by=("content_id",),
 )
 
 MODELS = Table(
@@ -110,6 +130,7 @@ ASSIGNMENTS = Table(
         ]
     ),
     ("model_id",),
+    skip_by=("content_id",),
 )
 
 RUNS = Table(
@@ -131,6 +152,7 @@ RUNS = Table(
             _column("created_at", _TIME, "When the run was committed"),
         ]
     ),
+    skip_by=("run_id",),
 )
 
 CLUSTERS = Table(
@@ -173,6 +195,7 @@ PROJECTIONS = Table(
         ]
     ),
     ("model_id",),
+    skip_by=("content_id",),
 )
 
 CLUSTER_NAMES = Table(
@@ -203,6 +226,19 @@ TABLES = {
         CLUSTER_NAMES,
     )
 }
-"""Every table with fixed columns. `metadata` has the user's own columns beside these keys:"""
+"""Every table with fixed columns. `metadata` has the user's own columns beside its keys."""
 
-METADATA_KEYS = ("archive_id", "path", "source", "metadata_version")
+METADATA = Table(
+    "metadata",
+    pa.schema(
+        [
+            _column("archive_id", pa.string(), "The archive the path belongs to"),
+            _column("path", pa.string(), "Path of the image, as in `images`; null if none"),
+            _column("source", pa.string(), "The file the row came from"),
+            _column("metadata_version", pa.string(), "Version of the source; later ones sort last"),
+        ]
+    ),
+    skip_by=("archive_id", "metadata_version"),
+)
+
+METADATA_KEYS = tuple(METADATA.schema.names)

@@ -1,0 +1,108 @@
+"""How the store's Parquet files are written, and what their footers are trusted to say."""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from artcluster.errors import StoreError
+
+_ROWS_A_GROUP = 65_536
+_ARROW_SCHEMA = b"ARROW:schema"
+_FORBIDDEN_EXTENSION = b"ray."
+
+
+def encode(table: pa.Table, skip_by: Sequence[str]) -> bytes:
+    """Write a table as one Parquet file in memory.
+
+    Floats are written plain, which reads several times faster than dictionaries or compression,
+    neither of which helps vectors. No Arrow schema is stored: Polars' `scan_delta` would take it
+    for more than the table's, and readers that trust it have executed what lies in it.
+    """
+    leaves = _leaves(table.schema)
+    floats = [path for path, kind in leaves if pa.types.is_floating(kind)]
+    rest = [path for path, kind in leaves if not pa.types.is_floating(kind)]
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        sink,
+        row_group_size=_ROWS_A_GROUP,
+        use_dictionary=[path for path in rest if path not in skip_by],
+        compression={**dict.fromkeys(floats, "NONE"), **dict.fromkeys(rest, "ZSTD")},
+        write_statistics=list(skip_by),
+        store_schema=False,
+    )
+    encoded: bytes = sink.getvalue().to_pybytes()
+    return encoded
+
+
+def decode_footer(tail: bytes) -> pq.FileMetaData | None:
+    """Read the footer at the end of a file; None where it begins before `tail`.
+
+    Raises:
+        StoreError: This is the end of no Parquet file, or holds a type that is not read.
+    """
+    if len(tail) < 12 or tail[-4:] != b"PAR1":
+        raise StoreError("Expected a Parquet file, got something else, or half of one.")
+    if int.from_bytes(tail[-8:-4], "little") + 8 > len(tail):
+        return None
+    metadata = pq.read_metadata(pa.BufferReader(tail))
+    refuse_extension_types(metadata.metadata)
+    return metadata
+
+
+def refuse_extension_types(metadata: Mapping[bytes, bytes] | None) -> None:
+    """Refuse Ray's Arrow extension types, whose reading has executed pickles of the file.
+
+    Looks at the bytes of the stored schema: to parse it would be to read the types.
+
+    Raises:
+        StoreError: The footer's key-value metadata names a type `ray.*`.
+    """
+    stored = (metadata or {}).get(_ARROW_SCHEMA, b"")
+    try:
+        schema = base64.b64decode(stored)
+    except binascii.Error:
+        schema = stored
+    if b"ARROW:extension:name" in schema and _FORBIDDEN_EXTENSION in schema:
+        raise StoreError(
+            "The Parquet file holds an extension type of Ray, which is not read: reading such "
+            "types can execute code. Write the column as a plain list."
+        )
+
+
+def value_range(metadata: pq.FileMetaData, columns: Sequence[str]) -> dict[str, tuple[Any, Any]]:
+    """Return the least and greatest value of columns, where the footer knows them."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for index in range(metadata.num_columns):
+        name = metadata.schema.column(index).path
+        if name not in columns:
+            continue
+        chunks = [
+            metadata.row_group(group).column(index) for group in range(metadata.num_row_groups)
+        ]
+        known = [chunk.statistics for chunk in chunks]
+        if known and all(each is not None and each.has_min_max for each in known):
+            found[name] = (min(each.min for each in known), max(each.max for each in known))
+    return found
+
+
+def _leaves(schema: pa.Schema) -> list[tuple[str, pa.DataType]]:
+    """Return Parquet's path and the type of every leaf column."""
+
+    def below(path: str, kind: pa.DataType) -> list[tuple[str, pa.DataType]]:
+        if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+            return below(f"{path}.list.element", kind.value_type)
+        if pa.types.is_map(kind):
+            parts = (("key", kind.key_type), ("value", kind.item_type))
+            return [
+                leaf for name, each in parts for leaf in below(f"{path}.key_value.{name}", each)
+            ]
+        if pa.types.is_struct(kind):
+            return [leaf for part in kind for leaf in below(f"{path}.{part.name}", part.type)]
+        return [(path, kind)]
+
+    return [leaf for column in schema for leaf in below(column.name, column.type)]
