@@ -56,6 +56,30 @@ class PixelPolicy:
             raise ValueError(f"version must be 1, the only one this code makes; got {self.version}")
 
     @property
+    def pixels_id(self) -> str:
+        """All that changes the pixels of a picture that is not rejected, in a short string.
+
+        >>> PixelPolicy(max_pixels=1234).pixels_id
+        'v1-squash-scaled'
+        """
+        return f"v{self.version}-{self.fit}-{self.decode}"
+
+    @classmethod
+    def from_pixels_id(cls, pixels_id: str) -> "PixelPolicy":
+        """Return a policy that makes the same pixels, with the default limit.
+
+        Raises:
+            ValueError: The id is not one of `pixels_id`.
+
+        >>> PixelPolicy.from_pixels_id("v1-crop-exact").fit
+        'crop'
+        """
+        parts = pixels_id.split("-")
+        if len(parts) != 3 or not parts[0].removeprefix("v").isdigit():
+            raise ValueError(f"expected a pixel policy such as v1-squash-scaled, got {pixels_id!r}")
+        return cls(fit=parts[1], decode=parts[2], version=int(parts[0].removeprefix("v")))
+
+    @property
     def policy_id(self) -> str:
         """All that changes pixels or rejects, in a short string.
 
@@ -66,4 +90,4 @@ class PixelPolicy:
         """
         millions, rest = divmod(self.max_pixels, 1_000_000)
         limit = f"{self.max_pixels}px" if rest else f"{millions}Mpx"
-        return f"v{self.version}-{self.fit}-{self.decode}-{limit}"
+        return f"{self.pixels_id}-{limit}"

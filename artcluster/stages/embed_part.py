@@ -1,0 +1,157 @@
+"""The second step of embedding: a part's pixels to a shard of vectors, and its facts to another."""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artcluster.config import EmbedSettings
+from artcluster.embedders import Contract, Embedder, load, load_state
+from artcluster.schema import EMBEDDINGS, IMAGES
+from artcluster.stages.decode_part import DecodedPart
+from artcluster.store import ShardInfo, Store
+
+
+@dataclass(frozen=True)
+class EmbeddedPart:
+    """A finished part: what to commit, and what it took.
+
+    Attributes:
+        part_id: Its name.
+        vectors: Its shard of the `embeddings` table; None where it held nothing new.
+        images: Its shard of the `images` table.
+        embedded: Contents that the embedder was called for.
+        counts: Paths by status.
+        size_bytes: Bytes read.
+        seconds: Seconds by step.
+        engine: What computed the vectors.
+    """
+
+    part_id: str
+    vectors: ShardInfo | None
+    images: ShardInfo
+    embedded: int
+    counts: Mapping[str, int]
+    size_bytes: int
+    seconds: Mapping[str, float]
+    engine: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class EmbedPart:
+    """Embeds parts and writes their shards. Picklable; called once in each worker process."""
+
+    store: Store
+    contract: Contract
+    weights_path: str
+    settings: EmbedSettings
+    device: str
+    threads: int
+
+    def __call__(self) -> Callable[[DecodedPart], EmbeddedPart]:
+        """Load the embedder and return the step."""
+        embedder = load_embedder(
+            self.store, self.contract, self.weights_path, self.settings, self.device, self.threads
+        )
+
+        def embed(part: DecodedPart) -> EmbeddedPart:
+            return self._embed(part, embedder)
+
+        return embed
+
+    def _embed(self, part: DecodedPart, embedder: Embedder) -> EmbeddedPart:
+        began = time.perf_counter()
+        vectors = None
+        if part.content_ids:
+            found = embedder(part.pixels_NHWC)
+            embed_s = time.perf_counter() - began
+            began = time.perf_counter()
+            vectors = write_vectors(self.store, self.contract, part.part_id, part.content_ids, found)
+        else:
+            embed_s = 0.0
+        # Written last: whoever finds it knows that the part's vectors are there.
+        images = self.store.shard_writer(IMAGES).write(part.part_id, part.images, {})
+        statuses = pc.value_counts(part.images["status"]).to_pylist()
+        return EmbeddedPart(
+            part_id=part.part_id,
+            vectors=vectors,
+            images=images,
+            embedded=len(part.content_ids),
+            counts={entry["values"]: entry["counts"] for entry in statuses},
+            size_bytes=part.size_bytes,
+            seconds={
+                "fetch": part.fetch_s,
+                "decode": part.decode_s,
+                "embed": embed_s,
+                "write": time.perf_counter() - began,
+            },
+            engine=dict(embedder.engine),
+        )
+
+
+def load_embedder(
+    store: Store,
+    contract: Contract,
+    weights_path: str,
+    settings: EmbedSettings,
+    device: str,
+    threads: int,
+) -> Embedder:
+    """Load an embedder whose weights lie in the store; converted networks are kept by machine."""
+    return load(
+        contract,
+        lambda: load_state(store.read_bytes(weights_path)),
+        device=device,
+        engine=settings.engine,
+        threads=threads,
+        precision=settings.precision,
+        batch_size=settings.batch_size,
+        compile=settings.compile,
+        cache_dir=cache_folder(),
+    )
+
+
+def cache_folder() -> Path:
+    """Return where this machine keeps what can be made again."""
+    base = os.environ.get("ARTCLUSTER_CACHE") or os.environ.get("XDG_CACHE_HOME")
+    return Path(base or Path.home() / ".cache") / "artcluster"
+
+
+def write_vectors(
+    store: Store, contract: Contract, part_id: str, content_ids: list[str], vectors: np.ndarray
+) -> ShardInfo:
+    """Write a part's vectors, unless an attempt before this one has.
+
+    A process thought dead may have written this part's shard with other contents, because the
+    registry it asked divided doubles among parts otherwise. Its shard is then left to lie.
+    """
+    partition = {"embedder_id": contract.embedder_id}
+    rows = pa.table(
+        {
+            "content_id": pa.array(content_ids, pa.string()),
+            "region": pa.array([""] * len(content_ids), pa.string()),
+            "embedding": _as_lists(vectors),
+        }
+    )
+    writer = store.shard_writer(EMBEDDINGS)
+    shard = writer.write(part_id, rows, partition)
+    if shard.ranges.get("content_id") != (min(content_ids), max(content_ids)) or shard.rows != len(
+        content_ids
+    ):
+        digest = hashlib.sha256("\n".join(content_ids).encode()).hexdigest()[:8]
+        shard = writer.write(f"{part_id}-{digest}", rows, partition)
+    return shard
+
+
+def _as_lists(vectors_ND: np.ndarray) -> pa.ListArray:
+    n, dim = vectors_ND.shape
+    offsets = pa.array(np.arange(n + 1, dtype=np.int32) * dim)
+    values = pa.array(np.ascontiguousarray(vectors_ND, dtype=np.float32).reshape(-1))
+    return pa.ListArray.from_arrays(offsets, values)
+

@@ -1,0 +1,106 @@
+"""Getting an embedder ready: its weights fetched once, its contract and weights in the store."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artcluster.archive.fetch import Fetcher
+from artcluster.config import Config
+from artcluster.embedders import Contract, prepare, save_state
+from artcluster.errors import UsageError
+from artcluster.images.policy import PixelPolicy
+from artcluster.location import Location
+from artcluster.schema import EMBEDDERS as EMBEDDERS_TABLE
+from artcluster.store import Store
+
+
+@dataclass(frozen=True)
+class ReadyEmbedder:
+    """An embedder that workers can load from the store."""
+
+    contract: Contract
+    policy: PixelPolicy
+    weights_path: str
+
+    @property
+    def embedder_id(self) -> str:
+        """Names its vectors."""
+        return self.contract.embedder_id
+
+
+def pixel_policy(config: Config) -> PixelPolicy:
+    """Return the pixel policy of a config."""
+    images = config.images
+    return PixelPolicy(fit=images.fit, decode=images.decode, max_pixels=images.max_pixels)
+
+
+def prepare_embedder(store: Store, config: Config) -> ReadyEmbedder:
+    """Fetch the weights of the configured embedder, once, and put them into the store.
+
+    Raises:
+        UsageError: The embedder is unknown, or its weights cannot be had.
+    """
+    settings = config.embed
+    policy = pixel_policy(config)
+
+    def read_bytes(uri: str) -> bytes:
+        place = Location.parse(uri, config.archive.options)
+        found = Fetcher(place).fetch(place.uri)
+        if found.outcome != "ok":
+            raise UsageError(f"embed.weights: there is no file at {place}")
+        return found.data
+
+    contract, state = prepare(
+        settings.backbone,
+        weights=settings.weights,
+        weights_sha256=settings.weights_sha256,
+        pixel_policy=policy.pixels_id,
+        fit=policy.fit,
+        input_px=settings.input_px,
+        normalize=settings.normalize,
+        seed=settings.seed,
+        precision=settings.precision,
+        read_bytes=read_bytes,
+    )
+    weights_path = f"embedders/{contract.embedder_id}/weights.safetensors"
+    # Their hash is part of the id: what lies there already is the same.
+    if state and not store.exists(weights_path):
+        store.write_bytes_if_absent(weights_path, save_state(state))
+    return ReadyEmbedder(contract, policy, weights_path)
+
+
+def record_embedder(store: Store, embedder: ReadyEmbedder, engine: dict[str, str]) -> None:
+    """Write down an embedder's contract, the first time that it has made vectors."""
+    mine = pc.field("embedder_id") == embedder.embedder_id
+    if store.table(EMBEDDERS_TABLE).read(["embedder_id"], mine).num_rows:
+        return
+    row = {
+        "embedder_id": embedder.embedder_id,
+        "name": embedder.contract.name,
+        "dim": embedder.contract.dim,
+        "contract": embedder.contract.to_json(),
+        "engine": json.dumps(engine, sort_keys=True),
+        "created_at": datetime.now(UTC),
+    }
+    store.append(EMBEDDERS_TABLE, pa.Table.from_pylist([row], EMBEDDERS_TABLE.schema))
+
+
+def read_embedder(store: Store, embedder_id: str) -> ReadyEmbedder:
+    """Return an embedder that has made vectors in this store.
+
+    Raises:
+        UsageError: It has made none.
+    """
+    mine = pc.field("embedder_id") == embedder_id
+    rows = store.table(EMBEDDERS_TABLE).read(["contract"], mine).to_pylist()
+    if not rows:
+        raise UsageError(f"the store {store.location} has no embedder {embedder_id!r}")
+    contract = Contract.from_json(rows[0]["contract"])
+    return ReadyEmbedder(
+        contract,
+        PixelPolicy.from_pixels_id(contract.pixel_policy),
+        f"embedders/{embedder_id}/weights.safetensors",
+    )
