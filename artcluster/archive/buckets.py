@@ -1,0 +1,121 @@
+"""Listing object storage page by page: S3, Google Cloud Storage, Azure."""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import obstore
+import pyarrow as pa
+from obstore.exceptions import BaseError, InvalidPathError
+
+from artcluster.archive.entries import EntryBuffer
+from artcluster.archive.remote import walk_filesystem
+from artcluster.archive.selection import Selection
+from artcluster.archive.tally import Tally
+from artcluster.errors import ArchiveError
+from artcluster.location import Location, redact
+
+_PAGE_ROWS = 1000
+
+
+def walk_bucket(
+    location: Location,
+    selection: Selection,
+    tally: Tally,
+    leave_out: Collection[str] = (),
+) -> Iterator[pa.RecordBatch]:
+    """List all objects below a location, as the storage pages them.
+
+    object_store refuses a whole page that holds a key with a control character or an empty
+    folder name. From there on the listing goes through fsspec, a folder at a time.
+
+    Args:
+        location: Bucket and prefix.
+        selection: Which files to list.
+        tally: Where to count what is left out.
+        leave_out: Paths below the location that are not listed: a store inside the archive.
+
+    Raises:
+        ArchiveError: The listing broke off.
+    """
+    last = ""
+    buffer = EntryBuffer()
+    try:
+        for path, size_bytes, version in _objects(location, tally):
+            last = path
+            _take(location, selection, tally, leave_out, buffer, path, size_bytes, version)
+            yield from buffer.full()
+    except InvalidPathError:
+        yield from buffer.rest()
+        yield from walk_filesystem(location, selection, tally, leave_out, after=last)
+    except BaseError as error:
+        raise ArchiveError(
+            f"Cannot list {location}: {first_line(error)}. Nothing of this listing is used, since "
+            "it would be incomplete. Check the address, the credentials (a listing needs "
+            "permission to list) and the network."
+        ) from error
+    yield from buffer.rest()
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an object store's error, without secrets."""
+    return redact(str(error).strip().partition("\n")[0]).rstrip(". ")
+
+
+def object_version(meta: Any) -> str | None:
+    """Return the change marker of an object's metadata: its etag, else its time in ns.
+
+    >>> object_version({"e_tag": '"0f3a"', "last_modified": None})
+    '0f3a'
+    """
+    etag = meta["e_tag"]
+    if etag:
+        return str(etag).removeprefix("W/").strip('"')
+    modified = meta["last_modified"]
+    return None if modified is None else str(round(modified.timestamp() * 1_000_000) * 1000)
+
+
+def _objects(location: Location, tally: Tally) -> Iterator[tuple[str, int, str | None]]:
+    """Yield path, size and version; leave out the empty objects that mark folders."""
+    held: tuple[str, int, str | None] | None = None
+    for page in obstore.list(location.objects(), chunk_size=_PAGE_ROWS, return_arrow=True):
+        batch = pa.record_batch(page)
+        columns = {name: batch.column(name) for name in ("path", "size", "e_tag", "last_modified")}
+        metas = (
+            dict(zip(columns, values, strict=True))
+            for values in zip(*(column.to_pylist() for column in columns.values()), strict=True)
+        )
+        for meta in metas:
+            path, size = meta["path"], meta["size"]
+            if held is not None:
+                if path.startswith(held[0] + "/"):
+                    tally.skip("folder-marker")
+                else:
+                    yield held
+                held = None
+            if size == 0 and "." not in path.rpartition("/")[2]:
+                tally.skip("folder-marker")
+            elif size == 0:
+                held = (path, size, object_version(meta))
+            else:
+                yield path, size, object_version(meta)
+    if held is not None:
+        yield held
+
+
+def _take(
+    location: Location,
+    selection: Selection,
+    tally: Tally,
+    leave_out: Collection[str],
+    buffer: EntryBuffer,
+    path: str,
+    size_bytes: int,
+    version: str | None,
+) -> None:
+    refusal = selection.refusal(path)
+    if any(path.startswith(folder + "/") for folder in leave_out):
+        refusal = "store"
+    if refusal:
+        tally.skip(refusal)
+    else:
+        buffer.add(path, f"{location.uri}/{path}", size_bytes, version)

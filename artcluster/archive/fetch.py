@@ -1,0 +1,221 @@
+"""Fetching files with retries: a file that vanished is an outcome, an I/O fault ends the job."""
+
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from artcluster.archive.entries import printable
+from artcluster.archive.readers import (
+    FetchedFile,
+    is_forbidden,
+    read_local,
+    read_object,
+    read_remote,
+    stat_local,
+    stat_object,
+    stat_remote,
+    words,
+)
+from artcluster.credentials import FAMILIES
+from artcluster.errors import ArchiveError
+from artcluster.location import Location, ObjectStore, redact
+
+_LONGEST_PAUSE_S = 30.0
+
+
+class Addressed(Protocol):
+    """Something listed: where its bytes lie, and how many they were."""
+
+    @property
+    def uri(self) -> str:
+        """Where the bytes lie, as a listing states it."""
+        ...
+
+    @property
+    def size_bytes(self) -> int | None:
+        """Size in the listing."""
+        ...
+
+
+RowT = TypeVar("RowT", bound=Addressed)
+
+
+@dataclass(frozen=True)
+class FetchSettings:
+    """How files are fetched.
+
+    Attributes:
+        retries: How often a failing read is tried again.
+        first_pause_s: Pause before the first retry; doubled each time, up to 30 s, with jitter.
+        max_file_bytes: A larger file is an outcome, and is not read.
+        threads: Files fetched at once, except from local disks, which are read one by one.
+        ahead_bytes: Stop fetching ahead at so many bytes not yet taken.
+    """
+
+    retries: int = 5
+    first_pause_s: float = 0.5
+    max_file_bytes: int = 2 << 30
+    threads: int = 16
+    ahead_bytes: int = 256 << 20
+
+
+class Fetcher:
+    """Reads the files of one archive. Made in the process that uses it; threads may share it."""
+
+    def __init__(
+        self,
+        archive: Location,
+        settings: FetchSettings | None = None,
+        *,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self.archive = archive
+        self.settings = settings or FetchSettings()
+        self._sleep = sleep
+        self._stores: dict[str, ObjectStore] = {}
+        self._lock = threading.Lock()
+
+    def fetch(self, uri: str) -> FetchedFile:
+        """Read a file as it is now.
+
+        Args:
+            uri: Where it lies, as the listing states it.
+
+        Raises:
+            ArchiveError: It could not be read, after all retries: an I/O fault, no reject.
+        """
+        return self._persist(uri, partial(self._read, uri))
+
+    def look(self, uri: str) -> FetchedFile:
+        """Return a file's size and version without reading it; raises as `fetch` does."""
+        return self._persist(uri, partial(self._stat, uri))
+
+    def fetch_many(self, rows: Iterable[RowT]) -> Iterator[tuple[RowT, FetchedFile]]:
+        """Fetch files and yield them in their order, several at a time from object storage."""
+        return self._many(rows, self.fetch)
+
+    def look_many(self, rows: Iterable[RowT]) -> Iterator[tuple[RowT, FetchedFile]]:
+        """Look at files, as `fetch_many` fetches them."""
+        return self._many(rows, self.look)
+
+    def _many(
+        self, rows: Iterable[RowT], act: Callable[[str], FetchedFile]
+    ) -> Iterator[tuple[RowT, FetchedFile]]:
+        waiting: deque[tuple[RowT, Future[FetchedFile]]] = deque()
+        ahead = 0
+        with ThreadPoolExecutor(self.settings.threads, "fetch") as pool:
+            try:
+                for row in rows:
+                    if _is_local(row.uri):
+                        while waiting:
+                            first, future = waiting.popleft()
+                            yield first, future.result()
+                        ahead = 0
+                        yield row, act(row.uri)
+                        continue
+                    size = row.size_bytes or 0
+                    while waiting and (
+                        len(waiting) >= 2 * self.settings.threads
+                        or ahead + size > self.settings.ahead_bytes
+                    ):
+                        first, future = waiting.popleft()
+                        ahead -= first.size_bytes or 0
+                        yield first, future.result()
+                    waiting.append((row, pool.submit(act, row.uri)))
+                    ahead += size
+                while waiting:
+                    first, future = waiting.popleft()
+                    yield first, future.result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def _persist(self, uri: str, act: Callable[[], FetchedFile]) -> FetchedFile:
+        for attempt in range(self.settings.retries + 1):
+            try:
+                found = act()
+            except ArchiveError:
+                raise
+            except Exception as error:
+                if is_forbidden(error) or attempt == self.settings.retries:
+                    raise self._fault(uri, error, attempt) from error
+                pause = min(_LONGEST_PAUSE_S, self.settings.first_pause_s * 2**attempt)
+                self._sleep(pause * random.uniform(0.5, 1.0))
+            else:
+                if found.outcome == "gone":
+                    self._check_archive()
+                return found
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _fault(self, uri: str, error: Exception, attempt: int) -> ArchiveError:
+        shown = printable(redact(uri))
+        if is_forbidden(error):
+            return ArchiveError(
+                f"Cannot read {shown!r}: {words(error)}. Give the job permission to read the whole "
+                "archive, or leave the file out with archive.exclude."
+            )
+        return ArchiveError(
+            f"Cannot read {shown!r}: {words(error)} (tried {attempt + 1} times). This is a fault "
+            "of disk or network, not of the picture. Mend it and start the same command again: it "
+            "goes on where it stopped."
+        )
+
+    def _check_archive(self) -> None:
+        """Tell a file that is gone from an archive that is gone."""
+        if self.archive.is_local and not Path(self.archive.uri).exists():
+            raise ArchiveError(
+                f"The archive {self.archive} is not there any more. Check that its disk or share "
+                "is mounted, and start the same command again."
+            )
+
+    def _read(self, uri: str) -> FetchedFile:
+        limit = self.settings.max_file_bytes
+        if _is_local(uri):
+            return read_local(uri, limit)
+        store, key = self._object(uri)
+        if store is not None:
+            try:
+                return read_object(store, key, limit)
+            except ValueError:
+                pass  # object_store refuses keys with control characters; fsspec takes them.
+        return read_remote(self._location(uri), limit)
+
+    def _stat(self, uri: str) -> FetchedFile:
+        if _is_local(uri):
+            return stat_local(uri)
+        store, key = self._object(uri)
+        if store is not None:
+            try:
+                return stat_object(store, key)
+            except ValueError:
+                pass
+        return stat_remote(self._location(uri))
+
+    def _object(self, uri: str) -> tuple[ObjectStore | None, str]:
+        protocol, _, rest = uri.partition("://")
+        if protocol not in FAMILIES or "::" in uri:
+            return None, ""
+        bucket, _, key = rest.partition("/")
+        root = f"{protocol}://{bucket}"
+        with self._lock:
+            if root not in self._stores:
+                self._stores[root] = self._location(root).objects()
+            return self._stores[root], key
+
+    def _location(self, uri: str) -> Location:
+        """Return a place with the archive's credentials if it is of the archive's kind."""
+        protocol = uri.partition("://")[0]
+        theirs = self.archive.protocol
+        same = FAMILIES.get(protocol, protocol) == FAMILIES.get(theirs, theirs)
+        options = self.archive.options if same or "::" in uri else {}
+        return Location.parse(uri, options)
+
+
+def _is_local(uri: str) -> bool:
+    return uri.startswith(("/", "file://"))

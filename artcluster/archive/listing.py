@@ -1,0 +1,121 @@
+"""One way to list an archive: a folder, a bucket, a glob, or a list of addresses."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from artcluster.archive.buckets import walk_bucket
+from artcluster.archive.database import Limits
+from artcluster.archive.entries import EntryBuffer, is_text, local_uri, printable
+from artcluster.archive.fetch import Fetcher, FetchSettings
+from artcluster.archive.folders import FolderWalk, identity
+from artcluster.archive.lists import AddressList, is_list
+from artcluster.archive.remote import walk_filesystem
+from artcluster.archive.selection import Selection
+from artcluster.archive.tally import Tally
+from artcluster.credentials import FAMILIES
+from artcluster.errors import UsageError
+from artcluster.location import Location
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A listing to be iterated once: batches of entries, in an order that keeps folders together.
+
+    Attributes:
+        location: The archive.
+        pattern: Glob below it, or None.
+        include: More globs to take; empty takes everything that may be a picture.
+        exclude: Globs to leave out.
+        skip_unreadable: Record local folders that cannot be read, instead of failing.
+        leave_out: Places that are never listed: the store, should it lie in the archive.
+        root: What a list's relative addresses are relative to; by default its own folder.
+        column: A list's column of addresses; by default guessed.
+        look: Ask for size and version of the files of a list.
+        fetch: How the files of a list are looked at.
+        limits: What finding double addresses in a list may use.
+        tally: What was left out; complete once the listing is.
+    """
+
+    location: Location
+    pattern: str | None = None
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    skip_unreadable: bool = False
+    leave_out: Sequence[Location] = ()
+    root: Location | None = None
+    column: str | None = None
+    look: bool = True
+    fetch: FetchSettings = field(default_factory=FetchSettings)
+    limits: Limits = field(default_factory=Limits)
+    tally: Tally = field(default_factory=Tally)
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """Yield batches of `ENTRIES`.
+
+        Raises:
+            ArchiveError: The archive cannot be listed, or not to its end.
+            UsageError: The archive is the store, or a list has no column of addresses.
+        """
+        if self.location.uri in [place.uri for place in self.leave_out]:
+            raise UsageError(
+                f"The store and the archive are the same place, {self.location}. Give the store a "
+                "folder of its own."
+            )
+        include = (*self.include, *([self.pattern] if self.pattern else []))
+        selection = Selection(include, self.exclude)
+        if is_list(self.location):
+            return self._list(selection)
+        if self.location.is_local:
+            return self._local(selection)
+        below = self._left_out_below()
+        if self.location.protocol in FAMILIES and "::" not in self.location.uri:
+            return walk_bucket(self.location, selection, self.tally, below)
+        return walk_filesystem(self.location, selection, self.tally, below)
+
+    def _local(self, selection: Selection) -> Iterator[pa.RecordBatch]:
+        if Path(self.location.uri).is_file():
+            return _single_file(Path(self.location.uri))
+        places = (identity(place.uri) for place in self.leave_out if place.is_local)
+        leave_out = {place for place in places if place is not None}
+        return iter(
+            FolderWalk(self.location.uri, selection, self.tally, leave_out, self.skip_unreadable)
+        )
+
+    def _list(self, selection: Selection) -> Iterator[pa.RecordBatch]:
+        return iter(
+            AddressList(
+                self.location,
+                self.root or folder_of(self.location),
+                self.column,
+                self.look,
+                selection,
+                self.tally,
+                Fetcher(self.location, self.fetch),
+                self.limits,
+            )
+        )
+
+    def _left_out_below(self) -> list[str]:
+        base = self.location.uri.rstrip("/") + "/"
+        uris = [place.uri for place in self.leave_out]
+        return [uri.removeprefix(base) for uri in uris if uri.startswith(base)]
+
+
+def folder_of(location: Location) -> Location:
+    """Return the folder that a file lies in.
+
+    >>> folder_of(Location.parse("s3://museum/lists/a.csv")).uri
+    's3://museum/lists'
+    """
+    return Location(location.uri.rpartition("/")[0] or "/", location.options)
+
+
+def _single_file(file: Path) -> Iterator[pa.RecordBatch]:
+    buffer = EntryBuffer()
+    found = file.stat()
+    name = file.name if is_text(file.name) else printable(file.name)
+    buffer.add(name, local_uri(str(file)), found.st_size, str(found.st_mtime_ns))
+    return buffer.rest()

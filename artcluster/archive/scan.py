@@ -1,0 +1,181 @@
+"""Scans: complete listings of an archive, kept in the store as Parquet and numbered upwards."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import obstore
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from artcluster.archive.entries import ENTRIES
+from artcluster.archive.identity import check_archive_id
+from artcluster.archive.listing import Listing
+from artcluster.archive.numbering import (
+    claim_number,
+    finish,
+    numbered,
+    numbers,
+    read_finished,
+)
+from artcluster.location import Location, ObjectStore
+
+LISTED = pa.schema([pa.field("row", pa.int64(), nullable=False), *ENTRIES])
+"""Rows of a scan's files: entries numbered in the order of the listing."""
+
+_FILE_ROWS = 1_000_000
+_GROUP_ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One complete listing.
+
+    Attributes:
+        archive_id: The archive's name in the store.
+        scan_id: Its number, from 1 upwards; broken listings leave gaps.
+        uri: The archive's address.
+        files: Its Parquet files, relative to the store's root.
+        images: Files listed.
+        size_bytes: Their bytes altogether, where known.
+        skipped: Reason → count of what was not listed.
+        unreachable: Folders and links that could not be looked at; nothing below is removed.
+        started_at: When listing began (ISO 8601).
+        finished_at: When it was complete.
+    """
+
+    archive_id: str
+    scan_id: int
+    uri: str
+    files: tuple[str, ...]
+    images: int
+    size_bytes: int
+    skipped: Mapping[str, int]
+    unreachable: tuple[str, ...]
+    started_at: str
+    finished_at: str
+
+
+def write_scan(
+    listing: Listing, root: Location, archive_id: str, *, scratch: Path | None = None
+) -> Scan:
+    """Stream a listing into the store.
+
+    The scan exists once its JSON does, which is written last. A listing that breaks off leaves
+    files that nothing reads.
+
+    Args:
+        listing: The archive's listing, not begun.
+        root: The store's root.
+        archive_id: The archive's name in the store.
+        scratch: Folder for one temporary file.
+
+    Raises:
+        ArchiveError: The listing broke off.
+    """
+    store = root.objects(create=True)
+    folder = f"scans/{check_archive_id(archive_id)}"
+    started_at = datetime.now(UTC)
+    number = claim_number(store, folder)
+    writer = _ListingWriter(store, numbered(folder, number), scratch)
+    with writer:
+        for batch in listing:
+            writer.add(batch)
+    scan = Scan(
+        archive_id=archive_id,
+        scan_id=number,
+        uri=str(listing.location),
+        files=tuple(writer.files),
+        images=writer.rows,
+        size_bytes=writer.size_bytes,
+        skipped=dict(listing.tally.skipped),
+        unreachable=tuple(listing.tally.unreachable),
+        started_at=started_at.isoformat(),
+        finished_at=datetime.now(UTC).isoformat(),
+    )
+    finish(store, f"{numbered(folder, number)}/scan.json", asdict(scan))
+    return scan
+
+
+def read_scan(root: Location, archive_id: str, scan_id: int) -> Scan | None:
+    """Return a scan, or None if there is no complete one of this number."""
+    store = root.objects(create=True)
+    found = read_finished(store, f"{numbered(f'scans/{archive_id}', scan_id)}/scan.json")
+    if found is None:
+        return None
+    found |= {"files": tuple(found["files"]), "unreachable": tuple(found["unreachable"])}
+    return Scan(**found)
+
+
+def latest_scan(root: Location, archive_id: str) -> Scan | None:
+    """Return an archive's last complete scan, or None."""
+    for number in reversed(numbers(root.objects(create=True), f"scans/{archive_id}")):
+        scan = read_scan(root, archive_id, number)
+        if scan is not None:
+            return scan
+    return None
+
+
+class _ListingWriter:
+    """Numbers rows and writes them to Parquet files of a million rows."""
+
+    def __init__(self, store: ObjectStore, folder: str, scratch: Path | None) -> None:
+        self.files: list[str] = []
+        self.rows = 0
+        self.size_bytes = 0
+        self._store = store
+        self._folder = folder
+        self._scratch = tempfile.TemporaryDirectory(prefix="artcluster-scan-", dir=scratch)
+        self._local = Path(self._scratch.name, "listing.parquet")
+        self._writer: pq.ParquetWriter | None = None
+        self._pending: list[pa.RecordBatch] = []
+        self._pending_rows = 0
+        self._file_rows = 0
+
+    def __enter__(self) -> "_ListingWriter":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        try:
+            if kind is None:
+                if self._pending or not self.files:
+                    self._write_group()
+                self._upload()
+        finally:
+            if self._writer is not None:
+                self._writer.close()
+            self._scratch.cleanup()
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        row = pa.array(range(self.rows, self.rows + batch.num_rows), pa.int64())
+        self._pending.append(pa.record_batch([row, *batch.columns], schema=LISTED))
+        self.rows += batch.num_rows
+        self._pending_rows += batch.num_rows
+        self.size_bytes += pc.sum(batch.column("size_bytes")).as_py() or 0
+        if self._pending_rows >= _GROUP_ROWS:
+            self._write_group()
+        if self._file_rows >= _FILE_ROWS:
+            self._upload()
+
+    def _write_group(self) -> None:
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(
+                self._local, LISTED, compression="zstd", use_dictionary=False
+            )
+        table = pa.Table.from_batches(self._pending, LISTED)
+        self._writer.write_table(table, row_group_size=_GROUP_ROWS)
+        self._file_rows += table.num_rows
+        self._pending, self._pending_rows = [], 0
+
+    def _upload(self) -> None:
+        if self._writer is None:
+            return
+        self._writer.close()
+        self._writer = None
+        name = f"{self._folder}/listing-{len(self.files):05d}.parquet"
+        obstore.put(self._store, name, self._local, mode="create")
+        self.files.append(name)
+        self._file_rows = 0
