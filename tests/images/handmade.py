@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +24,9 @@ def quarters(width: int = 96, height: int = 64) -> Image.Image:
     pixels = np.zeros((height, width, 3), np.uint8)
     for number, colour in enumerate(QUADRANTS):
         row, column = divmod(number, 2)
-        pixels[
-            row * height // 2 : (row + 1) * height // 2,
-            column * width // 2 : (column + 1) * width // 2,
-        ] = colour
+        rows = slice(row * height // 2, (row + 1) * height // 2)
+        columns = slice(column * width // 2, (column + 1) * width // 2)
+        pixels[rows, columns] = colour
     return Image.fromarray(pixels)
 
 
@@ -48,6 +48,12 @@ def demo_picture(name: str) -> Image.Image:
     return Image.open(DEMO_ARCHIVE / "images" / name).convert("RGB")
 
 
+def with_declared_size(png: bytes, width: int, height: int) -> bytes:
+    """A PNG whose header lies about its size."""
+    header = png[12:16] + struct.pack(">II", width, height) + png[24:29]
+    return png[:12] + header + struct.pack(">I", zlib.crc32(header)) + png[33:]
+
+
 def exif_of(orientation: int) -> Image.Exif:
     exif = Image.Exif()
     exif[274] = orientation
@@ -57,14 +63,14 @@ def exif_of(orientation: int) -> Image.Exif:
 def quadrant_means(pixels_HWC: np.ndarray) -> np.ndarray:
     """Mean colour of each quarter, away from its borders: upper row first, 4×3."""
     height, width, _ = pixels_HWC.shape
-    means = [
-        pixels_HWC[
-            (2 * row + 1) * height // 4 - height // 8 : (2 * row + 1) * height // 4 + height // 8,
-            (2 * column + 1) * width // 4 - width // 8 : (2 * column + 1) * width // 4 + width // 8,
-        ].mean(axis=(0, 1))
-        for row in (0, 1)
-        for column in (0, 1)
-    ]
+    means = []
+    for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        middle_y, middle_x = (2 * row + 1) * height // 4, (2 * column + 1) * width // 4
+        part = pixels_HWC[
+            middle_y - height // 8 : middle_y + height // 8,
+            middle_x - width // 8 : middle_x + width // 8,
+        ]
+        means.append(part.mean(axis=(0, 1)))
     return np.array(means)
 
 
