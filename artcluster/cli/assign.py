@@ -3,10 +3,6 @@
 import click
 
 from artcluster.cli.options import config_options, resolve_config
-from artcluster.cli.show import show_assigned
-from artcluster.location import Location
-from artcluster.stages.assign import assign_images
-from artcluster.store import Store
 
 _EPILOG = """\b
 Examples:
@@ -33,6 +29,11 @@ def assign(
 
     Nothing is written.
     """
+    from artcluster.cli.show import show_assigned
+    from artcluster.location import Location
+    from artcluster.stages.assign import assign_images
+    from artcluster.store import Store
+
     config = resolve_config(config_file, overrides, storage_options, {})
     opened = Store.open(Location.parse(store, config.store.options))
     archives = [Location.parse(image, config.archive.options) for image in images]

@@ -10,9 +10,6 @@ from artcluster.cli.options import (
     executor_option,
     resolve_config,
 )
-from artcluster.cli.session import open_job
-from artcluster.cli.show import show
-from artcluster.stages.cluster import cluster_archive
 
 _EPILOG = """\b
 Examples:
@@ -41,6 +38,10 @@ def cluster(
     **flags: Any,
 ) -> None:
     """Cluster what STORE holds embeddings of."""
+    from artcluster.cli.session import open_job
+    from artcluster.cli.show import show
+    from artcluster.stages.cluster import cluster_archive
+
     config = resolve_config(config_file, overrides, storage_options, flags)
     with open_job(config, store, executor, create=False) as job:
         clustered = cluster_archive(job, archive_id, force=force)

@@ -11,11 +11,6 @@ from artcluster.cli.options import (
     executor_option,
     resolve_config,
 )
-from artcluster.cli.session import open_job
-from artcluster.cli.show import show, show_counts
-from artcluster.location import Location
-from artcluster.stages.embed import embed_archive, plan_archive
-from artcluster.stages.rejects import check_reject_share
 
 _EPILOG = """\b
 Examples:
@@ -44,12 +39,16 @@ def embed(
     **flags: Any,
 ) -> None:
     """Embed the pictures of IMAGES into STORE, without clustering them."""
+    from artcluster.cli.session import open_job
+    from artcluster.cli.show import show, show_counts
+    from artcluster.stages.embed import embed_archive, plan_archive
+    from artcluster.stages.rejects import check_reject_share
+
     config = resolve_config(config_file, overrides, storage_options, flags)
-    archive = Location.parse(images, config.archive.options)
     with open_job(config, store, executor, create=True) as job:
         if dry_run:
-            show_counts(plan_archive(job, archive), as_json)
+            show_counts(plan_archive(job, images), as_json)
             return
-        embedded = embed_archive(job, archive)
+        embedded = embed_archive(job, images)
     show([embedded], as_json)
     check_reject_share(embedded, config.images.max_reject_share)

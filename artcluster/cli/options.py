@@ -88,9 +88,7 @@ embed_options = _stack(
 )
 
 cluster_options = _stack(
-    click.option(
-        "--method", metavar="NAME", help="delius (default), ae-kmeans or kmeans."
-    ),
+    click.option("--method", metavar="NAME", help="delius (default), ae-kmeans or kmeans."),
     click.option("--k", type=int, help="Number of clusters (default 8)."),
     click.option("--seed", type=int, help="Seed of everything random (default 0)."),
     click.option(

@@ -12,12 +12,6 @@ from artcluster.cli.options import (
     executor_option,
     resolve_config,
 )
-from artcluster.cli.session import open_job
-from artcluster.cli.show import show, show_counts
-from artcluster.location import Location
-from artcluster.stages.cluster import cluster_archive
-from artcluster.stages.embed import embed_archive, plan_archive
-from artcluster.stages.rejects import check_reject_share
 
 _EPILOG = """\b
 Examples:
@@ -55,13 +49,18 @@ def run(
     IMAGES is a folder, a bucket, a glob, or a CSV or Parquet list of URIs. STORE is a folder or
     bucket of its own. What is done already is not done again.
     """
+    from artcluster.cli.session import open_job
+    from artcluster.cli.show import show, show_counts
+    from artcluster.stages.cluster import cluster_archive
+    from artcluster.stages.embed import embed_archive, plan_archive
+    from artcluster.stages.rejects import check_reject_share
+
     config = resolve_config(config_file, overrides, storage_options, flags)
-    archive = Location.parse(images, config.archive.options)
     with open_job(config, store, executor, create=True) as job:
         if dry_run:
-            show_counts(plan_archive(job, archive), as_json)
+            show_counts(plan_archive(job, images), as_json)
             return
-        embedded = embed_archive(job, archive)
+        embedded = embed_archive(job, images)
         clustered = cluster_archive(job, embedded.archive_id, force=force)
     show([embedded, clustered], as_json)
     check_reject_share(embedded, config.images.max_reject_share)

@@ -7,7 +7,7 @@ from types import FrameType
 
 from artcluster.cli.console import progress_for_terminal
 from artcluster.config import Config
-from artcluster.executors import executor_by_name
+from artcluster.executors import make_executor
 from artcluster.location import Location
 from artcluster.stages.job import Job
 from artcluster.stages.progress import Timings
@@ -20,7 +20,7 @@ def open_job(config: Config, store: str, executor: str, *, create: bool) -> Iter
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         opened = Store.open(Location.parse(store, config.store.options), create=create)
-        with progress_for_terminal() as progress, executor_by_name(executor) as machines:
+        with progress_for_terminal() as progress, make_executor(executor) as machines:
             yield Job(config, opened, machines, progress, Timings(progress))
     finally:
         signal.signal(signal.SIGTERM, previous)

@@ -85,8 +85,13 @@ def show_status(status: StoreStatus, json_wanted: bool) -> None:
         "Runs",
         ("run", "made", "archive", "model", "images"),
         [
-            (run.run_id, f"{run.created_at:%Y-%m-%d %H:%M}", run.archive_id, run.model_id,
-             f"{run.images:,}")
+            (
+                run.run_id,
+                f"{run.created_at:%Y-%m-%d %H:%M}",
+                run.archive_id,
+                run.model_id,
+                f"{run.images:,}",
+            )
             for run in status.runs
         ],
     )

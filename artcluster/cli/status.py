@@ -3,10 +3,6 @@
 import click
 
 from artcluster.cli.options import config_options, resolve_config
-from artcluster.cli.show import show_status
-from artcluster.location import Location
-from artcluster.stages.status import store_status
-from artcluster.store import Store
 
 
 @click.command()
@@ -20,6 +16,11 @@ def status(
     as_json: bool,
 ) -> None:
     """Show what STORE holds, what a job left unfinished, and who writes to it now."""
+    from artcluster.cli.show import show_status
+    from artcluster.location import Location
+    from artcluster.stages.status import store_status
+    from artcluster.store import Store
+
     config = resolve_config(config_file, overrides, storage_options, {})
     opened = Store.open(Location.parse(store, config.store.options))
     show_status(store_status(opened), as_json)

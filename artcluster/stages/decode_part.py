@@ -11,7 +11,7 @@ import pyarrow as pa
 from artcluster.archive.fetch import Fetcher, FetchSettings
 from artcluster.archive.parts import Part, PartRef, PartRow, read_part
 from artcluster.archive.readers import FetchedFile
-from artcluster.config import ArchiveSettings, ImageSettings
+from artcluster.config import ImageSettings
 from artcluster.images.decoder import Decoder
 from artcluster.images.info import ImageInfo
 from artcluster.images.policy import PixelPolicy
@@ -59,7 +59,7 @@ class DecodePart:
     size_px: tuple[int, int]
     claims: Claims
     images: ImageSettings
-    files: ArchiveSettings
+    fetch: FetchSettings
 
     def __call__(self) -> Callable[[PartRef], DecodedPart]:
         """Start a decoder and return the step."""
@@ -69,12 +69,7 @@ class DecodePart:
             timeout_s=self.images.timeout_s,
             memory_bytes=self.images.memory_bytes,
         )
-        settings = FetchSettings(
-            retries=self.files.fetch_retries,
-            max_file_bytes=self.files.max_file_bytes,
-            threads=self.files.fetch_threads,
-        )
-        fetcher = Fetcher(self.archive, settings)
+        fetcher = Fetcher(self.archive, self.fetch)
 
         def decode(ref: PartRef) -> DecodedPart:
             return self._decode(read_part(self.store, ref), fetcher, decoder)
@@ -150,5 +145,5 @@ class DecodePart:
             "fetch",
             "too-large",
             f"{file.size_bytes:,} bytes, archive.max_file_bytes allows "
-            f"{self.files.max_file_bytes:,}",
+            f"{self.fetch.max_file_bytes:,}",
         )

@@ -57,7 +57,7 @@ def prepare_embedder(store: Store, config: Config) -> ReadyEmbedder:
         settings.backbone,
         weights=settings.weights,
         weights_sha256=settings.weights_sha256,
-        pixel_policy=policy.pixels_id,
+        pixel_policy_id=policy.pixels_id,
         fit=policy.fit,
         input_px=settings.input_px,
         normalize=settings.normalize,

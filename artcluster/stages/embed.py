@@ -1,0 +1,284 @@
+"""The embedding job: what is new in an archive becomes vectors, committed as they come."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pyarrow.compute as pc
+
+from artcluster.archive.parts import PartRef
+from artcluster.archive.plan import Plan
+from artcluster.archive.scan import read_scan
+from artcluster.errors import ArtclusterError, FencedError
+from artcluster.schema import EMBEDDINGS, IMAGES
+from artcluster.stages.decode_part import DecodePart
+from artcluster.stages.embed_part import EmbeddedPart, EmbedPart
+from artcluster.stages.embedder import ReadyEmbedder, prepare_embedder, record_embedder
+from artcluster.stages.executor import Step
+from artcluster.stages.job import Job
+from artcluster.stages.known import archive_counts
+from artcluster.stages.rate import record_rate
+from artcluster.stages.scanning import (
+    Planning,
+    check_not_empty,
+    fetch_settings,
+    resolve_archive,
+)
+from artcluster.stages.summary import EmbedSummary
+from artcluster.store import Lease
+
+_ROUNDS = 3
+_CPU_THREADS = 2
+
+
+@dataclass
+class _Tally:
+    """What a job has done so far."""
+
+    embedded: int = 0
+    adopted: int = 0
+    removed: int = 0
+    resumed: bool = False
+    engine: dict[str, str] = field(default_factory=dict)
+
+
+def embed_archive(job: Job, images: str) -> EmbedSummary:
+    """Embed what an archive holds and the store does not.
+
+    A job that was killed goes on from its stored plan and its last commit. Content that has a
+    vector is not embedded again, wherever it lies.
+
+    Raises:
+        ArchiveError: The archive cannot be listed or read.
+        LeaseHeldError: Another job writes the same.
+        StalledError: Nothing moved for `embed.stall_timeout_s`.
+    """
+    job.executor.start()
+    with job.timings.stage("prepare"):
+        embedder = prepare_embedder(job.store, job.config)
+    archive = resolve_archive(images, job.config)
+    planning = Planning(
+        job.store, job.config, archive, embedder.embedder_id, embedder.policy
+    )
+    tally = _Tally()
+    with _leases(job, planning) as leases:
+        embedding = _Embedding(job, planning, embedder, leases, tally)
+        plan = embedding.resume() or embedding.plan_anew()
+        if plan is not None:
+            embedding.finish(plan)
+    if tally.embedded:
+        record_embedder(job.store, embedder, tally.engine)
+    counts = archive_counts(job.store, archive.archive_id)
+    return EmbedSummary(
+        archive_id=archive.archive_id,
+        scan_id=counts.scan_id,
+        embedder_id=embedder.embedder_id,
+        images=counts.images,
+        rejects=counts.rejects,
+        embedded=tally.embedded,
+        adopted=tally.adopted,
+        removed=tally.removed,
+        resumed=tally.resumed,
+        seconds=dict(job.timings.seconds),
+    )
+
+
+@dataclass(frozen=True)
+class _Leases:
+    vectors: Lease
+    images: Lease
+
+
+@contextmanager
+def _leases(job: Job, planning: Planning) -> Iterator[_Leases]:
+    """Hold the right to write this embedder's vectors and this archive's images."""
+    settings = job.config.store
+    options = {"ttl_s": settings.lease_ttl_s, "wait_s": settings.lease_wait_s}
+    vectors = job.store.lease(f"embeddings={planning.embedder_id}", [EMBEDDINGS], **options)
+    images = job.store.lease(f"images={planning.archive.archive_id}", [IMAGES], **options)
+    with vectors, images:
+        yield _Leases(vectors, images)
+
+
+@dataclass(frozen=True)
+class _Embedding:
+    """One job over one archive, holding its leases."""
+
+    job: Job
+    planning: Planning
+    embedder: ReadyEmbedder
+    leases: _Leases
+    tally: _Tally
+
+    def resume(self) -> Plan | None:
+        """Return the plan of a job that did not finish, if there is one."""
+        plan = self.planning.latest()
+        if plan is None or not self.planning.unfinished(plan):
+            return None
+        self.tally.resumed = True
+        self.job.progress.say(
+            f"Going on with the plan of {plan.created_at[:19]}: {plan.images:,} images, scan "
+            f"{plan.scan_id}. What came since is seen by the next job."
+        )
+        return plan
+
+    def plan_anew(self) -> Plan | None:
+        """List the archive; return a plan, or None where nothing is to do."""
+        with self.job.timings.stage("list", unit="files"):
+            scan = self.planning.scan()
+        with self.job.timings.stage("plan"), self.planning.compared(scan) as comparison:
+            summary = comparison.summary
+            check_not_empty(summary, self.planning.archive)
+            self.tally.removed = self.planning.commit_removed(
+                comparison, self.leases.images.fence
+            )
+            left_out = sum(scan.skipped.values())
+            self.job.progress.say(
+                f"Listed {summary.listed:,} files ({left_out:,} left out by name): "
+                f"{summary.new:,} new, {summary.changed:,} changed, {summary.removed:,} gone, "
+                f"{summary.todo:,} to embed."
+            )
+            if not summary.todo:
+                return None
+            return self.planning.write(comparison, self.job.executor.resources().cpus)
+
+    def finish(self, plan: Plan) -> None:
+        """Do a plan, and what is found missing after it, until nothing is.
+
+        Raises:
+            ArtclusterError: Files are still to do after several rounds.
+        """
+        for _ in range(_ROUNDS):
+            refs = self.planning.unfinished(plan)
+            refs = self._adopt(refs, plan)
+            if refs:
+                self._run(refs)
+            again = self._replanned(plan)
+            if again is None:
+                return
+            plan = again
+        raise ArtclusterError(
+            f"After {_ROUNDS} rounds {plan.images:,} images of scan {plan.scan_id} still have no "
+            "vector: they change while they are read. Run again when the archive is at rest."
+        )
+
+    def _replanned(self, plan: Plan) -> Plan | None:
+        """Plan again what the plan's end left undone: doubles whose other half was lost."""
+        if not self.planning.unfinished(plan):
+            return None
+        scan = read_scan(self.job.store.location, plan.archive_id, plan.scan_id)
+        assert scan is not None
+        with self.planning.compared(scan) as comparison:
+            if not comparison.summary.todo:
+                return None
+            return self.planning.write(comparison, self.job.executor.resources().cpus)
+
+    def _adopt(self, refs: list[PartRef], plan: Plan) -> list[PartRef]:
+        """Commit what a killed job had written and not committed; return what is left to do."""
+        names = [ref.part_id for ref in refs]
+        partition = {"embedder_id": self.planning.embedder_id}
+        vectors = self.job.store.existing_shards(EMBEDDINGS, partition, names)
+        images = self.job.store.existing_shards(IMAGES, {}, names)
+        self.job.store.commit_shards(
+            EMBEDDINGS, list(vectors.values()), self.leases.vectors.fence
+        )
+        self.job.store.commit_shards(IMAGES, list(images.values()), self.leases.images.fence)
+        self.tally.adopted += len(images)
+        return self.planning.unfinished(plan) if vectors or images else refs
+
+    def _run(self, refs: Sequence[PartRef]) -> None:
+        total = sum(ref.images for ref in refs)
+        began = time.monotonic()
+        before = self.tally.embedded
+        with self.job.timings.stage("embed", total):
+            steps = self._steps()
+            results = self.job.executor.stream(
+                refs, steps, stall_timeout_s=self.job.config.embed.stall_timeout_s
+            )
+            committer = _Committer(self)
+            try:
+                for part in results:
+                    committer.add(part)
+                    self.job.progress.advance("embed", sum(part.counts.values()))
+            except FencedError:
+                raise
+            except BaseException:
+                # What is finished is kept, whatever ended the job.
+                committer.commit()
+                raise
+            committer.commit()
+        embedded = self.tally.embedded - before
+        record_rate(self.job, self.embedder.embedder_id, embedded, time.monotonic() - began)
+
+    def _steps(self) -> list[Step]:
+        config = self.job.config
+        settings = config.embed
+        resources = self.job.executor.resources()
+        gpus = settings.gpus_per_worker
+        if gpus is None:
+            gpus = 1.0 if resources.gpus >= 1 else 0.0
+        cpus = settings.cpus_per_worker or (1.0 if gpus else min(_CPU_THREADS, resources.cpus))
+        partition = pc.field("embedder_id") == self.planning.embedder_id
+        known = self.job.store.table(EMBEDDINGS).batches(["content_id"], partition)
+        claims = self.job.executor.claims(batch.column(0).to_pylist() for batch in known)
+        decode = DecodePart(
+            store=self.job.store.location,
+            archive=self.planning.archive.location,
+            policy=self.embedder.policy,
+            size_px=self.embedder.contract.input_px,
+            claims=claims,
+            images=config.images,
+            fetch=fetch_settings(config),
+        )
+        embed = EmbedPart(
+            store=self.job.store,
+            contract=self.embedder.contract,
+            weights_path=self.embedder.weights_path,
+            settings=settings,
+            device="cuda" if gpus else "cpu",
+            threads=max(1, int(cpus)),
+        )
+        most = settings.max_workers or max(settings.min_workers, int(resources.cpus))
+        return [
+            Step("decode", decode, cpus=1.0),
+            Step("embed", embed, cpus=cpus, gpus=gpus, workers=(settings.min_workers, most)),
+        ]
+
+
+class _Committer:
+    """Commits finished parts every so often: vectors first, then the images that need them."""
+
+    def __init__(self, embedding: _Embedding) -> None:
+        self._embedding = embedding
+        self._parts: list[EmbeddedPart] = []
+        self._last = time.monotonic()
+
+    def add(self, part: EmbeddedPart) -> None:
+        """Take a finished part; commit if it is time."""
+        self._parts.append(part)
+        settings = self._embedding.job.config.embed
+        images = sum(sum(each.counts.values()) for each in self._parts)
+        waited_s = time.monotonic() - self._last
+        if images >= settings.commit_every_images or waited_s >= settings.commit_every_s:
+            self.commit()
+
+    def commit(self) -> None:
+        """Commit what is finished."""
+        parts, self._parts = self._parts, []
+        self._last = time.monotonic()
+        if not parts:
+            return
+        leases, store = self._embedding.leases, self._embedding.job.store
+        leases.vectors.check()
+        leases.images.check()
+        vectors = [part.vectors for part in parts if part.vectors is not None]
+        store.commit_shards(EMBEDDINGS, vectors, leases.vectors.fence)
+        store.commit_shards(IMAGES, [part.images for part in parts], leases.images.fence)
+        tally, timings = self._embedding.tally, self._embedding.job.timings
+        for part in parts:
+            tally.embedded += part.embedded
+            tally.engine.update(part.engine)
+            for name, spent in part.seconds.items():
+                key = f"embed: {name}, summed over workers"
+                timings.seconds[key] = timings.seconds.get(key, 0.0) + spent

@@ -1,0 +1,56 @@
+"""Where a model trains: on the cluster's workers, or here where the cluster's start-up costs more."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from artcluster.location import Location
+from artcluster.stages.executor import Executor
+from artcluster.stages.job import Job
+from artcluster.training.batches import cut_into_shards
+from artcluster.training.worker import Worker
+
+T = TypeVar("T")
+
+WORTH_A_CLUSTER = 50_000
+"""Vectors from which training is spread without being asked to: below, Ray Train's start-up (some
+25 s) and its summing of gradients cost more than they give."""
+
+
+@dataclass(frozen=True)
+class TrainingPlace:
+    """An executor and what to ask it for."""
+
+    executor: Executor
+    workers: int
+    use_gpu: bool
+    checkpoints: Location
+
+    def train(self, loop: Callable[[Worker], T], rows: np.ndarray, name: str) -> T:
+        """Run a loop on rows, cut into virtual shards."""
+        return self.executor.train(
+            loop,
+            cut_into_shards(rows),
+            workers=self.workers,
+            use_gpu=self.use_gpu,
+            name=name,
+            checkpoint_uri=self.checkpoints,
+        )
+
+
+def training_place(job: Job, vectors: int) -> TrainingPlace:
+    """Choose where to train on so many vectors; `cluster.workers` and `use_gpu` overrule it."""
+    settings = job.config.cluster
+    checkpoints = job.store.location.child("checkpoints")
+    if settings.workers is None and not settings.use_gpu and vectors < WORTH_A_CLUSTER:
+        return TrainingPlace(job.local, 1, False, checkpoints)
+    resources = job.executor.resources()
+    use_gpu = resources.gpus >= 1 if settings.use_gpu is None else settings.use_gpu
+    if settings.workers is not None:
+        workers = settings.workers
+    else:
+        # On one machine's CPU one worker with all its threads is faster than several that sum.
+        workers = max(1, int(resources.gpus)) if use_gpu else resources.nodes
+    return TrainingPlace(job.executor, workers, use_gpu, checkpoints)
