@@ -1,18 +1,15 @@
 """How the store's Parquet files are written, and what their footers are trusted to say."""
 
-import base64
-import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from artcluster.errors import StoreError
+from artcluster.extension_types import NotParquetError, footer_bytes, refuse_extension_types
 
 _ROWS_A_GROUP = 65_536
-_ARROW_SCHEMA = b"ARROW:schema"
-_FORBIDDEN_EXTENSION = b"ray."
 
 
 def encode(table: pa.Table, skip_by: Sequence[str]) -> bytes:
@@ -45,33 +42,28 @@ def decode_footer(tail: bytes) -> pq.FileMetaData | None:
     Raises:
         StoreError: This is the end of no Parquet file, or holds a type that is not read.
     """
-    if len(tail) < 12 or tail[-4:] != b"PAR1":
-        raise StoreError("Expected a Parquet file, got something else, or half of one.")
-    if int.from_bytes(tail[-8:-4], "little") + 8 > len(tail):
-        return None
-    metadata = pq.read_metadata(pa.BufferReader(tail))
-    refuse_extension_types(metadata.metadata)
-    return metadata
+    try:
+        length = footer_bytes(tail)
+        if length > len(tail):
+            return None
+        refuse_extension_types(tail[-length:])
+        return pq.read_metadata(pa.BufferReader(tail))
+    except (NotParquetError, pa.ArrowInvalid, OSError) as wrong:
+        raise StoreError(str(wrong)) from None
 
 
-def refuse_extension_types(metadata: Mapping[bytes, bytes] | None) -> None:
-    """Refuse Ray's Arrow extension types, whose reading has executed pickles of the file.
-
-    Looks at the bytes of the stored schema: to parse it would be to read the types.
+def read_file(data: pa.Buffer, columns: Sequence[str]) -> pa.Table:
+    """Read columns of a Parquet file in memory, or mapped into it.
 
     Raises:
-        StoreError: The footer's key-value metadata names a type `ray.*`.
+        StoreError: It is no Parquet file, or holds a type that is not read.
     """
-    stored = (metadata or {}).get(_ARROW_SCHEMA, b"")
     try:
-        schema = base64.b64decode(stored)
-    except binascii.Error:
-        schema = stored
-    if b"ARROW:extension:name" in schema and _FORBIDDEN_EXTENSION in schema:
-        raise StoreError(
-            "The Parquet file holds an extension type of Ray, which is not read: reading such "
-            "types can execute code. Write the column as a plain list."
-        )
+        length = footer_bytes(data.slice(max(0, data.size - 8)).to_pybytes())
+        refuse_extension_types(data.slice(max(0, data.size - length)).to_pybytes())
+        return pq.ParquetFile(pa.BufferReader(data)).read(columns=list(columns))
+    except (NotParquetError, pa.ArrowInvalid, OSError) as wrong:
+        raise StoreError(str(wrong)) from None
 
 
 def value_range(metadata: pq.FileMetaData, columns: Sequence[str]) -> dict[str, tuple[Any, Any]]:

@@ -1,15 +1,18 @@
 """Reading a table of a store, at one version of it."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from artcluster.location import Location
 from artcluster.schema import Table
 from artcluster.store import delta
+
+if TYPE_CHECKING:
+    # Imports pandas, which takes longer than most commands of this program.
+    from pyarrow.dataset import Dataset
 
 
 class TableReader:
@@ -43,8 +46,10 @@ class TableReader:
         missing = delta.missing_columns(present, self._table)
         return pa.schema([*present, *missing]).with_metadata(None)
 
-    def dataset(self) -> ds.Dataset:
+    def dataset(self) -> "Dataset":
         """Return a pyarrow dataset: read in batches, or handed to DuckDB, Polars or pandas."""
+        from pyarrow import dataset as ds
+
         if self._opened is None:
             return ds.dataset(self._table.schema.empty_table())
         found = self._opened.to_pyarrow_dataset()

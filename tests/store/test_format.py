@@ -24,7 +24,7 @@ def test_creators_at_once_agree_on_one_store(place):
 
 
 def test_a_place_without_a_store_is_told_apart(place):
-    with pytest.raises(StoreError, match="no such folder|not a store"):
+    with pytest.raises(StoreError, match=r"no such folder|not a store"):
         Store.open(place)
     place.objects(create=True).put("pictures/a.jpg", b"x")
     with pytest.raises(StoreError, match="not a store"):

@@ -8,7 +8,7 @@ from artcluster.store import shard_name
 from tests.store.rows import PARTITION, assert_right
 from tests.store.worker import ROWS, Worker
 
-KILLS = 4
+KILLS = 3
 
 
 @pytest.mark.faults

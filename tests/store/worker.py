@@ -51,23 +51,28 @@ def commit_part(store: Store, lease: Any, part: int) -> None:
     store.commit_shards(EMBEDDINGS, [info], lease.fence)
 
 
+def answer(text: object) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     place = json.loads(sys.stdin.readline())
     store = Store.open(Location.parse(place["uri"], place["options"]))
     order = json.loads(sys.stdin.readline())
     with store.lease(LEASE, [EMBEDDINGS], ttl_s=order.get("ttl_s", 60)) as lease:
-        print("held", flush=True)
+        answer("held")
         if order["do"] == "commit on and on":
             for part in range(order["first"], 1_000_000):
                 commit_part(store, lease, part)
-                print(part, flush=True)
+                answer(part)
         for line in sys.stdin:
             part = json.loads(line)["part"]
             try:
                 commit_part(store, lease, part)
-                print("committed", flush=True)
+                answer("committed")
             except ArtclusterError as refused:
-                print(type(refused).__name__, flush=True)
+                answer(type(refused).__name__)
 
 
 if __name__ == "__main__":

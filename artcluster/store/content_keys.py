@@ -1,0 +1,52 @@
+"""content_ids as fixed-width bytes, which numpy sorts, searches and holds compactly."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Ids: TypeAlias = pa.Array | pa.ChunkedArray | Sequence[str]
+"""content_ids as they come: Arrow strings, or any sequence of Python strings."""
+
+
+def as_keys(ids: Ids) -> np.ndarray:
+    """Return content_ids as fixed-width bytes, which numpy sorts and searches fast."""
+    if not isinstance(ids, pa.Array | pa.ChunkedArray):
+        ids = pa.array(ids, pa.string())
+    if isinstance(ids, pa.ChunkedArray):
+        ids = ids.combine_chunks()
+    if len(ids) == 0:
+        return np.empty(0, "S64")
+    lengths = pc.min_max(pc.binary_length(ids)).as_py()
+    if ids.null_count:
+        raise ValueError("content_ids: expected strings, got a null.")
+    fixed = ids.cast(pa.large_binary())
+    if lengths["min"] != lengths["max"] or lengths["min"] == 0:
+        return np.array(fixed.to_pylist(), "S")
+    width = lengths["min"]
+    data = np.frombuffer(fixed.buffers()[2], np.uint8)
+    start = np.frombuffer(fixed.buffers()[1], np.int64)[fixed.offset]
+    chosen = data[start : start + len(fixed) * width]
+    keys: np.ndarray = chosen.view(f"S{width}")
+    return keys
+
+
+def from_keys(keys: np.ndarray) -> pa.Array:
+    """Return fixed-width bytes as an array of strings."""
+    return pa.array(keys.tolist(), pa.binary()).cast(pa.string())
+
+
+def sorted_keys(ids: Ids) -> np.ndarray:
+    """Return the distinct content_ids as sorted keys."""
+    return np.unique(as_keys(ids))
+
+
+def positions(keys: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each id would stand in the sorted keys, and whether it is there."""
+    position = np.searchsorted(keys, ids)
+    inside = position < len(keys)
+    position[~inside] = 0
+    hit = inside & (keys[position] == ids) if len(keys) else inside
+    return position, hit

@@ -1,0 +1,179 @@
+"""Reading embeddings: in bounded memory, or all at once into one matrix."""
+
+import mmap
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artcluster.errors import StoreError, UsageError
+from artcluster.schema import EMBEDDINGS
+from artcluster.store.blobs import Blobs
+from artcluster.store.content_keys import Ids, as_keys, from_keys, positions, sorted_keys
+from artcluster.store.parquet import read_file
+from artcluster.store.store import Store
+
+_FILES_AHEAD = 2
+_COMPACT_ROWS = 65_536
+
+
+def read_vectors(
+    store: Store,
+    embedder_id: str,
+    wanted: Ids | None = None,
+    *,
+    region: str = "",
+    batch_rows: int = 8192,
+) -> Iterator[tuple[list[str], np.ndarray]]:
+    """Yield an embedder's vectors in the order of its files, a few files in memory at a time.
+
+    Args:
+        store: The store.
+        embedder_id: Whose vectors.
+        wanted: content_ids to choose; None for all. Those without a vector are passed over.
+        region: '' for vectors of whole images, else the key of a face or slice.
+        batch_rows: Rows yielded at a time, at most.
+
+    Yields:
+        content_ids, and float32 (rows, dim) where possible without a copy; read-only.
+
+    Raises:
+        StoreError: A file cannot be read, or its vectors differ in length.
+    """
+    keys = None if wanted is None else sorted_keys(wanted)
+    for ids, x in _files(store, embedder_id, region):
+        if keys is not None:
+            hit = positions(keys, as_keys(ids))[1]
+            ids, x = ids.filter(pa.array(hit)), x[hit]
+        for start in range(0, len(ids), batch_rows):
+            yield ids.slice(start, batch_rows).to_pylist(), x[start : start + batch_rows]
+
+
+def read_ids(store: Store, embedder_id: str, *, region: str = "") -> Iterator[pa.Array]:
+    """Yield the content_ids that have a vector, one array of strings a file."""
+    for rows in _rows(store, embedder_id, region, ["content_id", "region"]):
+        yield rows["content_id"].combine_chunks()
+
+
+def gather(
+    store: Store,
+    embedder_id: str,
+    wanted: Ids | None,
+    *,
+    limit_bytes: int,
+    region: str = "",
+) -> tuple[pa.Array, np.ndarray]:
+    """Read an embedder's vectors into one matrix, sorted by content_id.
+
+    Args:
+        store: The store.
+        embedder_id: Whose vectors.
+        wanted: content_ids to choose, in any order; None for all.
+        limit_bytes: The most that the matrix may take.
+        region: '' for vectors of whole images, else the key of a face or slice.
+
+    Returns:
+        content_ids (strings, sorted, those that have a vector) and float32 (len, dim).
+
+    Raises:
+        UsageError: The matrix would take more than `limit_bytes`.
+        StoreError: A file cannot be read, or its vectors differ in length.
+    """
+    if wanted is None:
+        chunks = list(read_ids(store, embedder_id, region=region))
+        wanted = pa.chunked_array(chunks, pa.string()) if chunks else []
+    keys = sorted_keys(wanted)
+    x = np.empty((0, 0), np.float32)
+    found = np.zeros(len(keys), bool)
+    for ids, rows in _files(store, embedder_id, region):
+        if x.size == 0:
+            _check_size(len(keys), rows.shape[1], limit_bytes)
+            x = np.empty((len(keys), rows.shape[1]), np.float32)
+        if rows.shape[1] != x.shape[1]:
+            raise StoreError(
+                f"Vectors of {embedder_id!r} differ in length: {x.shape[1]} and {rows.shape[1]}."
+            )
+        position, hit = positions(keys, as_keys(ids))
+        x[position[hit]] = rows[hit]
+        found[position[hit]] = True
+    if not found.all():
+        x = _keep(x, np.flatnonzero(found))
+        keys = keys[found]
+    return from_keys(keys), x
+
+
+def _files(store: Store, embedder_id: str, region: str) -> Iterator[tuple[pa.Array, np.ndarray]]:
+    columns = ["content_id", "region", "embedding"]
+    for rows in _rows(store, embedder_id, region, columns):
+        if rows.num_rows:
+            ids = rows["content_id"].combine_chunks()
+            yield ids, matrix(rows["embedding"].combine_chunks())
+
+
+def matrix(lists: pa.Array) -> np.ndarray:
+    """View lists of equal length as a matrix, without a copy.
+
+    Raises:
+        StoreError: A list is null, holds a null, or has another length than the first.
+    """
+    offsets = lists.offsets.to_numpy()
+    dims = np.diff(offsets)
+    if lists.null_count or lists.values.null_count or not len(dims) or (dims != dims[0]).any():
+        raise StoreError("Vectors of one file differ in length, or are null.")
+    values: np.ndarray = lists.values.to_numpy(zero_copy_only=True)[offsets[0] : offsets[-1]]
+    return values.reshape(len(dims), int(dims[0]))
+
+
+def _rows(store: Store, embedder_id: str, region: str, columns: list[str]) -> Iterator[pa.Table]:
+    """Yield the rows of every file, reading a few files ahead."""
+    paths = store.table(EMBEDDINGS).paths({"embedder_id": embedder_id})
+    blobs = Blobs(store.location)
+
+    def read(path: str) -> pa.Table:
+        try:
+            rows = read_file(_content(blobs, f"{EMBEDDINGS.name}/{path}"), columns)
+        except StoreError as wrong:
+            raise StoreError(f"{EMBEDDINGS.name}/{path} in {store.location}: {wrong}") from wrong
+        chosen = pc.equal(rows["region"], region)
+        return rows if pc.all(chosen).as_py() else rows.filter(chosen)
+
+    with ThreadPoolExecutor(_FILES_AHEAD) as pool:
+        ahead: deque[Future[pa.Table]] = deque()
+        for path in paths:
+            ahead.append(pool.submit(read, path))
+            if len(ahead) > _FILES_AHEAD:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+def _content(blobs: Blobs, path: str) -> pa.Buffer:
+    """Return a file's bytes, mapped where it is local."""
+    if not blobs.location.is_local:
+        return pa.py_buffer(blobs.read(path))
+    try:
+        with Path(blobs.location.uri, path).open("rb") as file:
+            return pa.py_buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except (OSError, ValueError) as failed:
+        raise StoreError(f"cannot be read: {failed}.") from failed
+
+
+def _check_size(rows: int, dim: int, limit_bytes: int) -> None:
+    need = rows * dim * 4
+    if need > limit_bytes:
+        raise UsageError(
+            f"{rows:,} vectors of {dim} numbers take {need / 2**30:.2f} GiB in memory, and the "
+            f"limit is {limit_bytes / 2**30:.2f} GiB. Raise the limit, or take a sample."
+        )
+
+
+def _keep(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Move the rows to keep to the front, in place: a copy might not fit."""
+    for start in range(0, len(rows), _COMPACT_ROWS):
+        some = rows[start : start + _COMPACT_ROWS]
+        x[start : start + len(some)] = x[some]
+    return x[: len(rows)]
