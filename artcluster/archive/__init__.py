@@ -6,6 +6,7 @@ from artcluster.archive.fetch import Fetcher, FetchSettings
 from artcluster.archive.globs import split_glob
 from artcluster.archive.identity import archive_id_of, check_archive_id
 from artcluster.archive.listing import Listing
+from artcluster.archive.metadata import MetadataJoin, MetadataReport, join_metadata
 from artcluster.archive.parts import Part, PartRef, PartRow, read_part
 from artcluster.archive.plan import Plan, latest_plan, part_refs, unfinished, write_plan
 from artcluster.archive.readers import FetchedFile
@@ -20,6 +21,8 @@ __all__ = [
     "Known",
     "Limits",
     "Listing",
+    "MetadataJoin",
+    "MetadataReport",
     "Part",
     "PartRef",
     "PartRow",
@@ -31,6 +34,7 @@ __all__ = [
     "archive_id_of",
     "check_archive_id",
     "compare",
+    "join_metadata",
     "latest_plan",
     "latest_scan",
     "part_refs",

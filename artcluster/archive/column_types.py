@@ -30,6 +30,18 @@ _KEPT = re.compile(
 )
 
 
+def decimals_are_numbers(column: str) -> str:
+    """Return the SQL that tells a column of numbers from accession numbers such as 1984.10.
+
+    Those end in a zero that a number would lose, and have fractions of several lengths.
+    """
+    fraction = f"regexp_extract({column}, '[.]([0-9]+)', 1)"
+    return (
+        f"(not coalesce(bool_or({fraction} like '%0'), false) "
+        f"or count(distinct length({fraction})) = 1)"
+    )
+
+
 def stored_type(kind: str) -> str:
     """Return the DuckDB type in which a column of a type is kept.
 

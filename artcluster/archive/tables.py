@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from artcluster.archive.column_types import TEXT_TYPES
+from artcluster.archive.column_types import TEXT_TYPES, decimals_are_numbers
 from artcluster.archive.csv_rows import CsvFile
 from artcluster.archive.database import Database, identifier, parquet, quoted
 from artcluster.archive.readers import words
@@ -158,9 +158,10 @@ def _give_types(database: Database, view: str, columns: list[str]) -> None:
     """Replace a view of texts by one of narrower types."""
     checks = [
         f"coalesce(bool_and(regexp_full_match({identifier(column)}, {quoted(pattern)}) and "
-        f"try_cast({identifier(column)} as {kind}) is not null), false)"
+        f"try_cast({identifier(column)} as {kind}) is not null) and {extra}, false)"
         for column in columns
         for kind, pattern in TEXT_TYPES
+        for extra in [decimals_are_numbers(identifier(column)) if kind == "DOUBLE" else "true"]
     ]
     fits = iter(database.execute(f"select {', '.join(checks)} from {view}")[0])
     chosen = []
