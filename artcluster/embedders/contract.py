@@ -10,12 +10,13 @@ from artcluster.errors import UsageError
 REVISION = 1
 """Raised when this package computes other vectors than before from the same contract."""
 
-PRECISION_CLASSES = {"float": 1e-4, "bfloat16": 1e-2}
+PRECISION_CLASSES = {"float": 1e-3, "bfloat16": 1e-1}
 """The largest cosine distance between a vector of each class and the float32 vector.
 
-float32, TF32 and float16 agree to about 1e-5 and are one class, `float`: a GPU's archive goes on
-with a CPU's additions. bfloat16 keeps 8 bits and lies up to 3e-3 away (MobileNetV2 on paintings),
-so its vectors are never mixed with the others'.
+float32, TF32 and float16 are one class, `float`: a GPU's archive goes on with a CPU's additions.
+bfloat16 keeps 8 bits of a number to their 11, and its vectors are never mixed with theirs: with
+MobileNetV2 on 80 pictures float16 lay at a median of 1e-5 and at most 4e-4, bfloat16 at 3e-3 and
+4e-2, where the nearest other picture lies at a few tenths.
 """
 
 

@@ -35,9 +35,9 @@ class PooledMaps(nn.Module):
 class Encoder(nn.Module):
     """The convolutional autoencoder's first half, under the names it has in the whole."""
 
-    def __init__(self, input_px: int) -> None:
+    def __init__(self, input_px: int, seed: int) -> None:
         super().__init__()
-        self.encoder = ConvolutionalAutoencoder(input_px=input_px).encoder
+        self.encoder = ConvolutionalAutoencoder(input_px=input_px, seed=seed).encoder
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Map (N, 3, H, W) in [0, 1] to the code (N, 32)."""
@@ -97,7 +97,7 @@ def build_network(network: str, input_px: tuple[int, int], *, seed: int | None =
         if network in _TORCHVISION:
             built = _TORCHVISION[network]()
         elif network == "cae":
-            built = Encoder(_square_px(input_px))
+            built = Encoder(_square_px(input_px), seed or 0)
         else:
             built = build_timm(network, input_px)
         if seed is not None:
@@ -162,9 +162,10 @@ def vector_length(network: nn.Module, name: str, input_px: tuple[int, int]) -> i
         with torch.inference_mode():
             vectors = network(torch.zeros(1, 3, *input_px))
     except (RuntimeError, ValueError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
         raise UsageError(
-            f"{name} cannot take images of {input_px[0]}×{input_px[1]} px: "
-            f"{str(error).splitlines()[0]}; leave input_px out for its own size"
+            f"{name} cannot take images of {input_px[0]}×{input_px[1]} px: {reason}; "
+            "leave input_px out for its own size"
         ) from error
     if vectors.ndim != 2:
         raise UsageError(f"{name} gives {tuple(vectors.shape)} for one image, no vector")

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import pickle
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -69,10 +68,11 @@ def read_tensors(data: bytes, what: str) -> "dict[str, torch.Tensor]":
             raise UsageError(f"{what} is a broken safetensors file: {error}") from error
     try:
         found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # Foreign bytes: torch raises what the opcode at fault raises.
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise UsageError(
             f"{what} cannot be read as weights: expected a safetensors file, or a PyTorch file "
-            f"of tensors alone ({str(error).splitlines()[0]}). A pickle of whole objects is never "
+            f"of tensors alone ({reason}). A pickle of whole objects is never "
             "opened: save its state_dict() as safetensors"
         ) from error
     for key in ("state_dict", "model", "network"):
