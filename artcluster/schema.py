@@ -21,14 +21,11 @@ class Table:
         name: Its name, and its folder in the store.
         schema: Its columns.
         partition_by: Columns whose values name folders; the files within leave them out.
-        skip_by: Columns whose least and greatest value a file are kept, so that readers who look
-            for some values can pass over files.
     """
 
     name: str
     schema: pa.Schema
     partition_by: tuple[str, ...] = ()
-    skip_by: tuple[str, ...] = ()
 
     @property
     def file_schema(self) -> pa.Schema:
@@ -66,7 +63,6 @@ IMAGES = Table(
             _column("seen_at", _TIME, "When the row was written"),
         ]
     ),
-    skip_by=("archive_id", "scan_id"),
 )
 
 EMBEDDERS = Table(
@@ -94,7 +90,6 @@ EMBEDDINGS = Table(
         ]
     ),
     ("embedder_id",),
-    skip_by=("content_id",),
 )
 
 MODELS = Table(
@@ -130,7 +125,6 @@ ASSIGNMENTS = Table(
         ]
     ),
     ("model_id",),
-    skip_by=("content_id",),
 )
 
 RUNS = Table(
@@ -152,7 +146,6 @@ RUNS = Table(
             _column("created_at", _TIME, "When the run was committed"),
         ]
     ),
-    skip_by=("run_id",),
 )
 
 CLUSTERS = Table(
@@ -195,7 +188,6 @@ PROJECTIONS = Table(
         ]
     ),
     ("model_id",),
-    skip_by=("content_id",),
 )
 
 CLUSTER_NAMES = Table(
@@ -206,7 +198,7 @@ CLUSTER_NAMES = Table(
             _column("cluster", pa.int32(), "Cluster number"),
             _column("name", pa.string(), "The name"),
             _column("who", pa.string(), "Who gave it"),
-            _column("at", _TIME, "When it was given"),
+            _column("named_at", _TIME, "When it was given"),
         ]
     ),
 )
@@ -234,11 +226,10 @@ METADATA = Table(
         [
             _column("archive_id", pa.string(), "The archive the path belongs to"),
             _column("path", pa.string(), "Path of the image, as in `images`; null if none"),
-            _column("source", pa.string(), "The file the row came from"),
+            _column("metadata_source", pa.string(), "The file the row came from"),
             _column("metadata_version", pa.string(), "Version of the source; later ones sort last"),
         ]
     ),
-    skip_by=("archive_id", "metadata_version"),
 )
 
 METADATA_KEYS = tuple(METADATA.schema.names)

@@ -4,7 +4,6 @@ import json
 import random
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -191,11 +190,10 @@ def _check_schemas(present: pa.Schema, table: Table, shards: Sequence[ShardInfo]
 
 
 def _add(shard: ShardInfo) -> AddAction:
-    statistics: dict[str, Any] = {
-        "numRecords": shard.rows,
-        "minValues": {name: low for name, (low, _) in shard.ranges.items()},
-        "maxValues": {name: high for name, (_, high) in shard.ranges.items()},
-    }
+    # No least and greatest values: delta-rs 1.6 takes a column without them, beside others that
+    # have them, to hold no nulls, and filters of datasets give wrong rows. Hashes, which readers
+    # look for, lie spread over every file anyway.
+    statistics = {"numRecords": shard.rows}
     values: Mapping[str, str | None] = dict(shard.partition)
     now_ms = int(time.time() * 1000)
     return AddAction(shard.path, shard.size_bytes, values, now_ms, True, json.dumps(statistics))

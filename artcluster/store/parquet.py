@@ -12,7 +12,7 @@ from artcluster.extension_types import NotParquetError, footer_bytes, refuse_ext
 _ROWS_A_GROUP = 65_536
 
 
-def encode(table: pa.Table, skip_by: Sequence[str]) -> bytes:
+def encode(table: pa.Table) -> bytes:
     """Write a table as one Parquet file in memory.
 
     Floats are written plain, which reads several times faster than dictionaries or compression,
@@ -27,9 +27,9 @@ def encode(table: pa.Table, skip_by: Sequence[str]) -> bytes:
         table,
         sink,
         row_group_size=_ROWS_A_GROUP,
-        use_dictionary=[path for path in rest if path not in skip_by],
+        use_dictionary=rest,
         compression={**dict.fromkeys(floats, "NONE"), **dict.fromkeys(rest, "ZSTD")},
-        write_statistics=list(skip_by),
+        write_statistics=rest,
         store_schema=False,
     )
     encoded: bytes = sink.getvalue().to_pybytes()
@@ -66,19 +66,17 @@ def read_file(data: pa.Buffer, columns: Sequence[str]) -> pa.Table:
         raise StoreError(str(wrong)) from None
 
 
-def value_range(metadata: pq.FileMetaData, columns: Sequence[str]) -> dict[str, tuple[Any, Any]]:
-    """Return the least and greatest value of columns, where the footer knows them."""
+def value_ranges(metadata: pq.FileMetaData) -> dict[str, tuple[Any, Any]]:
+    """Return the least and greatest value of every column of which the footer knows them."""
     found: dict[str, tuple[Any, Any]] = {}
     for index in range(metadata.num_columns):
-        name = metadata.schema.column(index).path
-        if name not in columns:
-            continue
         chunks = [
             metadata.row_group(group).column(index) for group in range(metadata.num_row_groups)
         ]
         known = [chunk.statistics for chunk in chunks]
         if known and all(each is not None and each.has_min_max for each in known):
-            found[name] = (min(each.min for each in known), max(each.max for each in known))
+            least, greatest = min(each.min for each in known), max(each.max for each in known)
+            found[metadata.schema.column(index).path] = (least, greatest)
     return found
 
 

@@ -14,7 +14,7 @@ from artcluster.errors import StoreError
 from artcluster.location import Location
 from artcluster.schema import Table
 from artcluster.store.blobs import Blobs
-from artcluster.store.parquet import decode_footer, encode, value_range
+from artcluster.store.parquet import decode_footer, encode, value_ranges
 
 _NAME = re.compile(r"[0-9a-z][0-9a-z-]{7,127}")
 _FOOTER_BYTES = 64 * 1024
@@ -31,7 +31,7 @@ class ShardInfo:
         size_bytes: Its size.
         rows: Its rows.
         partition: The values of the table's partition columns, the same for all its rows.
-        ranges: Least and greatest value by column, for readers that look for some values.
+        ranges: Least and greatest value by column, but of floats.
         schema: Columns of the file.
     """
 
@@ -110,11 +110,11 @@ class ShardWriter:
         """
         path = shard_path(self.table, name, partition)
         fitting = fit(rows, self.table.file_schema, drop=self.table.partition_by)
-        encoded = encode(fitting, self.table.skip_by)
+        encoded = encode(fitting)
         blobs = Blobs(self.store)
         if not blobs.write_if_absent(f"{self.table.name}/{path}", encoded):
             return describe(blobs, self.table, path, partition, None)
-        return _describe_footer(self.table, path, partition, len(encoded), encoded)
+        return _describe_footer(path, partition, len(encoded), encoded)
 
 
 def describe(
@@ -131,7 +131,7 @@ def describe(
     try:
         if decode_footer(tail) is None:
             tail = blobs.read_range(full, 0, size)
-        return _describe_footer(table, path, partition, size, tail)
+        return _describe_footer(path, partition, size, tail)
     except StoreError as wrong:
         raise StoreError(
             f"The file {full!r} in the store {blobs.location} was not written by this program: "
@@ -198,7 +198,7 @@ def fit(rows: pa.Table, schema: pa.Schema, drop: Iterable[str] = ()) -> pa.Table
 
 
 def _describe_footer(
-    table: Table, path: str, partition: Mapping[str, str], size_bytes: int, tail: bytes
+    path: str, partition: Mapping[str, str], size_bytes: int, tail: bytes
 ) -> ShardInfo:
     metadata = decode_footer(tail)
     assert metadata is not None
@@ -208,6 +208,6 @@ def _describe_footer(
         size_bytes=size_bytes,
         rows=metadata.num_rows,
         partition=dict(partition),
-        ranges=value_range(metadata, table.skip_by),
+        ranges=value_ranges(metadata),
         schema=metadata.schema.to_arrow_schema().remove_metadata(),
     )

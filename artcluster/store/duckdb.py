@@ -1,0 +1,46 @@
+"""A store as a DuckDB database: every table and view under its name, nothing copied."""
+
+import atexit
+import shutil
+import tempfile
+from pathlib import Path
+
+import duckdb
+
+from artcluster.schema import METADATA, TABLES
+from artcluster.store.store import Store
+from artcluster.store.views import metadata_columns, view_sql
+
+
+def duckdb_connection(
+    store: Store,
+    *,
+    memory_limit: str = "2GB",
+    temp_directory: Path | None = None,
+    threads: int | None = None,
+    as_of: str | None = None,
+) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB connection with a store's tables, as they are now, and its views.
+
+    It reads through delta-rs, on S3, Google and Azure as on a disk.
+
+    Args:
+        store: The store.
+        memory_limit: What DuckDB may use, in its words; beyond it, it spills to disk.
+        temp_directory: Where it spills to; by default a folder of its own that goes away at exit.
+        threads: DuckDB's threads; None for all CPUs.
+        as_of: A run's metadata_version: metadata as that run saw it; None for the newest.
+    """
+    if temp_directory is None:
+        temp_directory = Path(tempfile.mkdtemp(prefix="artcluster-duckdb-"))
+        atexit.register(shutil.rmtree, temp_directory, ignore_errors=True)
+    connection = duckdb.connect(
+        config={"memory_limit": memory_limit, "temp_directory": str(temp_directory)}
+    )
+    if threads is not None:
+        connection.execute(f"SET threads = {threads:d}")
+    for table in (*TABLES, METADATA.name):
+        connection.register(table, store.table(table).dataset())
+    for view, query in view_sql(metadata_columns(store), as_of=as_of).items():
+        connection.execute(f"CREATE VIEW {view} AS {query}")
+    return connection
