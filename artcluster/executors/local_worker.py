@@ -18,7 +18,9 @@ class LocalWorker:
     rank = 0
     world = 1
 
-    def __init__(self, data: Sequence[Shard], device: torch.device, checkpoints: Checkpoints) -> None:
+    def __init__(
+        self, data: Sequence[Shard], device: torch.device, checkpoints: Checkpoints
+    ) -> None:
         self.device = device
         self.shards: Mapping[int, np.ndarray] = {
             number: shard() if callable(shard) else shard for number, shard in enumerate(data)

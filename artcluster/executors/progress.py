@@ -42,9 +42,7 @@ class ProgressBook:
     def finish(self, step: str, item: int, seconds: float) -> None:
         """Record that a worker is done with an item."""
         seen = self._steps[step]
-        self._steps[step] = StepProgress(
-            seen.started, seen.finished + 1, seen.seconds + seconds
-        )
+        self._steps[step] = StepProgress(seen.started, seen.finished + 1, seen.seconds + seconds)
         self._in_flight[step].pop(item, None)
         self._moved_at = time.monotonic()
 

@@ -6,20 +6,10 @@ one on the loopback interface, with a folder of its own, and ends it again.
 
 import logging
 import os
-import shutil
-import tempfile
 import threading
-import time
-from pathlib import Path
 
 from artcluster.errors import ArtclusterError, UsageError
-
-_log = logging.getLogger(__name__)
-
-_FOLDER = "artcluster-ray-"
-_SHORT = "/tmp"
-_LONGEST_FOLDER = 30
-"""Ray puts sockets below its folder, and a socket's path may hold 107 bytes."""
+from artcluster.executors.ray_head import Head, prepare_environment
 
 
 class RayCluster:
@@ -46,7 +36,9 @@ class RayCluster:
                 f"The cluster at {self.address!r} has the CPUs and GPUs it has: leave their "
                 "numbers out, or unset RAY_ADDRESS to start a cluster here."
             )
-        self._settings = {"num_cpus": cpus, "num_gpus": gpus, "include_dashboard": dashboard}
+        self._cpus = cpus
+        self._gpus = gpus
+        self._dashboard = dashboard
         self._ready = threading.Event()
         self._closing = threading.Event()
         self._error: BaseException | None = None
@@ -75,13 +67,16 @@ class RayCluster:
         self._closing.set()
         if self._thread is not None:
             self._thread.join(timeout=60)
-            self._thread = None
 
     def _run(self) -> None:
-        folder: Path | None = None
-        joined_before = False
+        head: Head | None = None
+        joined_before = True
         try:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+            # Ray's C++ writes warnings about its own inner workings to the job's log.
+            os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+            if self.address is None:
+                prepare_environment()
             import ray
 
             # Ray warns of the token authentication that it turns on.
@@ -89,78 +84,52 @@ class RayCluster:
             joined_before = ray.is_initialized()
             if not joined_before:
                 if self.address is None:
-                    folder = _folder()
-                self._init(folder)
+                    head = Head(self._cpus, self._gpus, dashboard=self._dashboard)
+                address = self.address if head is None else head.address
+                ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
             _quieten()
         except BaseException as error:
             self._error = error
         finally:
             self._ready.set()
         self._closing.wait()
-        if not joined_before and self._error is None:
-            import ray
-
+        if not joined_before:
             ray.shutdown()
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    def _init(self, folder: Path | None) -> None:
-        import ray
-
-        if folder is None:
-            ray.init(self.address, log_to_driver=False, logging_level=logging.ERROR)
-            return
-        ray.init(
-            "local",
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            _temp_dir=str(folder),
-            _node_ip_address="127.0.0.1",
-            **self._settings,
-        )
-
-
-def _folder() -> Path:
-    """Return a new folder for a cluster of our own, and remove those of processes long dead."""
-    base = Path(tempfile.gettempdir())
-    if len(str(base)) > _LONGEST_FOLDER:
-        base = Path(_SHORT)
-    for old in base.glob(f"{_FOLDER}*"):
-        pid = old.name.removeprefix(_FOLDER).partition("-")[0]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
-            shutil.rmtree(old, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=base))
+        if head is not None:
+            head.stop()
 
 
 def _quieten() -> None:
     """Keep Ray's own chatter out of the job's log; its files below the session folder hold it."""
+    import ray.data as _needed_soon  # noqa: F401  sets its loggers up when it is imported
+
     for name in ("ray", "ray.data", "ray.train", "ray.tune"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _explained(error: BaseException, address: str | None) -> ArtclusterError:
     """Return what a user can do about a cluster that cannot be had."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split())[:500] or type(error).__name__
     if isinstance(error, ImportError):
         return ArtclusterError(f"Ray cannot be imported ({text}). Install artcluster again.")
     if address is None:
         return ArtclusterError(
-            f"A local Ray cluster did not start: {text[:500]} Look at free memory, at /dev/shm and "
-            "at other programs that keep the CPUs busy, then try again."
+            f"A local Ray cluster did not start: {text} Look at free memory, at /dev/shm and at "
+            "other programs that keep the CPUs busy, then try again."
         )
     if "ersion mismatch" in text:
         import ray
 
         return ArtclusterError(
             f"The cluster at {address!r} runs another version of Ray or Python than this process "
-            f"(Ray {ray.__version__} here): {text[:500]} Install the cluster's versions here."
+            f"(Ray {ray.__version__} here): {text} Install the cluster's versions here."
         )
-    if "oken" in text or "uthenticat" in text:
+    if "uthenticat" in text or "auth token" in text:
         return ArtclusterError(
-            f"The cluster at {address!r} asks for another token: {text[:500]} Set RAY_AUTH_MODE="
-            "token and RAY_AUTH_TOKEN (or RAY_AUTH_TOKEN_PATH) to the cluster's."
+            f"The cluster at {address!r} asks for another token: {text} Set RAY_AUTH_MODE=token "
+            "and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH to the cluster's."
         )
     return ArtclusterError(
-        f"No Ray cluster answers at {address!r}: {text[:500]} Check RAY_ADDRESS and that the head "
-        "runs, or unset RAY_ADDRESS to work on this machine alone."
+        f"No Ray cluster answers at {address!r}: {text} Check RAY_ADDRESS and that the head runs, "
+        "or unset RAY_ADDRESS to work on this machine alone."
     )

@@ -5,9 +5,7 @@ import logging
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
 
-import ray
 from ray.actor import ActorHandle
 
 from artcluster.errors import ArtclusterError, StalledError, StepError

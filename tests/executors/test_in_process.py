@@ -79,7 +79,9 @@ def test_a_users_error_comes_out_as_it_is():
 
 
 def test_an_unforeseen_error_names_step_and_item():
-    with pytest.raises(StepError, match="Step 'stumble' failed on 3: KeyError: 'missing'") as caught:
+    with pytest.raises(
+        StepError, match="Step 'stumble' failed on 3: KeyError: 'missing'"
+    ) as caught:
         run(range(5), [Step("stumble", arithmetic.stumble)])
     assert isinstance(caught.value.__cause__, KeyError)
     assert "arithmetic.py" in caught.value.__notes__[0]
