@@ -1,0 +1,168 @@
+"""Agreement of clusters with known labels: accuracy by best mapping, NMI, ARI."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from artcluster.metrics.contingency import NOISE, contingency, non_empty_clusters
+
+
+@dataclass(frozen=True)
+class LabelAgreement:
+    """How well clusters agree with labels, over the points that have a label.
+
+    Accuracy rewards collapse where one label is frequent: it never stands alone.
+
+    Attributes:
+        accuracy: Share of points whose cluster is mapped to their label, 0 to 1.
+        nmi: Normalised mutual information, 0 to 1.
+        ari: Adjusted Rand index, −0.5 to 1; about 0 by chance.
+        non_empty: Clusters with a member among the labelled points; noise is not a cluster.
+        labelled_count: Points with a label, noise points among them.
+        mapping: The label that each cluster is mapped to; clusters beyond the number of labels
+            have none.
+    """
+
+    accuracy: float
+    nmi: float
+    ari: float
+    non_empty: int
+    labelled_count: int
+    mapping: dict[int, Hashable]
+
+
+def label_agreement(labels_N: np.ndarray, truth: Sequence[Hashable | None]) -> LabelAgreement:
+    """Compare clusters with labels that may be partly missing.
+
+    Points without a label (None, or a float NaN) are left out. Noise (cluster −1) is never mapped
+    to a label, so that noise points count as wrong for accuracy; for NMI and ARI they are a group
+    like any other.
+
+    Args:
+        labels_N: Cluster of each point, −1 for noise.
+        truth: Label of each point, None where it is not known.
+
+    Returns:
+        The agreement; NaN for all three measures where no point has a label.
+
+    Raises:
+        ValueError: The two do not have the same length.
+
+    >>> found = label_agreement(np.array([0, 0, 1, 1, 1]), ["a", "a", "b", "b", None])
+    >>> found.accuracy, found.nmi, found.ari, found.non_empty, found.labelled_count
+    (1.0, 1.0, 1.0, 2, 4)
+    >>> found.mapping
+    {0: 'a', 1: 'b'}
+    """
+    if len(truth) != len(labels_N):
+        raise ValueError(
+            f"truth must hold one label (or None) a point, got {len(truth)} for {len(labels_N)}"
+        )
+    numbers: dict[Hashable, int] = {}
+    truth_N = np.array(
+        [-1 if _missing(label) else numbers.setdefault(label, len(numbers)) for label in truth],
+        dtype=np.int64,
+    )
+    labelled = truth_N >= 0
+    clusters_M, truth_M = labels_N[labelled], truth_N[labelled]
+    if not len(truth_M):
+        return LabelAgreement(np.nan, np.nan, np.nan, 0, 0, {})
+    names = list(numbers)
+    accuracy, mapping = clustering_accuracy(clusters_M, truth_M)
+    table = contingency(clusters_M, truth_M)
+    return LabelAgreement(
+        accuracy=accuracy,
+        nmi=normalised_mutual_information(table),
+        ari=adjusted_rand_index(table),
+        non_empty=non_empty_clusters(clusters_M),
+        labelled_count=len(truth_M),
+        mapping={cluster: names[label] for cluster, label in mapping.items()},
+    )
+
+
+def clustering_accuracy(labels_N: np.ndarray, truth_N: np.ndarray) -> tuple[float, dict[int, int]]:
+    """Share of points that the best one-to-one mapping of clusters to classes gets right.
+
+    Noise (cluster −1) is mapped to nothing. With more clusters than classes the rest is unmapped.
+
+    Args:
+        labels_N: Cluster of each point, integers.
+        truth_N: Class of each point, integers.
+
+    Returns:
+        The accuracy, 0 to 1, and the mapping from cluster to class.
+
+    Source: Xie et al. 2016, Eq. 10; the mapping by the Hungarian method.
+
+    >>> clustering_accuracy(np.array([1, 1, 0, 0]), np.array([7, 7, 9, 7]))
+    (0.75, {0: 9, 1: 7})
+    """
+    table = contingency(labels_N, truth_N)
+    clusters, classes = np.unique(labels_N), np.unique(truth_N)
+    real = clusters != NOISE
+    table, clusters = table[real], clusters[real]
+    rows, columns = linear_sum_assignment(table, maximize=True)
+    mapping = {
+        int(clusters[row]): int(classes[column]) for row, column in zip(rows, columns, strict=True)
+    }
+    return float(table[rows, columns].sum() / len(labels_N)), mapping
+
+
+def normalised_mutual_information(table: np.ndarray) -> float:
+    """Mutual information over the arithmetic mean of the two entropies, 0 to 1.
+
+    One where both sides hold a single group, as in scikit-learn; zero where one of them does.
+
+    Args:
+        table: Contingency, (clusters, classes).
+
+    >>> normalised_mutual_information(np.array([[2, 0], [0, 2]]))
+    1.0
+    """
+    shares = table / table.sum()
+    rows, columns = shares.sum(1), shares.sum(0)
+    mean_entropy = (_entropy(rows) + _entropy(columns)) / 2
+    if mean_entropy == 0:
+        return 1.0
+    held = shares > 0
+    information = float(
+        (
+            shares * np.log(shares / np.outer(rows, columns), where=held, out=np.zeros_like(shares))
+        ).sum()
+    )
+    return float(np.clip(information / mean_entropy, 0, 1))
+
+
+def adjusted_rand_index(table: np.ndarray) -> float:
+    """Share of pairs of points on which the two agree, adjusted for chance; at most 1.
+
+    Args:
+        table: Contingency, (clusters, classes).
+
+    Source: Hubert & Arabie 1985.
+
+    >>> adjusted_rand_index(np.array([[1, 1], [1, 1]]))
+    -0.5
+    """
+    # Python's integers: products of pair counts overflow int64 from some 100,000 points on.
+    together = _pairs(table)
+    rows, columns = _pairs(table.sum(1)), _pairs(table.sum(0))
+    total = _pairs(table.sum())
+    numerator = together * total - rows * columns
+    denominator = (rows + columns) * total - 2 * rows * columns
+    return 1.0 if denominator == 0 else 2 * numerator / denominator
+
+
+def _pairs(counts: np.ndarray) -> int:
+    return sum(count * (count - 1) // 2 for count in np.atleast_1d(counts).ravel().tolist())
+
+
+def _entropy(shares: np.ndarray) -> float:
+    held = shares[shares > 0]
+    return float(-(held * np.log(held)).sum())
+
+
+def _missing(label: Hashable | None) -> bool:
+    return label is None or (isinstance(label, float) and np.isnan(label))
