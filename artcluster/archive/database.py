@@ -33,7 +33,7 @@ class Limits:
         scratch: Folder for temporary files; by default the system's.
     """
 
-    memory_bytes: int = 512 << 20
+    memory_bytes: int = 256 << 20
     threads: int = 2
     scratch: Path | None = None
 
@@ -43,7 +43,7 @@ class Database:
 
     def __init__(self, folder: Path, limits: Limits) -> None:
         self.folder = folder
-        self._connection = duckdb.connect(str(folder / "rows.duckdb"))
+        self._connection = duckdb.connect()
         self._connection.execute(f"set memory_limit='{limits.memory_bytes // 1024}KiB'")
         self._connection.execute(f"set threads={limits.threads}")
         self._connection.execute(f"set temp_directory={quoted(str(folder / 'spill'))}")
@@ -74,14 +74,20 @@ class Database:
         Args:
             name: The view's name in queries.
             relation: The rows.
-            schema: Columns of the view if the relation has no files; else those it must have.
+            schema: Columns that the view has in any case; null where the relation lacks them.
         """
+        self._connection.register(f"{name}_columns", schema.empty_table())
+        rows = f"{name}_given"
         if isinstance(relation, ds.Dataset | pa.Table):
-            self._connection.register(name, relation)
+            self._connection.register(rows, relation)
         elif relation:
-            self.execute(f"create view {name} as select * from {parquet(relation)}")
+            rows = parquet(relation, "hive_partitioning=false, union_by_name=true")
         else:
-            self._connection.register(name, schema.empty_table())
+            rows = f"{name}_columns"
+        self.execute(
+            f"create view {name} as select * from {rows} "
+            f"union all by name select * from {name}_columns"
+        )
 
     def fetch_files(self, location: Location, names: Sequence[str]) -> list[Path]:
         """Return local paths of files, copied to the scratch folder where they lie elsewhere."""
@@ -110,14 +116,14 @@ def open_database(limits: Limits) -> Iterator[Database]:
             database._connection.close()
 
 
-def parquet(files: Sequence[str | Path]) -> str:
+def parquet(files: Sequence[str | Path], option: str = "hive_partitioning=false") -> str:
     """Return the SQL table function that reads Parquet files.
 
     >>> parquet(["/a/it's [1].parquet"])
     "read_parquet(['/a/it''s [[]1].parquet'], hive_partitioning=false)"
     """
     names = ", ".join(quoted(_GLOB.sub(r"[\1]", str(file))) for file in files)
-    return f"read_parquet([{names}], hive_partitioning=false)"
+    return f"read_parquet([{names}], {option})"
 
 
 def quoted(text: str) -> str:
@@ -144,6 +150,6 @@ def _explained() -> Iterator[None]:
         yield
     except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
         raise ArtclusterError(
-            f"Comparing tables on disk failed: {first_line(error)}. Expected room in the folder "
-            "for temporary files: free some, or set TMPDIR to a larger disk."
+            f"Comparing tables on disk failed: {first_line(error)}. Expected the store's files to "
+            "be whole, and room for temporary ones: if the disk is full, set TMPDIR to another."
         ) from error

@@ -118,14 +118,34 @@ def latest_plan(
     for scan_id in reversed(numbers(store, f"plans/{archive_id}")):
         folder = _folder(archive_id, scan_id, embedder_id)
         for number in reversed(numbers(store, folder)):
-            found = read_finished(store, f"{numbered(folder, number)}/plan.json")
-            if found and (found["embedder_id"], found["pixel_policy"]) == (
-                embedder_id,
-                pixel_policy,
-            ):
-                lists = {key: tuple(found[key]) for key in ("retry_reasons", "files")}
-                return Plan(**(found | lists))
+            plan = _read(store, f"{numbered(folder, number)}/plan.json")
+            if plan and (plan.embedder_id, plan.pixel_policy) == (embedder_id, pixel_policy):
+                return plan
     return None
+
+
+def latest_plans(root: Location) -> Iterator[Plan]:
+    """Yield the last plan of every archive and embedder."""
+    store = root.objects(create=True)
+    newest: dict[tuple[str, str], str] = {}
+    for batch in obstore.list(store, prefix="plans"):
+        for entry in batch:
+            path = entry["path"]
+            if path.endswith("/plan.json"):
+                _, archive_id, _, embedder, _, _ = path.split("/")
+                newest[archive_id, embedder] = max(path, newest.get((archive_id, embedder), ""))
+    for path in sorted(newest.values()):
+        plan = _read(store, path)
+        if plan is not None:
+            yield plan
+
+
+def _read(store: ObjectStore, path: str) -> Plan | None:
+    found = read_finished(store, path)
+    if found is None:
+        return None
+    lists = {key: tuple(found[key]) for key in ("retry_reasons", "files")}
+    return Plan(**(found | lists))
 
 
 def part_refs(root: Location, plan: Plan) -> Iterator[PartRef]:

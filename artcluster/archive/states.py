@@ -88,8 +88,10 @@ def load_states(
                 (l.size_bytes is null or l.size_bytes is not distinct from k.size_bytes)
                 and (l.version is null or l.version is not distinct from k.version)
             )) then {State.CHANGED}
-            when k.usable and e.first_half is null then {State.UNEMBEDDED}
-            when k.usable then {State.UNCHANGED}
+            when k.usable and coalesce(k.first_half in (
+                select content_id[:32]::uuid from embedded where content_id is not null
+            ), false) then {State.UNCHANGED}
+            when k.usable then {State.UNEMBEDDED}
             when k.retried then {State.RETRIED}
             else {State.REJECTED} end)::utinyint state
         from (
@@ -97,10 +99,6 @@ def load_states(
             from listed
         ) l
         left join known k using (key)
-        left join (
-            select distinct content_id[:32]::uuid first_half, content_id[33:]::uuid second_half
-            from embedded
-        ) e on e.first_half = k.first_half and e.second_half = k.second_half
         """
     )
 
@@ -132,12 +130,16 @@ def _load_known(
     database.execute(
         "create table repeated as select key from history group by key having count(*) > 1"
     )
+    columns = "* exclude (scan_id, seen_at)"
+    if not database.execute("select 1 from repeated limit 1"):
+        database.execute(f"create table known as select {columns} from history")
+        return
     database.execute(
-        """
+        f"""
         create table known as
-        select * exclude (scan_id, seen_at) from history anti join repeated using (key)
+        select {columns} from history anti join repeated using (key)
         union all
-        select * exclude (scan_id, seen_at) from history semi join repeated using (key)
+        select {columns} from history semi join repeated using (key)
         qualify row_number() over (partition by key order by scan_id desc, seen_at desc) = 1
         """
     )

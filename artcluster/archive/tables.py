@@ -110,7 +110,7 @@ def _view_parquet(database: Database, local: Path, location: Location, view: str
             )
     database.execute(
         f"create view {view} as select * exclude (file_row_number), file_row_number {ROW} "
-        f"from {parquet([local])[:-1]}, file_row_number=true)"
+        f"from {parquet([local], 'hive_partitioning=false, file_row_number=true')}"
     )
 
 
