@@ -1,7 +1,8 @@
 """Networks that map normalised pixels to pooled vectors, and the whole way from uint8 pixels."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -52,9 +53,15 @@ def _densenet121() -> nn.Module:
 
 
 def _vgg16() -> nn.Module:
-    from torchvision.models import vgg16
+    """Build the convolutions alone: torchvision's classifier is nine tenths of the network."""
+    from torchvision.models.vgg import cfgs, make_layers
 
-    return PooledMaps(vgg16(weights=None).features, relu=False)
+    features: nn.Module = make_layers(cfgs["D"])
+    for module in features.modules():
+        if isinstance(module, nn.Conv2d) and module.bias is not None:
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            nn.init.zeros_(module.bias)
+    return PooledMaps(features, relu=False)
 
 
 def _mobilenet_v2() -> nn.Module:
@@ -101,7 +108,8 @@ def build_network(network: str, input_px: tuple[int, int], *, seed: int | None =
         else:
             built = build_timm(network, input_px)
         if seed is not None:
-            _settle_statistics(built, input_px, seed)
+            with _size_checked(network, input_px):
+                _settle_statistics(built, input_px, seed)
     return built.eval().requires_grad_(False)
 
 
@@ -158,18 +166,24 @@ def vector_length(network: nn.Module, name: str, input_px: tuple[int, int]) -> i
     Raises:
         UsageError: The network cannot take images of this size, or gives no vectors.
     """
+    with torch.inference_mode(), _size_checked(name, input_px):
+        vectors = network(torch.zeros(1, 3, *input_px))
+    if vectors.ndim != 2:
+        raise UsageError(f"{name} gives {tuple(vectors.shape)} for one image, no vector")
+    return int(vectors.shape[1])
+
+
+@contextmanager
+def _size_checked(name: str, input_px: tuple[int, int]) -> Iterator[None]:
+    """Explain what torch raises where a network's maps shrink to nothing."""
     try:
-        with torch.inference_mode():
-            vectors = network(torch.zeros(1, 3, *input_px))
+        yield
     except (RuntimeError, ValueError, AssertionError) as error:
         reason = str(error).partition("\n")[0]
         raise UsageError(
             f"{name} cannot take images of {input_px[0]}×{input_px[1]} px: {reason}; "
             "leave input_px out for its own size"
         ) from error
-    if vectors.ndim != 2:
-        raise UsageError(f"{name} gives {tuple(vectors.shape)} for one image, no vector")
-    return int(vectors.shape[1])
 
 
 def _square_px(input_px: tuple[int, int]) -> int:

