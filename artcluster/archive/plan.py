@@ -24,7 +24,7 @@ from artcluster.archive.numbering import (
 from artcluster.archive.part_writer import PartWriter
 from artcluster.archive.parts import PartRef, part_lengths
 from artcluster.archive.states import Known, State, load_states
-from artcluster.location import Location
+from artcluster.location import Location, ObjectStore
 
 
 @dataclass(frozen=True)
