@@ -19,7 +19,7 @@ def test_a_writer_killed_again_and_again_loses_and_doubles_nothing(store):
 
     def read_on():
         last = 0
-        while not done.is_set():
+        while not done.wait(0.02):
             table = store.table("embeddings")
             ids = table.read(["content_id"])["content_id"].to_pylist()
             if len(ids) != table.rows() or len(set(ids)) != len(ids) or len(ids) % ROWS:
