@@ -1,5 +1,7 @@
 """`artcluster assign`: the clusters of given pictures, by a stored model."""
 
+import os
+
 import click
 
 from artcluster.cli.options import config_options, resolve_config
@@ -36,5 +38,5 @@ def assign(
 
     config = resolve_config(config_file, overrides, storage_options, {})
     opened = Store.open(Location.parse(store, config.store.options))
-    archives = [Location.parse(image, config.archive.options) for image in images]
-    show_assigned(assign_images(opened, archives, model_id, config), as_json)
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    show_assigned(list(assign_images(opened, images, model_id, config, threads)), as_json)

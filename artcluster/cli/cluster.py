@@ -29,6 +29,7 @@ Examples:
 def cluster(
     store: str,
     archive_id: str | None,
+    backbone: str | None,
     force: bool,
     executor: str,
     config_file: str | None,
@@ -44,5 +45,5 @@ def cluster(
 
     config = resolve_config(config_file, overrides, storage_options, flags)
     with open_job(config, store, executor, create=False) as job:
-        clustered = cluster_archive(job, archive_id, force=force)
+        clustered = cluster_archive(job, archive_id, backbone, force=force)
     show([clustered], as_json)

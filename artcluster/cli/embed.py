@@ -41,11 +41,12 @@ def embed(
     """Embed the pictures of IMAGES into STORE, without clustering them."""
     from artcluster.cli.session import open_job
     from artcluster.cli.show import show, show_counts
-    from artcluster.stages.embed import embed_archive, plan_archive
+    from artcluster.stages.dry_run import plan_archive
+    from artcluster.stages.embed import embed_archive
     from artcluster.stages.rejects import check_reject_share
 
     config = resolve_config(config_file, overrides, storage_options, flags)
-    with open_job(config, store, executor, create=True) as job:
+    with open_job(config, store, executor, create=True, dry=dry_run) as job:
         if dry_run:
             show_counts(plan_archive(job, images), as_json)
             return

@@ -52,15 +52,16 @@ def run(
     from artcluster.cli.session import open_job
     from artcluster.cli.show import show, show_counts
     from artcluster.stages.cluster import cluster_archive
-    from artcluster.stages.embed import embed_archive, plan_archive
+    from artcluster.stages.dry_run import plan_archive
+    from artcluster.stages.embed import embed_archive
     from artcluster.stages.rejects import check_reject_share
 
     config = resolve_config(config_file, overrides, storage_options, flags)
-    with open_job(config, store, executor, create=True) as job:
+    with open_job(config, store, executor, create=True, dry=dry_run) as job:
         if dry_run:
             show_counts(plan_archive(job, images), as_json)
             return
         embedded = embed_archive(job, images)
-        clustered = cluster_archive(job, embedded.archive_id, force=force)
+        clustered = cluster_archive(job, embedded.archive_id, embedded.embedder_id, force=force)
     show([embedded, clustered], as_json)
     check_reject_share(embedded, config.images.max_reject_share)

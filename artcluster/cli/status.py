@@ -23,4 +23,4 @@ def status(
 
     config = resolve_config(config_file, overrides, storage_options, {})
     opened = Store.open(Location.parse(store, config.store.options))
-    show_status(store_status(opened), as_json)
+    show_status(store_status(opened, config), as_json)

@@ -51,7 +51,9 @@ class ClusterSettings(Settings):
     """`unit` scales every embedding to length one first."""
     max_training_vectors: Annotated[int, Field(ge=100)] = 1_000_000
     """Models are fitted on at most so many distinct contents, a sample recorded with the run."""
-    max_silhouette_vectors: Annotated[int, Field(ge=100)] = 100_000
+    max_training_bytes: Annotated[int, Field(ge=1 << 20)] = 8 << 30
+    """Memory that the vectors a model is fitted on may take."""
+    max_silhouette_vectors: Annotated[int, Field(ge=100)] = 20_000
     """Silhouettes are exact up to here and computed on a sample past it."""
     workers: Annotated[int, Field(ge=1)] | None = None
     """Ray Train workers; by default in-process for small archives, else one a GPU or CPU."""

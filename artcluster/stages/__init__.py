@@ -1,0 +1,1 @@
+"""The verbs as functions over the rooms below and an executor."""

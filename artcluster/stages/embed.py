@@ -17,7 +17,8 @@ from artcluster.stages.embed_part import EmbeddedPart, EmbedPart
 from artcluster.stages.embedder import ReadyEmbedder, prepare_embedder, record_embedder
 from artcluster.stages.executor import Step
 from artcluster.stages.job import Job
-from artcluster.stages.known import archive_counts
+from artcluster.stages.known import known_archive
+from artcluster.stages.metadata import import_metadata
 from artcluster.stages.rate import record_rate
 from artcluster.stages.scanning import (
     Planning,
@@ -59,7 +60,7 @@ def embed_archive(job: Job, images: str) -> EmbedSummary:
         embedder = prepare_embedder(job.store, job.config)
     archive = resolve_archive(images, job.config)
     planning = Planning(
-        job.store, job.config, archive, embedder.embedder_id, embedder.policy
+        job.store, job.config, archive, embedder.embedder_id, embedder.policy, job.store.location
     )
     tally = _Tally()
     with _leases(job, planning) as leases:
@@ -69,13 +70,14 @@ def embed_archive(job: Job, images: str) -> EmbedSummary:
             embedding.finish(plan)
     if tally.embedded:
         record_embedder(job.store, embedder, tally.engine)
-    counts = archive_counts(job.store, archive.archive_id)
+    known = known_archive(job.store, archive.archive_id, job.config)
+    import_metadata(job, archive, known.scan_id)
     return EmbedSummary(
         archive_id=archive.archive_id,
-        scan_id=counts.scan_id,
+        scan_id=known.scan_id,
         embedder_id=embedder.embedder_id,
-        images=counts.images,
-        rejects=counts.rejects,
+        images=known.images,
+        rejects=known.rejects,
         embedded=tally.embedded,
         adopted=tally.adopted,
         removed=tally.removed,
@@ -93,10 +95,8 @@ class _Leases:
 @contextmanager
 def _leases(job: Job, planning: Planning) -> Iterator[_Leases]:
     """Hold the right to write this embedder's vectors and this archive's images."""
-    settings = job.config.store
-    options = {"ttl_s": settings.lease_ttl_s, "wait_s": settings.lease_wait_s}
-    vectors = job.store.lease(f"embeddings={planning.embedder_id}", [EMBEDDINGS], **options)
-    images = job.store.lease(f"images={planning.archive.archive_id}", [IMAGES], **options)
+    vectors = job.lease(f"embeddings={planning.embedder_id}", EMBEDDINGS)
+    images = job.lease(f"images={planning.archive.archive_id}", IMAGES)
     with vectors, images:
         yield _Leases(vectors, images)
 
@@ -130,9 +130,7 @@ class _Embedding:
         with self.job.timings.stage("plan"), self.planning.compared(scan) as comparison:
             summary = comparison.summary
             check_not_empty(summary, self.planning.archive)
-            self.tally.removed = self.planning.commit_removed(
-                comparison, self.leases.images.fence
-            )
+            self.tally.removed = self.planning.commit_removed(comparison, self.leases.images.fence)
             left_out = sum(scan.skipped.values())
             self.job.progress.say(
                 f"Listed {summary.listed:,} files ({left_out:,} left out by name): "
@@ -180,9 +178,7 @@ class _Embedding:
         partition = {"embedder_id": self.planning.embedder_id}
         vectors = self.job.store.existing_shards(EMBEDDINGS, partition, names)
         images = self.job.store.existing_shards(IMAGES, {}, names)
-        self.job.store.commit_shards(
-            EMBEDDINGS, list(vectors.values()), self.leases.vectors.fence
-        )
+        self.job.store.commit_shards(EMBEDDINGS, list(vectors.values()), self.leases.vectors.fence)
         self.job.store.commit_shards(IMAGES, list(images.values()), self.leases.images.fence)
         self.tally.adopted += len(images)
         return self.planning.unfinished(plan) if vectors or images else refs
@@ -233,8 +229,7 @@ class _Embedding:
         )
         embed = EmbedPart(
             store=self.job.store,
-            contract=self.embedder.contract,
-            weights_path=self.embedder.weights_path,
+            embedder=self.embedder,
             settings=settings,
             device="cuda" if gpus else "cpu",
             threads=max(1, int(cpus)),

@@ -1,20 +1,19 @@
 """The second step of embedding: a part's pixels to a shard of vectors, and its facts to another."""
 
 import hashlib
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from artcluster.config import EmbedSettings
-from artcluster.embedders import Contract, Embedder, load, load_state
+from artcluster.embedders import Embedder
 from artcluster.schema import EMBEDDINGS, IMAGES
 from artcluster.stages.decode_part import DecodedPart
+from artcluster.stages.embedder import ReadyEmbedder, load_embedder
 from artcluster.store import ShardInfo, Store
 
 
@@ -48,8 +47,7 @@ class EmbedPart:
     """Embeds parts and writes their shards. Picklable; called once in each worker process."""
 
     store: Store
-    contract: Contract
-    weights_path: str
+    embedder: ReadyEmbedder
     settings: EmbedSettings
     device: str
     threads: int
@@ -57,7 +55,7 @@ class EmbedPart:
     def __call__(self) -> Callable[[DecodedPart], EmbeddedPart]:
         """Load the embedder and return the step."""
         embedder = load_embedder(
-            self.store, self.contract, self.weights_path, self.settings, self.device, self.threads
+            self.store, self.embedder, self.settings, self.device, self.threads
         )
 
         def embed(part: DecodedPart) -> EmbeddedPart:
@@ -72,7 +70,9 @@ class EmbedPart:
             found = embedder(part.pixels_NHWC)
             embed_s = time.perf_counter() - began
             began = time.perf_counter()
-            vectors = write_vectors(self.store, self.contract, part.part_id, part.content_ids, found)
+            vectors = write_vectors(
+                self.store, self.embedder.embedder_id, part.part_id, part.content_ids, found
+            )
         else:
             embed_s = 0.0
         # Written last: whoever finds it knows that the part's vectors are there.
@@ -95,43 +95,15 @@ class EmbedPart:
         )
 
 
-def load_embedder(
-    store: Store,
-    contract: Contract,
-    weights_path: str,
-    settings: EmbedSettings,
-    device: str,
-    threads: int,
-) -> Embedder:
-    """Load an embedder whose weights lie in the store; converted networks are kept by machine."""
-    return load(
-        contract,
-        lambda: load_state(store.read_bytes(weights_path)),
-        device=device,
-        engine=settings.engine,
-        threads=threads,
-        precision=settings.precision,
-        batch_size=settings.batch_size,
-        compile=settings.compile,
-        cache_dir=cache_folder(),
-    )
-
-
-def cache_folder() -> Path:
-    """Return where this machine keeps what can be made again."""
-    base = os.environ.get("ARTCLUSTER_CACHE") or os.environ.get("XDG_CACHE_HOME")
-    return Path(base or Path.home() / ".cache") / "artcluster"
-
-
 def write_vectors(
-    store: Store, contract: Contract, part_id: str, content_ids: list[str], vectors: np.ndarray
+    store: Store, embedder_id: str, part_id: str, content_ids: list[str], vectors: np.ndarray
 ) -> ShardInfo:
     """Write a part's vectors, unless an attempt before this one has.
 
     A process thought dead may have written this part's shard with other contents, because the
     registry it asked divided doubles among parts otherwise. Its shard is then left to lie.
     """
-    partition = {"embedder_id": contract.embedder_id}
+    partition = {"embedder_id": embedder_id}
     rows = pa.table(
         {
             "content_id": pa.array(content_ids, pa.string()),
@@ -154,4 +126,3 @@ def _as_lists(vectors_ND: np.ndarray) -> pa.ListArray:
     offsets = pa.array(np.arange(n + 1, dtype=np.int32) * dim)
     values = pa.array(np.ascontiguousarray(vectors_ND, dtype=np.float32).reshape(-1))
     return pa.ListArray.from_arrays(offsets, values)
-

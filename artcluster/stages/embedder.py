@@ -1,15 +1,18 @@
 """Getting an embedder ready: its weights fetched once, its contract and weights in the store."""
 
 import json
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from artcluster.archive.fetch import Fetcher
-from artcluster.config import Config
-from artcluster.embedders import Contract, prepare, save_state
+from artcluster.config import Config, EmbedSettings
+from artcluster.embedders import Contract, Embedder, load, load_state, prepare, save_state
 from artcluster.errors import UsageError
 from artcluster.images.policy import PixelPolicy
 from artcluster.location import Location
@@ -37,8 +40,8 @@ def pixel_policy(config: Config) -> PixelPolicy:
     return PixelPolicy(fit=images.fit, decode=images.decode, max_pixels=images.max_pixels)
 
 
-def prepare_embedder(store: Store, config: Config) -> ReadyEmbedder:
-    """Fetch the weights of the configured embedder, once, and put them into the store.
+def contract_and_state(config: Config) -> tuple[Contract, dict[str, Any], PixelPolicy]:
+    """Fetch the weights of the configured embedder and state its contract.
 
     Raises:
         UsageError: The embedder is unknown, or its weights cannot be had.
@@ -65,7 +68,13 @@ def prepare_embedder(store: Store, config: Config) -> ReadyEmbedder:
         precision=settings.precision,
         read_bytes=read_bytes,
     )
-    weights_path = f"embedders/{contract.embedder_id}/weights.safetensors"
+    return contract, state, policy
+
+
+def prepare_embedder(store: Store, config: Config) -> ReadyEmbedder:
+    """Fetch the weights of the configured embedder, once, and put them into the store."""
+    contract, state, policy = contract_and_state(config)
+    weights_path = _weights_path(contract.embedder_id)
     # Their hash is part of the id: what lies there already is the same.
     if state and not store.exists(weights_path):
         store.write_bytes_if_absent(weights_path, save_state(state))
@@ -101,6 +110,37 @@ def read_embedder(store: Store, embedder_id: str) -> ReadyEmbedder:
     contract = Contract.from_json(rows[0]["contract"])
     return ReadyEmbedder(
         contract,
-        PixelPolicy.from_pixels_id(contract.pixel_policy),
-        f"embedders/{embedder_id}/weights.safetensors",
+        PixelPolicy.from_pixels_id(contract.pixel_policy_id),
+        _weights_path(embedder_id),
     )
+
+
+def _weights_path(embedder_id: str) -> str:
+    return f"embedders/{embedder_id}/weights.safetensors"
+
+
+def load_embedder(
+    store: Store,
+    embedder: ReadyEmbedder,
+    settings: EmbedSettings,
+    device: str,
+    threads: int,
+) -> Embedder:
+    """Load an embedder whose weights lie in the store; converted networks are kept by machine."""
+    return load(
+        embedder.contract,
+        lambda: load_state(store.read_bytes(embedder.weights_path)),
+        device=device,
+        engine=settings.engine,
+        threads=threads,
+        precision=settings.precision,
+        batch_size=settings.batch_size,
+        compile=settings.compile,
+        cache_dir=cache_folder(),
+    )
+
+
+def cache_folder() -> Path:
+    """Return where this machine keeps what can be made again."""
+    base = os.environ.get("ARTCLUSTER_CACHE") or os.environ.get("XDG_CACHE_HOME")
+    return Path(base or Path.home() / ".cache") / "artcluster"

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from artcluster.config import Config
+from artcluster.schema import Table
 from artcluster.stages.executor import Executor
 from artcluster.stages.progress import Progress, Timings
-from artcluster.store import Store
+from artcluster.store import Lease, Store
 
 
 @dataclass(frozen=True)
@@ -27,3 +28,10 @@ class Job:
     local: Executor
     progress: Progress
     timings: Timings
+
+    def lease(self, name: str, table: Table) -> Lease:
+        """Return the lease on what this job writes to a table, under the configured terms."""
+        settings = self.config.store
+        return self.store.lease(
+            name, [table], ttl_s=settings.lease_ttl_s, wait_s=settings.lease_wait_s
+        )

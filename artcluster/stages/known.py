@@ -1,17 +1,20 @@
-"""What the store knows of an archive: its current images, counted and joined to its contents."""
+"""What the store knows of an archive: its current images, counted, and their contents."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from artcluster.archive.database import Database, Limits, open_database, quoted
-from artcluster.schema import IMAGES
-from artcluster.stages.scanning import rows_of
+import duckdb
+import pyarrow as pa
+
+from artcluster.archive.database import quoted
+from artcluster.config import Config
+from artcluster.errors import UsageError
 from artcluster.store import Store
+from artcluster.store.duckdb import duckdb_connection
 
 
 @dataclass(frozen=True)
-class ArchiveCounts:
+class KnownArchive:
     """An archive as it is in the store.
 
     Attributes:
@@ -25,30 +28,73 @@ class ArchiveCounts:
     rejects: Mapping[str, int]
 
 
-@contextmanager
-def current_images(store: Store, archive_id: str, limits: Limits) -> Iterator[Database]:
-    """Open a database with the view `current`: the latest row of each path of an archive."""
-    with open_database(limits) as database:
-        database.register("images", rows_of(store, "images", {}), IMAGES.schema)
-        database.execute(
-            f"""
-            create view current as
-            select * from images where archive_id = {quoted(archive_id)}
-            qualify row_number() over (partition by path order by scan_id desc, seen_at desc) = 1
-            """
-        )
-        yield database
+def open_tables(store: Store, config: Config) -> duckdb.DuckDBPyConnection:
+    """Open the store's tables and views in DuckDB, within the configured memory."""
+    return duckdb_connection(store, memory_limit=f"{config.store.memory_bytes}B")
 
 
-def archive_counts(store: Store, archive_id: str, limits: Limits | None = None) -> ArchiveCounts:
+def known_archive(store: Store, archive_id: str, config: Config) -> KnownArchive:
     """Count an archive's images and rejects."""
-    with current_images(store, archive_id, limits or Limits()) as database:
-        ((scan_id,),) = database.execute(
-            f"select coalesce(max(scan_id), 0) from images where archive_id = {quoted(archive_id)}"
-        )
-        ((images,),) = database.execute("select count(*) from current where status = 'ok'")
-        rejects = database.execute(
-            "select reason, count(*) from current where status = 'rejected' "
-            "group by reason order by 2 desc, 1"
-        )
-    return ArchiveCounts(scan_id, images, dict(rejects))
+    mine = f"archive_id = {quoted(archive_id)}"
+    with open_tables(store, config) as tables:
+        ((scan_id,),) = tables.sql(
+            f"select coalesce(max(scan_id), 0) from images where {mine}"
+        ).fetchall()
+        ((images,),) = tables.sql(
+            f"select count(*) from current_images where {mine} and status = 'ok'"
+        ).fetchall()
+        rejects = tables.sql(
+            f"select reason, count(*) from rejects where {mine} group by reason order by 2 desc, 1"
+        ).fetchall()
+    return KnownArchive(scan_id, images, dict(rejects))
+
+
+def archive_ids(store: Store) -> list[str]:
+    """Return the archives of a store, sorted."""
+    rows = store.table("images").dataset().to_table(columns=["archive_id"])
+    return sorted(set(rows["archive_id"].unique().to_pylist()))
+
+
+def choose_archive(store: Store, wanted: str | None) -> str:
+    """Return the archive that is meant: the one named, or the only one.
+
+    Raises:
+        UsageError: There is none of that name, or several to choose from.
+    """
+    known = archive_ids(store)
+    if wanted in known:
+        return str(wanted)
+    if wanted is None and len(known) == 1:
+        return known[0]
+    if not known:
+        raise UsageError(f"the store {store.location} has no images yet: run `artcluster embed`")
+    problem = f"no archive {wanted!r}" if wanted else "several archives"
+    raise UsageError(f"the store has {problem}: choose one of {', '.join(known)} with --archive-id")
+
+
+def choose_embedder(store: Store, wanted: str | None) -> str:
+    """Return the embedder_id that is meant: by its name or id, or the only one with vectors.
+
+    Raises:
+        UsageError: There is none of that name, or several to choose from.
+    """
+    known = store.table("embeddings").distinct("embedder_id")
+    named = store.table("embedders").read(["embedder_id", "name"]).to_pylist()
+    names = {row["embedder_id"]: row["name"] for row in named}
+    fitting = [each for each in known if wanted in (None, each, names.get(each))]
+    if len(fitting) == 1:
+        return str(fitting[0])
+    if not known:
+        raise UsageError(f"the store {store.location} has no vectors yet: run `artcluster embed`")
+    problem = "several embedders fit" if fitting else f"there are no vectors by {wanted!r}"
+    raise UsageError(f"{problem}: choose one of {', '.join(fitting or known)} with --backbone")
+
+
+def contents_of(store: Store, archive_id: str, config: Config) -> pa.Array:
+    """Return the distinct contents of an archive's usable images, sorted."""
+    with open_tables(store, config) as tables:
+        found = tables.sql(
+            "select distinct content_id from current_images "
+            f"where archive_id = {quoted(archive_id)} and status = 'ok' order by content_id"
+        ).to_arrow_table()
+    return found["content_id"].combine_chunks().cast(pa.string())

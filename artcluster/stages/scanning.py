@@ -1,4 +1,4 @@
-"""From an archive to a stored plan of what is to embed: by listing it, or from where a job broke."""
+"""From an archive to a stored plan of what is to embed, by listing it and by looking it up."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,11 +61,13 @@ class Planning:
     archive: Archive
     embedder_id: str
     policy: PixelPolicy
+    scans: Location
+    """The store's root, or for a dry run another place to keep the listing."""
 
     @property
     def limits(self) -> Limits:
         """What a comparison may use."""
-        return Limits(memory_bytes=self.config.store.memory_bytes)
+        return limits_of(self.config)
 
     def scan(self) -> Scan:
         """List the archive into the store.
@@ -85,12 +87,12 @@ class Planning:
             fetch=fetch_settings(self.config),
             limits=self.limits,
         )
-        return write_scan(listing, self.store.location, self.archive.archive_id)
+        return write_scan(listing, self.scans, self.archive.archive_id)
 
     @contextmanager
     def compared(self, scan: Scan) -> Iterator[Comparison]:
         """Compare a scan with the store as it is now."""
-        with compare(scan, self.store.location, self._known(), self.limits) as comparison:
+        with compare(scan, self.scans, self._known(), self.limits) as comparison:
             yield comparison
 
     def write(self, comparison: Comparison, cpus: float) -> Plan:
@@ -139,6 +141,11 @@ class Planning:
             embedded=rows_of(self.store, "embeddings", {"embedder_id": self.embedder_id}),
             pixel_policy=self.policy.policy_id,
         )
+
+
+def limits_of(config: Config) -> Limits:
+    """Return what joins over the store's tables may use."""
+    return Limits(memory_bytes=config.store.memory_bytes)
 
 
 def rows_of(store: Store, table: str, partition: dict[str, str]) -> Relation:

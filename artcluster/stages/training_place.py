@@ -1,4 +1,4 @@
-"""Where a model trains: on the cluster's workers, or here where the cluster's start-up costs more."""
+"""Where a model trains: on the cluster, or here where the cluster's start-up costs more."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,0 +1,126 @@
+"""The clusters of given pictures by a stored model; nothing is written."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow.compute as pc
+
+from artcluster.archive.fetch import Fetcher
+from artcluster.archive.listing import Listing
+from artcluster.archive.parts import PartRow
+from artcluster.clustering.confidence import Assignment
+from artcluster.clustering.model import ClusterModel
+from artcluster.config import Config
+from artcluster.embedders import Embedder
+from artcluster.errors import UsageError
+from artcluster.images.decoder import Decoder
+from artcluster.images.info import ImageInfo
+from artcluster.location import Location
+from artcluster.schema import MODELS, RUNS
+from artcluster.stages.assignments import load_model
+from artcluster.stages.embedder import load_embedder, read_embedder
+from artcluster.stages.scanning import fetch_settings
+from artcluster.stages.summary import AssignedImage
+from artcluster.store import Store
+
+_AT_ONCE = 64
+
+
+def assign_images(
+    store: Store, images: Sequence[str], model_id: str | None, config: Config, threads: int
+) -> Iterator[AssignedImage]:
+    """Yield the cluster of each picture, in the order given; folders are listed.
+
+    Args:
+        store: Holds the model.
+        images: Paths or URIs of pictures or folders.
+        model_id: Which model; None for that of the last run.
+        config: How pictures are fetched and decoded; the pixel policy is the model's.
+        threads: CPU threads.
+
+    Raises:
+        UsageError: There is no such model, or a place holds no pictures.
+        ArchiveError: A file cannot be read.
+    """
+    model_id = _choose_model(store, model_id)
+    model = load_model(store, model_id)
+    embedder = read_embedder(store, model.embedder_id)
+    model.check(embedder.embedder_id)
+    embed = load_embedder(store, embedder, config.embed, "auto", threads)
+    settings = config.images
+    with Decoder(
+        embedder.policy,
+        embedder.contract.input_px,
+        timeout_s=settings.timeout_s,
+        memory_bytes=settings.memory_bytes,
+    ) as decoder:
+        for place in images:
+            location = Location.parse(place, config.archive.options)
+            fetcher = Fetcher(location, fetch_settings(config))
+            found = False
+            for rows in _listed(location, config):
+                found = True
+                yield from _assigned(rows, fetcher, decoder, embed, model)
+            if not found:
+                raise UsageError(f"there is no picture at {location}")
+
+
+def _choose_model(store: Store, wanted: str | None) -> str:
+    if wanted is not None:
+        if not store.table(MODELS).read(["model_id"], pc.field("model_id") == wanted).num_rows:
+            known = store.table(MODELS).read(["model_id"])["model_id"].to_pylist()
+            raise UsageError(
+                f"the store {store.location} has no model {wanted!r}; it has "
+                f"{', '.join(known) or 'none'}"
+            )
+        return wanted
+    runs = store.table(RUNS).read(["model_id", "created_at"]).sort_by("created_at")
+    if not runs.num_rows:
+        raise UsageError(
+            f"the store {store.location} has no clusters yet: run `artcluster cluster` first"
+        )
+    return str(runs["model_id"][-1].as_py())
+
+
+def _listed(location: Location, config: Config) -> Iterator[list[PartRow]]:
+    for batch in Listing(location, fetch=fetch_settings(config)):
+        for start in range(0, batch.num_rows, _AT_ONCE):
+            yield [
+                PartRow(**row, content_id=None) for row in batch.slice(start, _AT_ONCE).to_pylist()
+            ]
+
+
+def _assigned(
+    rows: list[PartRow],
+    fetcher: Fetcher,
+    decoder: Decoder,
+    embed: Embedder,
+    model: ClusterModel,
+) -> Iterator[AssignedImage]:
+    fetched = list(fetcher.fetch_many(rows))
+    batch = decoder.decode([file.data for _, file in fetched])
+    found = model.predict(embed(batch.pixels_NHWC)) if len(batch.accepted) else None
+    place = {int(row): number for number, row in enumerate(batch.accepted)}
+    for number, ((row, file), info) in enumerate(zip(fetched, batch.infos, strict=True)):
+        if number in place and found is not None:
+            yield _of_cluster(row.uri, found, place[number])
+        else:
+            yield AssignedImage(row.uri, None, reason=_why(file.outcome, info))
+
+
+def _of_cluster(path: str, found: Assignment, row: int) -> AssignedImage:
+    remarks = [("outlier", found.outlier[row]), ("low confidence", found.low_confidence[row])]
+    return AssignedImage(
+        path,
+        int(found.cluster[row]),
+        float(np.round(found.confidence[row], 6)),
+        float(np.round(found.margin[row], 6)),
+        int(found.second_cluster[row]),
+        tuple(text for text, holds in remarks if holds),
+    )
+
+
+def _why(outcome: str, info: ImageInfo) -> str:
+    if outcome != "ok":
+        return outcome
+    return "" if info.reject is None else f"{info.reject.reason}: {info.reject.detail}"

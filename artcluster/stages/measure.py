@@ -1,0 +1,113 @@
+"""Measuring a run: how well its clusters are separated, and how they agree with labels."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from artcluster.clustering.medoids import medoids
+from artcluster.clustering.model import ClusterModel
+from artcluster.config import ClusterSettings
+from artcluster.metrics.agreement import label_agreement
+from artcluster.metrics.contingency import cluster_sizes, non_empty_clusters
+from artcluster.metrics.dispersion import DispersionStatistic
+from artcluster.metrics.dispersion import inertia as inertia_of
+from artcluster.metrics.silhouette import silhouette
+from artcluster.stages.assignments import Assigned
+from artcluster.stages.fit import TrainingSet
+
+_MEDOIDS = 9
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is worth knowing of a run.
+
+    Attributes:
+        metrics: Values as JSON has them; what is not defined is None.
+        sizes: Distinct contents by cluster, empty ones too.
+        medoids: content_ids nearest to each cluster's centroid.
+    """
+
+    metrics: Mapping[str, Any]
+    sizes: Mapping[int, int]
+    medoids: Mapping[int, Sequence[str]]
+
+
+def measure(
+    model: ClusterModel,
+    data: TrainingSet,
+    assigned: Assigned,
+    labels: Mapping[str, Sequence[str | None]],
+    settings: ClusterSettings,
+) -> Measured:
+    """Measure a run.
+
+    Distances are measured on the vectors that the model was fitted on: all, or the stated sample.
+
+    Args:
+        model: The model.
+        data: Those vectors.
+        assigned: Every content's cluster.
+        labels: By metadata column, a label for each assigned content; None where it has none.
+        settings: Limits of exactness.
+    """
+    clusters_N = assigned.table["cluster"].to_numpy()
+    rows = np.searchsorted(
+        assigned.content_ids.to_numpy(zero_copy_only=False),
+        data.content_ids.to_numpy(zero_copy_only=False),
+    )
+    fitted_N = clusters_N[rows]
+    z_ND = model.transform(data.x_ND, threads=torch.get_num_threads())
+    metrics: dict[str, Any] = {
+        "contents": len(clusters_N),
+        "measured_on": len(fitted_N),
+        "non_empty": non_empty_clusters(clusters_N),
+        "low_confidence_share": _mean(assigned, "low_confidence"),
+        "outlier_share": _mean(assigned, "outlier"),
+        "mean_confidence": _mean(assigned, "confidence"),
+        "inertia": inertia_of(z_ND, fitted_N, model.centroids_KD),
+        "labels": {},
+    }
+    for suffix, points in (("", z_ND), ("_embedder", data.x_ND)):
+        found = silhouette(
+            points, fitted_N, limit=settings.max_silhouette_vectors, seed=settings.seed
+        )
+        metrics[f"silhouette{suffix}"] = _defined(found.value)
+        metrics[f"silhouette{suffix}_points"] = found.points
+        dispersion = DispersionStatistic(model.k, points.shape[1])
+        dispersion.update(points, fitted_N)
+        index = dispersion.compute().calinski_harabasz
+        metrics[f"calinski_harabasz{suffix}"] = _defined(index)
+    for name, truth in labels.items():
+        agreement = label_agreement(clusters_N, truth)
+        metrics["labels"][name] = {
+            "accuracy": _defined(agreement.accuracy),
+            "nmi": _defined(agreement.nmi),
+            "ari": _defined(agreement.ari),
+            "non_empty": agreement.non_empty,
+            "labelled_count": agreement.labelled_count,
+            "mapping": {str(cluster): label for cluster, label in agreement.mapping.items()},
+        }
+    nearest = medoids(clusters_N, assigned.table["distance"].to_numpy(), model.k, _MEDOIDS)
+    sizes = cluster_sizes(clusters_N, model.k)
+    return Measured(
+        metrics,
+        dict(enumerate(sizes.tolist())),
+        {
+            cluster: assigned.content_ids.take(pa.array(found)).to_pylist()
+            for cluster, found in enumerate(nearest)
+        },
+    )
+
+
+def _mean(assigned: Assigned, column: str) -> float:
+    return float(np.mean(assigned.table[column].to_numpy()))
+
+
+def _defined(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
