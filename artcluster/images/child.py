@@ -1,27 +1,16 @@
 """The killable process that decodes: started, fed one picture at a time, watched and replaced."""
 
-import contextlib
-import json
-import os
-import pickle
 import resource
 import select
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
-from artcluster.errors import ArtclusterError
+from artcluster.images.fork_server import ForkServer
 from artcluster.images.info import ImageInfo
 from artcluster.images.messages import (
     ANSWER,
-    FORK,
-    LENGTH,
-    NUMBER,
-    READY,
-    REAP,
     REQUEST,
     Settings,
     Task,
@@ -29,16 +18,8 @@ from artcluster.images.messages import (
     unpack_info,
 )
 
-_START_TIMEOUT_S = 300.0
 _WATCH_INTERVAL_S = 0.05
 _TRANSFER_TIMEOUT_S = 60.0
-_ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_THREAD_LIMIT"), "1"
-)
-_BOOT = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
-    "from artcluster.images.zygote import main; main(int(sys.argv[2]), int(sys.argv[3]))"
-)
 
 
 class ChildDied(Exception):
@@ -66,10 +47,9 @@ class Child:
     def __init__(self, settings: Settings, timeout_s: float) -> None:
         self._settings = settings
         self._timeout_s = timeout_s
-        self._ready = False
+        self._server = ForkServer(settings)
         self._pid = 0
         self._connection: socket.socket | None = None
-        self._start_zygote()
 
     @property
     def pid(self) -> int:
@@ -79,7 +59,7 @@ class Child:
     @property
     def zygote_pid(self) -> int:
         """Process id of the zygote."""
-        return self._zygote.pid
+        return self._server.pid
 
     def ask(self, task: Task, blob: bytes, target: memoryview | None) -> ImageInfo:
         """Have one picture decoded or probed.
@@ -126,92 +106,25 @@ class Child:
         """Kill the child and return the number of the signal that ended it, 0 for none."""
         if self._connection is None:
             return 0
-        self._connection.close()
-        self._connection, self._pid = None, 0
-        with contextlib.suppress(OSError, EOFError):
-            return self._tell_zygote(REAP)
-        self._stop_zygote()
-        self._start_zygote()
-        return int(signal.SIGKILL)
+        self._disconnect()
+        return self._server.reap()
 
     def close(self) -> None:
         """End child and zygote."""
+        self._disconnect()
+        self._server.close()
+
+    def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.close()
-            self._connection, self._pid = None, 0
-        self._stop_zygote()
-
-    def _start_zygote(self) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._zygote = subprocess.Popen(
-                [
-                    *(
-                        sys.executable,
-                        "-c",
-                        _BOOT,
-                        json.dumps([entry for entry in sys.path if isinstance(entry, str)]),
-                    ),
-                    *(str(theirs.fileno()), str(os.getpid())),
-                ],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                env={**os.environ, **_ONE_THREAD},
-            )
-        ours.settimeout(_START_TIMEOUT_S)
-        packed = pickle.dumps(self._settings)
-        ours.sendall(LENGTH.pack(len(packed)) + packed)
-        self._control, self._ready = ours, False
-
-    def _stop_zygote(self) -> None:
-        self._control.close()
-        if not self._ready:
-            self._zygote.kill()
-        try:
-            self._zygote.wait(_TRANSFER_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._zygote.kill()
-            self._zygote.wait()
+        self._connection, self._pid = None, 0
 
     def _fork(self) -> socket.socket:
-        """Have the zygote fork a child; a zygote that was killed meanwhile is started again."""
-        self._await_zygote()
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                self._pid = self._tell_zygote(FORK, theirs.fileno())
-            except (OSError, EOFError):
-                self._stop_zygote()
-                self._start_zygote()
-                self._await_zygote()
-                self._pid = self._tell_zygote(FORK, theirs.fileno())
-        ours.settimeout(_TRANSFER_TIMEOUT_S)
-        self._connection = ours
+        self._pid, connection = self._server.fork()
+        connection.settimeout(_TRANSFER_TIMEOUT_S)
+        self._connection = connection
         self._resident_at_start = _resident_bytes(self._pid)
-        return ours
-
-    def _await_zygote(self) -> None:
-        if self._ready:
-            return
-        try:
-            said = self._control.recv(65536)
-        except OSError as error:
-            said = str(error).encode()
-        if said != READY:
-            self._stop_zygote()
-            raise ArtclusterError(
-                "The process that decodes images did not start: expected it to be ready within "
-                f"{_START_TIMEOUT_S:.0f} s, got {said.decode(errors='replace').strip()!r}. Check "
-                f"that {sys.executable} can import torch, PIL, simplejpeg and artcluster."
-            )
-        self._ready = True
-
-    def _tell_zygote(self, request: bytes, fd: int | None = None) -> int:
-        socket.send_fds(self._control, [request], [] if fd is None else [fd])
-        answer = bytearray(NUMBER.size)
-        receive_exactly(self._control, memoryview(answer))
-        number: int = NUMBER.unpack(answer)[0]
-        return number
+        return connection
 
     def _watch(self, connection: socket.socket) -> None:
         """Wait for an answer, and hold the child to its limits meanwhile."""

@@ -75,14 +75,8 @@ def _through_pillow(
     image: ImageFile.ImageFile, blob: bytes, policy: PixelPolicy, size_px: tuple[int, int]
 ) -> np.ndarray:
     """Decode a picture of any format with Pillow."""
-    if policy.decode == "scaled":
-        turned = identify.orientation_of(image) in identify.TURNED if image.format != "PNG" else 0
-        target = size_px[::-1] if turned else size_px
-        divisor = _divisor((image.height, image.width), target, policy.fit)
-        if image.format in ("JPEG", "MPO"):
-            image.draft(None, (image.width // divisor, image.height // divisor))
-        elif isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile):
-            image.reduce = min(divisor.bit_length() - 1, resolution_levels(blob))
+    if policy.decode == "scaled" and image.format in ("JPEG", "MPO", "JPEG2000"):
+        _shrink_on_load(image, blob, policy.fit, size_px)
     image.load()
     orientation = identify.orientation_of(image)
     turned = orientation in identify.TURNED
@@ -91,6 +85,18 @@ def _through_pillow(
     box = fit_box((rgb.height, rgb.width), target, policy.fit)
     pixels = resize(rgb, target, box, turned=turned, exact=policy.decode == "exact")
     return orient(pixels, orientation)
+
+
+def _shrink_on_load(
+    image: ImageFile.ImageFile, blob: bytes, fit: str, size_px: tuple[int, int]
+) -> None:
+    """Tell Pillow to decode a JPEG or a JPEG 2000 at a half or a quarter, where that is enough."""
+    turned = identify.orientation_of(image) in identify.TURNED
+    divisor = _divisor((image.height, image.width), size_px[::-1] if turned else size_px, fit)
+    if isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile):
+        image.reduce = min(divisor.bit_length() - 1, resolution_levels(blob))
+    else:
+        image.draft(None, (image.width // divisor, image.height // divisor))
 
 
 def _divisor(size_px: tuple[int, int], target_px: tuple[int, int], fit: str) -> int:

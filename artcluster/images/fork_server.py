@@ -1,0 +1,128 @@
+"""The parent's hold on a zygote: starts it, has it fork children, starts it again if it died."""
+
+import json
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+
+from artcluster.errors import ArtclusterError
+from artcluster.images.messages import (
+    FORK,
+    LENGTH,
+    NUMBER,
+    READY,
+    REAP,
+    Settings,
+    receive_exactly,
+)
+
+_START_TIMEOUT_S = 300.0
+_END_TIMEOUT_S = 60.0
+_ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_THREAD_LIMIT"), "1"
+)
+_BOOT = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
+    "from artcluster.images.zygote import main; main(int(sys.argv[2]), int(sys.argv[3]))"
+)
+
+
+class ForkServer:
+    """One zygote, a plain subprocess: it needs no `__main__` guard and inherits no threads.
+
+    Args:
+        settings: What the zygote and its children are told.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._start()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the zygote."""
+        return self._process.pid
+
+    def fork(self) -> tuple[int, socket.socket]:
+        """Have a child forked; return its process id and a connection to it.
+
+        Raises:
+            ArtclusterError: The zygote does not start.
+        """
+        self._await_ready()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                pid = self._tell(FORK, theirs.fileno())
+            except (OSError, EOFError):
+                self._restart()
+                self._await_ready()
+                pid = self._tell(FORK, theirs.fileno())
+        return pid, ours
+
+    def reap(self) -> int:
+        """Kill the child if it lives; return the number of the signal that ended it, 0 for none."""
+        try:
+            return self._tell(REAP)
+        except (OSError, EOFError):
+            self._restart()
+            return int(signal.SIGKILL)
+
+    def close(self) -> None:
+        """End the zygote, and with it its child."""
+        self._control.close()
+        if not self._ready:
+            self._process.kill()
+        try:
+            self._process.wait(_END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        path = [entry for entry in sys.path if isinstance(entry, str)]
+        with theirs:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-c", _BOOT, json.dumps(path)),
+                    *(str(theirs.fileno()), str(os.getpid())),
+                ],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, **_ONE_THREAD},
+            )
+        ours.settimeout(_START_TIMEOUT_S)
+        packed = pickle.dumps(self._settings)
+        ours.sendall(LENGTH.pack(len(packed)) + packed)
+        self._control, self._ready = ours, False
+
+    def _restart(self) -> None:
+        self.close()
+        self._start()
+
+    def _await_ready(self) -> None:
+        if self._ready:
+            return
+        try:
+            said = self._control.recv(65536)
+        except OSError as error:
+            said = str(error).encode()
+        if said != READY:
+            self._restart()
+            raise ArtclusterError(
+                "The process that decodes images did not start: expected it to be ready within "
+                f"{_START_TIMEOUT_S:.0f} s, got {said.decode(errors='replace').strip()!r}. Check "
+                f"that {sys.executable} can import torch, PIL, simplejpeg and artcluster."
+            )
+        self._ready = True
+
+    def _tell(self, request: bytes, fd: int | None = None) -> int:
+        socket.send_fds(self._control, [request], [] if fd is None else [fd])
+        answer = bytearray(NUMBER.size)
+        receive_exactly(self._control, memoryview(answer))
+        number: int = NUMBER.unpack(answer)[0]
+        return number
