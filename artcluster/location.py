@@ -129,13 +129,17 @@ class Location:
             create: Make a local folder that does not exist.
 
         Raises:
-            StoreError: The protocol has no conditional put, or the local folder does not exist.
+            StoreError: The protocol has no conditional put, or the local folder does not exist
+                or cannot be made.
             UsageError: The storage options are unknown, incomplete or malformed.
         """
         if self.is_local:
             if not create and not Path(self.uri).is_dir():
                 raise StoreError(f"No such folder: {self.uri!r}.")
-            return LocalStore(self.uri, mkdir=create)
+            try:
+                return LocalStore(self.uri, mkdir=create)
+            except (BaseError, OSError) as failed:
+                raise StoreError(f"Cannot use the folder {self.uri!r}: {failed}.") from failed
         family = self._family()
         config, client = credentials.for_obstore(self._resolved(), family)
         bucket, prefix = self._bucket(config)

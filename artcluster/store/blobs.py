@@ -13,6 +13,14 @@ from artcluster.redaction import redact
 
 _STEP_UP = re.compile(r"(^|/)\.{0,2}(/|$)")
 
+_ADVICE = {
+    "404 Not Found": " Is the bucket's name right? Buckets are not made by this program.",
+    "403 Forbidden": " Are the credentials right, and do they allow this?",
+    "error sending request": " Is the endpoint right, and can it be reached from here?",
+    "os error 13": " May this user write there?",
+    "os error 28": " The disk is full.",
+}
+
 
 class Blobs:
     """Files below a store's root, by path relative to it. Picklable."""
@@ -122,7 +130,8 @@ class Blobs:
 
     def _failed(self, verb: str, path: str, error: Exception) -> StoreError:
         reason = redact(str(error).split("\n", 1)[0])
-        return StoreError(f"Could not {verb} {path!r} in the store {self.location}: {reason}")
+        advice = next((say for sign, say in _ADVICE.items() if sign in reason), "")
+        return StoreError(f"Could not {verb} {path!r} in {self.location}: {reason}{advice}")
 
 
 def _checked(path: str) -> str:

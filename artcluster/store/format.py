@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import uuid4
 
 from artcluster import __version__
@@ -71,8 +72,6 @@ def open_mark(location: Location, *, create: bool) -> Mark:
 
 
 def _check_local(location: Location, *, create: bool) -> None:
-    from pathlib import Path
-
     path = Path(location.uri)
     location.delta_uri()
     if path.exists() and not path.is_dir():

@@ -109,3 +109,14 @@ def test_wrong_keys_are_an_error_without_the_keys_in_it(s3):
     with pytest.raises(StoreError) as caught:
         Store.open(place, create=True)
     assert "not-it" not in str(caught.value)
+
+
+def test_a_missing_bucket_is_told(s3):
+    missing = Location.parse("s3://no-such-bucket/x", s3.options)
+    with pytest.raises(StoreError, match="bucket's name right"):
+        Store.open(missing, create=True)
+
+
+def test_a_folder_that_cannot_be_made_is_told():
+    with pytest.raises(StoreError, match="Cannot use the folder"):
+        Store.open("/dev/null/store", create=True)
