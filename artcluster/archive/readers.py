@@ -52,14 +52,15 @@ def read_local(uri: str, max_bytes: int) -> FetchedFile:
         descriptor = os.open(local_file(uri), os.O_RDONLY | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
         return GONE
+    before = os.fstat(descriptor)
+    if not stat.S_ISREG(before.st_mode):
+        os.close(descriptor)
+        return GONE
     with os.fdopen(descriptor, "rb") as file:
-        before = os.fstat(file.fileno())
-        if not stat.S_ISREG(before.st_mode):
-            return GONE
         if before.st_size > max_bytes:
             return _too_large(before.st_size, str(before.st_mtime_ns))
         data = file.read()
-        after = os.fstat(file.fileno())
+        after = os.fstat(descriptor)
     if (after.st_size, after.st_mtime_ns) != (len(data), before.st_mtime_ns):
         raise OSError(f"expected {before.st_size:,} bytes, got {len(data):,}: it changed meanwhile")
     return _read(data, str(after.st_mtime_ns))

@@ -118,8 +118,7 @@ def _load_json_lines(database: Database, local: Path, view: str) -> None:
     database.execute("set preserve_insertion_order=true")
     database.execute(
         f"create table {view} as select *, row_number() over () - 1 {ROW} from "
-        f"read_json({quoted(str(local))}, format='newline_delimited', sample_size=-1, "
-        "maximum_object_size=67108864)"
+        f"read_json({quoted(str(local))}, format='newline_delimited', sample_size=-1)"
     )
     database.execute("set preserve_insertion_order=false")
 
