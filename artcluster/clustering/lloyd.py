@@ -224,7 +224,7 @@ class _Lloyd:
         counts = self.counts[:, None]
         mean = (self.sums / counts.clamp(min=1)).float()
         mean = torch.where(counts > 0, mean, self.centroids)
-        drift = (mean.double() - self.centroids.double()).norm(dim=1)
+        drift: Tensor = torch.linalg.vector_norm(mean.double() - self.centroids.double(), dim=1)
         self.centroids = mean
         self.centroids_sq = mean.square().sum(1)
         return drift
