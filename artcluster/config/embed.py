@@ -25,7 +25,7 @@ class EmbedSettings(Settings):
     engine: Literal["auto", "openvino", "torch"] = "auto"
     """OpenVINO on CPUs where it is installed, torch otherwise."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Arithmetic on a GPU; auto is bfloat16 where the GPU has it. CPUs compute in float32."""
+    """Arithmetic; auto is float16 on a GPU, float32 on a CPU, which mix. bfloat16's do not."""
     compile: bool = False
     """Compile the network with torch.compile on a GPU."""
     batch_size: Annotated[int, Field(ge=1)] = 32

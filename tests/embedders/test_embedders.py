@@ -20,7 +20,6 @@ from tests.embedders.conftest import pictures
         ("mobilenet_v2", 1280, 224),
         ("random:vgg16", 512, 96),
         ("random:resnet50", 2048, 96),
-        ("random:densenet121", 1024, 96),
         ("random:cae", 32, 128),
         ("random:timm:test_vit", 64, 160),
     ],
