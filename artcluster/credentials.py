@@ -4,12 +4,9 @@ Options are named as object_store and delta-rs name them (`AWS_ACCESS_KEY_ID`, `
 `GOOGLE_SERVICE_ACCOUNT`, `AZURE_STORAGE_ACCOUNT_NAME`, …); the short forms (`region`) are accepted.
 """
 
-import importlib.util
 import ipaddress
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -238,36 +235,3 @@ def for_adlfs(options: Mapping[str, str]) -> dict[str, Any]:
     if truth(options.get("AZURE_SKIP_SIGNATURE")):
         given["anon"] = True
     return given
-
-
-class _ProfileKeys:
-    """Reads AWS keys from a profile, as obstore asks for them; object_store itself does not."""
-
-    def __call__(self) -> dict[str, Any]:
-        import botocore.session  # type: ignore[import-untyped]
-
-        found = botocore.session.Session().get_credentials()
-        if found is None:
-            raise UsageError(
-                "No AWS credentials in the profile. Set AWS_PROFILE to one that exists, or "
-                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for a "
-                "public bucket."
-            )
-        keys = found.get_frozen_credentials()
-        return {
-            "access_key_id": keys.access_key,
-            "secret_access_key": keys.secret_key,
-            "token": keys.token,
-            "expires_at": datetime.now(UTC) + timedelta(minutes=5) if keys.token else None,
-        }
-
-
-def profile() -> dict[str, Any]:
-    """Return the argument that makes obstore use an AWS profile, where there is one to use."""
-    named = os.environ.get("AWS_PROFILE")
-    shared = os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")
-    if not named and not Path(shared).expanduser().is_file():
-        return {}
-    if importlib.util.find_spec("botocore") is None:
-        return {}
-    return {"credential_provider": _ProfileKeys()}

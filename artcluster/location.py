@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, LocalStore, S3Store
 
-from artcluster import credentials
+from artcluster import aws_profile, credentials
 from artcluster.errors import StoreError, UsageError
 from artcluster.redaction import redact
 
@@ -151,10 +151,8 @@ class Location:
                 return GCSStore(bucket, **arguments)
             if family == "AZURE":
                 return AzureStore(bucket, **arguments)
-            if "AWS_ACCESS_KEY_ID" not in config and not credentials.truth(
-                config.get("AWS_SKIP_SIGNATURE")
-            ):
-                arguments |= credentials.profile()
+            if _needs_profile(config):
+                arguments["credential_provider"] = aws_profile.Provider()
             return S3Store(bucket, **arguments)
         except (BaseError, ValueError) as wrong:
             reason = redact(str(wrong).split("\n", 1)[0])
@@ -185,7 +183,10 @@ class Location:
         """Return the storage options that delta-rs takes with `delta_uri`."""
         if self.is_local:
             return {}
-        return credentials.for_delta(self._resolved(), self._family())
+        resolved = self._resolved()
+        if self._family() == "AWS" and _needs_profile(resolved):
+            resolved |= aws_profile.keys()
+        return credentials.for_delta(resolved, self._family())
 
     def fsspec(self) -> tuple[Any, str]:
         """Return an fsspec filesystem and this place's path in it.
@@ -225,6 +226,13 @@ class Location:
         if at:
             config.setdefault("AZURE_STORAGE_ACCOUNT_NAME", host.split(".", 1)[0])
         return container, prefix
+
+
+def _needs_profile(options: Mapping[str, str]) -> bool:
+    """Tell whether AWS options leave the keys to a profile that there is."""
+    given = "AWS_ACCESS_KEY_ID" in options
+    public = credentials.truth(options.get("AWS_SKIP_SIGNATURE"))
+    return not given and not public and aws_profile.is_set_up()
 
 
 def _take_userinfo(rest: str, options: dict[str, str], family: str | None) -> str:

@@ -19,8 +19,8 @@ NUMERIC = {
     "metrics",
     "projection",
 }
-VOCABULARY = {"schema", "errors", "redaction"}
-RESOLVER = {"location", "credentials", "filesystems"}
+VOCABULARY = {"schema", "errors", "redaction", "extension_types"}
+RESOLVER = {"location", "credentials", "filesystems", "aws_profile"}
 ALLOWED = {
     "errors": set(),
     "redaction": set(),
@@ -28,7 +28,9 @@ ALLOWED = {
     "config": {"errors"},
     "credentials": {"errors", "redaction"},
     "filesystems": {"errors", "redaction", "credentials"},
-    "location": {"errors", "redaction", "credentials", "filesystems"},
+    "aws_profile": {"errors", "redaction"},
+    "extension_types": {"errors"},
+    "location": {"errors", "redaction", "credentials", "filesystems", "aws_profile"},
     "store": VOCABULARY | RESOLVER | {"config"},
     "archive": VOCABULARY | RESOLVER | {"config"},
     "stages": VOCABULARY | RESOLVER | NUMERIC | {"config", "store", "archive"},

@@ -77,6 +77,24 @@ def test_given_keys_are_not_mixed_with_a_session_token_of_the_environment(monkey
     assert "AWS_SESSION_TOKEN" not in options
 
 
+def test_keys_come_from_a_profile_too(s3, tmp_path, monkeypatch):
+    place = s3.location()
+    place.objects().put("k", b"1")
+    (tmp_path / "credentials").write_text(
+        f"[museum]\naws_access_key_id = {KEY_ID}\naws_secret_access_key = {SECRET}\n"
+    )
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_PROFILE", "museum")
+    by_profile = Location.parse(place.uri, {"endpoint_url": s3.endpoint})
+    assert by_profile.objects().get("k").bytes() == b"1"
+    write_deltalake(
+        by_profile.child("table").delta_uri(),
+        pa.table({"a": [1]}),
+        storage_options=by_profile.delta_options(),
+    )
+    assert by_profile.fsspec()[0].exists(by_profile.child("table").fsspec()[1])
+
+
 def test_plain_http_is_allowed_on_this_machine_alone(monkeypatch):
     keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
     near = Location.parse("s3://b", keys | {"endpoint_url": "http://127.0.0.1:9"})
