@@ -28,20 +28,25 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @functools.cache
-def pictures(per_medium: int, side_px: int = 224) -> tuple[np.ndarray, np.ndarray]:
-    """Return pictures of both media of the demo archive, read-only as from Ray, and their media."""
-    media: dict[str, list[Path]] = {}
+def pictures(
+    per_label: int, side_px: int = 224, label: str = "medium"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return pictures of each label in the demo archive, read-only as from Ray, and their labels.
+
+    The labels are two media or nine genres.
+    """
+    labelled: dict[str, list[Path]] = {}
     with (ARCHIVE / "metadata.csv").open() as rows:
         for row in csv.DictReader(rows):
-            media.setdefault(row["medium"], []).append(ARCHIVE / "images" / row["path"])
+            labelled.setdefault(row[label], []).append(ARCHIVE / "images" / row["path"])
     pixels, labels = [], []
-    for medium, paths in media.items():
-        for path in paths[:: len(paths) // per_medium][:per_medium]:
+    for name, paths in labelled.items():
+        for path in paths[:: len(paths) // per_label][:per_label]:
             image = Image.open(path).convert("RGBA")
             white = Image.new("RGBA", image.size, "white")
             white.alpha_composite(image)
             pixels.append(np.asarray(white.convert("RGB").resize((side_px, side_px))))
-            labels.append(medium)
+            labels.append(name)
     stacked = np.stack(pixels)
     stacked.flags.writeable = False
     return stacked, np.array(labels)

@@ -62,9 +62,12 @@ def test_precisions_stay_within_their_class() -> None:
     assert PRECISION_CLASSES["float"] < far <= PRECISION_CLASSES["bfloat16"]
 
 
-def test_trained_features_tell_drawings_from_constellations(cache_dir: Path) -> None:
-    """Nearest neighbours of the same medium: 0.91 of 80, a random network's 0.85; chance 0.5."""
-    pixels, media = pictures(40)
+def test_trained_features_tell_drawings_and_constellations_apart(cache_dir: Path) -> None:
+    """Nearest neighbours of the same of nine genres: 0.56 of 108, a random network's 0.20.
+
+    The two media alone would prove nothing: colour tells them apart, as a histogram does.
+    """
+    pixels, genres = pictures(12, label="genre")
     shares = {}
     for name in ("mobilenet_v2", "random:mobilenet_v2"):
         contract, state = prepare(name, pixel_policy_id="p", fit="squash")
@@ -72,9 +75,9 @@ def test_trained_features_tell_drawings_from_constellations(cache_dir: Path) -> 
         unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         similarity = unit @ unit.T
         np.fill_diagonal(similarity, -np.inf)
-        shares[name] = float((media[similarity.argmax(axis=1)] == media).mean())
-    assert shares["mobilenet_v2"] > 0.87
-    assert shares["mobilenet_v2"] > shares["random:mobilenet_v2"]
+        shares[name] = float((genres[similarity.argmax(axis=1)] == genres).mean())
+    assert shares["mobilenet_v2"] > 0.45
+    assert shares["random:mobilenet_v2"] < 0.35
 
 
 def test_normalisation_is_an_option_of_the_contract() -> None:
