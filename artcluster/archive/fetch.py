@@ -110,31 +110,29 @@ class Fetcher:
     ) -> Iterator[tuple[RowT, FetchedFile]]:
         waiting: deque[tuple[RowT, Future[FetchedFile]]] = deque()
         ahead = 0
-        with ThreadPoolExecutor(self.settings.threads, "fetch") as pool:
-            try:
-                for row in rows:
-                    if _is_local(row.uri):
-                        while waiting:
-                            first, future = waiting.popleft()
-                            yield first, future.result()
-                        ahead = 0
-                        yield row, act(row.uri)
-                        continue
-                    size = row.size_bytes or 0
-                    while waiting and (
-                        len(waiting) >= 2 * self.settings.threads
-                        or ahead + size > self.settings.ahead_bytes
-                    ):
-                        first, future = waiting.popleft()
-                        ahead -= first.size_bytes or 0
-                        yield first, future.result()
+        pool = ThreadPoolExecutor(self.settings.threads, "fetch")
+        try:
+            for row in rows:
+                local = _is_local(row.uri)
+                size = row.size_bytes or 0
+                while waiting and (
+                    local
+                    or len(waiting) >= 2 * self.settings.threads
+                    or ahead + size > self.settings.ahead_bytes
+                ):
+                    first, future = waiting.popleft()
+                    ahead -= first.size_bytes or 0
+                    yield first, future.result()
+                if local:
+                    yield row, act(row.uri)
+                else:
                     waiting.append((row, pool.submit(act, row.uri)))
                     ahead += size
-                while waiting:
-                    first, future = waiting.popleft()
-                    yield first, future.result()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+            for row, future in waiting:
+                yield row, future.result()
+        finally:
+            # Without waiting: one that fails shall not be held up by others that try again.
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _persist(self, uri: str, act: Callable[[], FetchedFile]) -> FetchedFile:
         for attempt in range(self.settings.retries + 1):
