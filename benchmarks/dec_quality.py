@@ -80,19 +80,21 @@ def demo_archive() -> DataSet:
 
 def quality(
     data: DataSet, z_ND: np.ndarray, labels_N: np.ndarray, input_silhouette: float
-) -> dict[str, float]:
+) -> dict[str, float | None]:
+    """Return what the table shows; None where it is not defined, as for a single cluster."""
     agreement = label_agreement(labels_N, data.truth)
-    return {
+    found = {
         "accuracy": agreement.accuracy,
         "nmi": agreement.nmi,
         "ari": agreement.ari,
-        "non_empty": int(np.count_nonzero(np.bincount(labels_N))),
+        "non_empty": np.count_nonzero(np.bincount(labels_N)),
         "own_silhouette": silhouette(z_ND, labels_N).value,
         "input_silhouette": input_silhouette,
     }
+    return {name: float(value) if np.isfinite(value) else None for name, value in found.items()}
 
 
-def one_seed(data: DataSet, config: PretrainConfig) -> dict[str, Any]:
+def one_seed(data: DataSet, config: PretrainConfig, max_iterations: int) -> dict[str, Any]:
     start = time.perf_counter()
     shards = cut_into_shards(data.x_ND)
     autoencoder = pretrain_autoencoder(SoloWorker(shards), config)
@@ -100,7 +102,10 @@ def one_seed(data: DataSet, config: PretrainConfig) -> dict[str, Any]:
     codes = encode(encoder_from_state(autoencoder.state), data.x_ND, device=CPU)
     seeds = kmeans(codes, data.k, restarts=20, seed=config.seed)
     refined = train_dec(
-        SoloWorker(shards), autoencoder.state, seeds.centroids_KD, DecConfig(seed=config.seed)
+        SoloWorker(shards),
+        autoencoder.state,
+        seeds.centroids_KD,
+        DecConfig(seed=config.seed, max_iterations=max_iterations),
     )
     z_ND = encode(encoder_from_state(refined.encoder), data.x_ND, device=CPU)
     q_NK = soft_assignment(torch.from_numpy(z_ND), torch.from_numpy(refined.centroids_KD))
@@ -126,7 +131,7 @@ def one_seed(data: DataSet, config: PretrainConfig) -> dict[str, Any]:
     }
 
 
-def peer(data: DataSet, seed: int) -> dict[str, float]:
+def peer(data: DataSet, seed: int) -> dict[str, float | None]:
     found = kmeans(data.x_ND, data.k, restarts=20, seed=seed)
     own = silhouette(data.x_ND, found.labels_N).value
     return quality(data, data.x_ND, found.labels_N, own)
@@ -135,9 +140,16 @@ def peer(data: DataSet, seed: int) -> dict[str, float]:
 HEADINGS = ("accuracy", "nmi", "ari", "own_silhouette", "input_silhouette", "non_empty")
 
 
-def row(name: str, found: dict[str, float], verdict: str = "") -> str:
-    numbers = [f"{found[key]:.3f}" for key in HEADINGS[:-1]]
-    return "| " + " | ".join([name, *numbers, str(int(found["non_empty"])), verdict]) + " |"
+def row(name: str, found: dict[str, float | None], verdict: str = "") -> str:
+    numbers = [
+        "–" if value is None else f"{value:.3f}" for value in (found[key] for key in HEADINGS)
+    ]
+    return "| " + " | ".join([name, *numbers, verdict]) + " |"
+
+
+def mean(runs: list[dict[str, Any]], stage: str, key: str) -> float | None:
+    values = [run[stage][key] for run in runs if run[stage][key] is not None]
+    return statistics.mean(values) if values else None
 
 
 def table(report: dict[str, Any]) -> str:
@@ -173,6 +185,7 @@ def main() -> None:
     parser.add_argument("--paper-seeds", type=int, default=2, help="with the papers' weights")
     parser.add_argument("--min-steps", type=int, default=PretrainConfig().min_steps)
     parser.add_argument("--epochs", type=int, default=PretrainConfig().epochs)
+    parser.add_argument("--max-iterations", type=int, default=DecConfig().max_iterations)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--data", choices=["digits", "demo archive"], help="one of them alone")
     args = parser.parse_args()
@@ -207,7 +220,7 @@ def main() -> None:
         }
         report["data"][data.name] = part
         for config in runs:
-            found = one_seed(data, config)
+            found = one_seed(data, config, args.max_iterations)
             part["runs"].append(found)
             seconds = found["pretrain_s"] + found["refine_s"]
             print(

@@ -74,10 +74,10 @@ def guard(
         raise ValueError(f"silhouette_margin must be at least 0, got {silhouette_margin}")
     if not 0 <= swallowed_share <= 1:
         raise ValueError(f"swallowed_share must lie between 0 and 1, got {swallowed_share}")
-    reasons = _lost_clusters(seeds.sizes, refined.sizes, swallowed_share)
     if sum(size > 0 for size in refined.sizes) < 2 <= sum(size > 0 for size in seeds.sizes):
-        reasons.append("all points fell into one cluster")
-    elif math.isnan(refined.silhouette) and not math.isnan(seeds.silhouette):
+        return GuardVerdict(False, ("all points fell into one cluster",))
+    reasons = _lost_clusters(seeds.sizes, refined.sizes, swallowed_share)
+    if math.isnan(refined.silhouette) and not math.isnan(seeds.silhouette):
         reasons.append("the refined clusters have no silhouette in the embedder's space")
     elif refined.silhouette < seeds.silhouette - silhouette_margin:
         reasons.append(

@@ -28,8 +28,8 @@ def test_a_swallowed_cluster_is_named() -> None:
 
 def test_collapse_into_one_cluster() -> None:
     verdict = guard(SEEDS, PartitionQuality((100, 0, 0), math.nan))
-    assert verdict.reasons[-1] == "all points fell into one cluster"
-    assert len(verdict.reasons) == 3
+    assert not verdict.keep_refinement
+    assert verdict.reasons == ("all points fell into one cluster",)
 
 
 def test_the_margin_of_the_silhouette() -> None:
