@@ -5,18 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from artcluster.config.base import Settings
-
-
-class PretrainSettings(Settings):
-    """Pre-training of an autoencoder. Whichever of epochs and min_steps is more counts."""
-
-    epochs: Annotated[int, Field(ge=1)] = 200
-    min_steps: Annotated[int, Field(ge=0)] = 2000
-    """An archive too small for the epochs to add up to this many steps trains longer."""
-    max_steps: Annotated[int, Field(ge=1)] | None = None
-    """A budget: training stops there, and the run says so."""
-    batch_size: Annotated[int, Field(ge=1)] = 256
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+from artcluster.config.training import PretrainSettings
 
 
 class DecSettings(Settings):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from artcluster.config.base import Settings
+from artcluster.config.training import CaeSettings
 
 
 class EmbedSettings(Settings):
@@ -22,6 +23,8 @@ class EmbedSettings(Settings):
     """Apply the backbone's channel normalisation after scaling to [0, 1]."""
     seed: int = 0
     """Seed of random:NAME networks and of the convolutional autoencoder's training."""
+    cae: CaeSettings = CaeSettings()
+    """How the embedder `cae` is trained, which the first job over an archive does."""
     engine: Literal["auto", "openvino", "torch"] = "auto"
     """OpenVINO on CPUs where it is installed, torch otherwise."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

@@ -34,6 +34,4 @@ class Config(Settings):
 
     def public(self) -> dict[str, object]:
         """Return the resolved config as plain values, without credentials, to be saved."""
-        return self.model_dump(
-            mode="json", exclude={"archive": {"options"}, "store": {"options"}}
-        )
+        return self.model_dump(mode="json", exclude={"archive": {"options"}, "store": {"options"}})

@@ -27,6 +27,7 @@ from artcluster.stages.scanning import (
     resolve_archive,
 )
 from artcluster.stages.summary import EmbedSummary
+from artcluster.stages.train_cae import trained_autoencoder
 from artcluster.store import Lease
 
 _ROUNDS = 3
@@ -56,9 +57,13 @@ def embed_archive(job: Job, images: str) -> EmbedSummary:
         StalledError: Nothing moved for `embed.stall_timeout_s`.
     """
     job.executor.start()
-    with job.timings.stage("prepare"):
-        embedder = prepare_embedder(job.store, job.config)
     archive = resolve_archive(images, job.config)
+    settings = job.config.embed
+    trained = None
+    if settings.backbone == "cae" and settings.weights == "auto":
+        trained = trained_autoencoder(job, archive)
+    with job.timings.stage("prepare"):
+        embedder = prepare_embedder(job.store, job.config, trained)
     planning = Planning(
         job.store, job.config, archive, embedder.embedder_id, embedder.policy, job.store.location
     )

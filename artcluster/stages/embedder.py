@@ -40,8 +40,14 @@ def pixel_policy(config: Config) -> PixelPolicy:
     return PixelPolicy(fit=images.fit, decode=images.decode, max_pixels=images.max_pixels)
 
 
-def contract_and_state(config: Config) -> tuple[Contract, dict[str, Any], PixelPolicy]:
+def contract_and_state(
+    config: Config, trained: dict[str, Any] | None = None
+) -> tuple[Contract, dict[str, Any], PixelPolicy]:
     """Fetch the weights of the configured embedder and state its contract.
+
+    Args:
+        config: Names the embedder.
+        trained: Weights that were trained here, instead of fetching any.
 
     Raises:
         UsageError: The embedder is unknown, or its weights cannot be had.
@@ -58,7 +64,7 @@ def contract_and_state(config: Config) -> tuple[Contract, dict[str, Any], PixelP
 
     contract, state = prepare(
         settings.backbone,
-        weights=settings.weights,
+        weights=settings.weights if trained is None else trained,
         weights_sha256=settings.weights_sha256,
         pixel_policy_id=policy.pixels_id,
         fit=policy.fit,
@@ -71,9 +77,11 @@ def contract_and_state(config: Config) -> tuple[Contract, dict[str, Any], PixelP
     return contract, state, policy
 
 
-def prepare_embedder(store: Store, config: Config) -> ReadyEmbedder:
+def prepare_embedder(
+    store: Store, config: Config, trained: dict[str, Any] | None = None
+) -> ReadyEmbedder:
     """Fetch the weights of the configured embedder, once, and put them into the store."""
-    contract, state, policy = contract_and_state(config)
+    contract, state, policy = contract_and_state(config, trained)
     weights_path = _weights_path(contract.embedder_id)
     # Their hash is part of the id: what lies there already is the same.
     if state and not store.exists(weights_path):

@@ -90,9 +90,9 @@ class Planning:
         return write_scan(listing, self.scans, self.archive.archive_id)
 
     @contextmanager
-    def compared(self, scan: Scan) -> Iterator[Comparison]:
-        """Compare a scan with the store as it is now."""
-        with compare(scan, self.scans, self._known(), self.limits) as comparison:
+    def compared(self, scan: Scan, known: Known | None = None) -> Iterator[Comparison]:
+        """Compare a scan with what is known; by default with the store as it is now."""
+        with compare(scan, self.scans, known or self._known(), self.limits) as comparison:
             yield comparison
 
     def write(self, comparison: Comparison, cpus: float) -> Plan:
