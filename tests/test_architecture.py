@@ -82,7 +82,7 @@ def test_only_executors_import_ray(file: Path) -> None:
         (
             ["ray", "deltalake", "duckdb", "obstore", "pydantic", "pyarrow"],
             "artcluster.images.decoder artcluster.embedders artcluster.clustering.kmeans "
-            "artcluster.training.dec artcluster.metrics.silhouette",
+            "artcluster.training.refinement artcluster.metrics.silhouette",
         ),
     ],
 )

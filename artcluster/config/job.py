@@ -1,4 +1,4 @@
-"""The whole of what a job is told: where the images and the store are, and every stage's settings."""
+"""The whole of what a job is told: where images and store are, and every stage's settings."""
 
 from pydantic import Field
 

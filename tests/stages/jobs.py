@@ -1,0 +1,50 @@
+"""Jobs over small archives of real pictures, run in this process."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from artcluster.config import load_config
+from artcluster.executors.in_process import InProcessExecutor
+from artcluster.stages.job import Job
+from artcluster.stages.progress import Silent, Timings
+from artcluster.store import Store
+
+DEMO = Path(__file__).parent.parent.parent / "examples" / "demo-archive"
+BROKEN = {"empty", "not-an-image", "truncated"}
+
+
+def make_job(store: Path | Store, **settings: Any) -> Job:
+    """Return a job in this process; settings are dotted names with `__` for dots."""
+    flags = {
+        "embed.backbone": "color-histogram",
+        "embed.part_images": 8,
+        **{name.replace("__", "."): value for name, value in settings.items()},
+    }
+    progress = Silent()
+    opened = store if isinstance(store, Store) else Store.open(store, create=True)
+    return Job(
+        load_config(flags=flags),
+        opened,
+        InProcessExecutor(),
+        InProcessExecutor(),
+        progress,
+        Timings(progress),
+    )
+
+
+def copy_pictures(target: Path, count: int, start: int = 0) -> list[Path]:
+    """Copy real drawings, in alphabetical order, into a folder."""
+    target.mkdir(parents=True, exist_ok=True)
+    found = sorted(
+        file
+        for file in (DEMO / "images" / "drawings").rglob("*")
+        if file.suffix in (".png", ".jpg", ".webp") and file.stat().st_size > 1000
+    )[start : start + count]
+    assert len(found) == count
+    copies = []
+    for file in found:
+        copy = target / f"{file.parent.name}-{file.name}"
+        shutil.copy(file, copy)
+        copies.append(copy)
+    return copies
