@@ -20,6 +20,8 @@ from artcluster.location import Location
 Relation: TypeAlias = "Sequence[str | Path] | ds.Dataset | pa.Table"
 """Rows handed in: local Parquet files (leanest), a pyarrow dataset, or a table."""
 
+# Each cursor has a time zone of its own, which is the machine's otherwise.
+_ZONE = "set timezone='UTC'"
 _GLOB = re.compile(r"([*?\[])")
 
 
@@ -48,6 +50,7 @@ class Database:
         self._connection.execute(f"set threads={limits.threads}")
         self._connection.execute(f"set temp_directory={quoted(str(folder / 'spill'))}")
         self._connection.execute("set preserve_insertion_order=false")
+        self._connection.execute(_ZONE)
 
     def execute(self, query: str) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows.
@@ -66,7 +69,9 @@ class Database:
     def batches(self, query: str, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
         """Stream a query's result; other queries may run meanwhile."""
         with _explained():
-            yield from self._connection.cursor().sql(query).to_arrow_reader(rows)
+            session = self._connection.cursor()
+            session.execute(_ZONE)
+            yield from session.sql(query).to_arrow_reader(rows)
 
     def register(self, name: str, relation: Relation, schema: pa.Schema) -> None:
         """Make rows known under a name.

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from artcluster.archive import Fetcher, FetchSettings, Listing
+from artcluster.archive import Fetcher, FetchSettings
 from artcluster.errors import ArchiveError
 from artcluster.location import Location
 from tests.archive.test_folders import at, without_privileges, write
@@ -120,19 +120,3 @@ def test_objects_come_in_order_several_at_once_and_bounded(s3):
     assert threading.active_count() < 50
     large = Fetcher(place, FetchSettings(max_file_bytes=3)).fetch(rows[0].uri)
     assert (large.outcome, large.size_bytes) == ("too-large", 5)
-
-
-@pytest.mark.s3
-@pytest.mark.faults
-def test_a_server_that_dies_is_waited_for(s3):
-    place = s3.location()
-    place.objects().put("a.jpg", b"still here")
-    s3.kill()
-    try:
-        with pytest.raises(ArchiveError, match=r"Cannot list .*incomplete"):
-            list(Listing(place))
-        back = Fetcher(place, sleep=lambda _: s3.start())
-        assert back.fetch(f"{place.uri}/a.jpg").data == b"still here"
-    finally:
-        if s3.process is None:
-            s3.start()

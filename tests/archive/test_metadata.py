@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 import unicodedata
 from datetime import date
 
@@ -107,6 +110,29 @@ def test_types_are_found_and_names_kept_from_becoming_numbers(tmp_path):
         "note": None,
     }
     assert report.columns["Title (English)"] == "Title__English_"
+
+
+TIMES = """
+import sys
+import pyarrow as pa
+from artcluster.archive import join_metadata
+from artcluster.location import Location
+table = Location.parse(sys.argv[1])
+with join_metadata(table, table, "met", pa.table({"path": ["a.jpg"]})) as join:
+    print(join.schema.field("at").type, join.table()["at"][0])
+"""
+
+
+def test_times_without_a_zone_are_utc_wherever_the_job_runs(tmp_path):
+    (tmp_path / "m.csv").write_text("path,at\na.jpg,2020-01-01 12:00\n")
+    done = subprocess.run(
+        [sys.executable, "-c", TIMES, str(tmp_path / "m.csv")],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"TZ": "America/New_York"},
+        check=True,
+    )
+    assert done.stdout.strip() == "timestamp[us, tz=UTC] 2020-01-01 12:00:00+00:00"
 
 
 def test_parquet_and_json_lines_keep_their_types(tmp_path):
