@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from artcluster.executors.ray_executor import RayExecutor
+from tests.ray_session import RayHead
 from tests.s3_server import S3Server
 
 
@@ -14,3 +16,20 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture(scope="session")
+def ray_executor() -> Iterator[RayExecutor]:
+    """An executor on a Ray cluster of two CPUs and two logical GPUs, started once."""
+    executor = RayExecutor(cpus=2, gpus=2, node_loss_grace_s=10)
+    yield executor
+    executor.close()
+
+
+@pytest.fixture(scope="session")
+def ray_head() -> Iterator[RayHead]:
+    """A head with token authentication: `ray_head.submit(args)` returns exit code and output."""
+    head = RayHead()
+    head.start()
+    yield head
+    head.stop()

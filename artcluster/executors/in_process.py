@@ -174,6 +174,6 @@ class _Ahead(threading.Thread):
 def _stalled(book: ProgressBook, stall_timeout_s: float) -> str:
     busy = [name for name, items in book.snapshot().in_flight.items() if items]
     return (
-        f"No item finished for {stall_timeout_s:.0f} s. Step {busy[0] if busy else '?'!r} is at work "
-        "on one and does not return."
+        f"No item finished for {stall_timeout_s:.0f} s. Step {busy[0] if busy else '?'!r} is at "
+        "work on one and does not return."
     )

@@ -5,6 +5,7 @@ job with it): the job ends with an error, and its next start reads the committed
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import ray
@@ -19,9 +20,11 @@ _NAME = "claims"
 class RayClaims:
     """A registry over hosts; picklable, so that workers ask it themselves."""
 
-    def __init__(self, hosts: Sequence[ActorHandle], committed: Iterable[Sequence[str]]) -> None:
+    def __init__(
+        self, hosts: Sequence[ActorHandle[Any]], committed: Iterable[Sequence[str]]
+    ) -> None:
         self._hosts = list(hosts)
-        waiting = [host.keep.remote(_NAME, ClaimTable()) for host in self._hosts]
+        waiting: list[Any] = [host.keep.remote(_NAME, ClaimTable()) for host in self._hosts]
         for batch in committed:
             contents = digests(batch)
             shard = self._shard(contents)
@@ -47,7 +50,7 @@ class RayClaims:
         return first * len(self._hosts) // 256
 
 
-def _at_most(waiting: list[ray.ObjectRef], count: int) -> list[ray.ObjectRef]:
+def _at_most(waiting: list[Any], count: int) -> list[Any]:
     """Wait until no more than `count` calls are under way, so that batches do not pile up."""
     if len(waiting) <= count:
         return waiting

@@ -9,7 +9,7 @@ import os
 import threading
 
 from artcluster.errors import ArtclusterError, UsageError
-from artcluster.executors.ray_head import Head, prepare_environment
+from artcluster.executors.ray_head import Head
 
 
 class RayCluster:
@@ -75,8 +75,6 @@ class RayCluster:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             # Ray's C++ writes warnings about its own inner workings to the job's log.
             os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-            if self.address is None:
-                prepare_environment()
             import ray
 
             # Ray warns of the token authentication that it turns on.

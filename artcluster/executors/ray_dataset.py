@@ -7,12 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 import ray
-import ray.data
 from ray.data import ActorPoolStrategy, DataContext, Dataset
 from ray.data._internal.execution.execution_callback import ExecutionCallback
+from ray.data.read_api import from_blocks
 
 from artcluster.executors.placement import Placement
-from artcluster.executors.ray_rows import SCHEMA
 from artcluster.executors.ray_steps import RemoteStep, StepActor, as_task
 
 _READ_AHEAD = 2
@@ -35,10 +34,7 @@ def build(
         _Recorder,
     ]
     with DataContext.current(context):
-        dataset = ray.data.from_items(
-            [{name: row[name][0].as_py() for name in SCHEMA.names} for row in rows],
-            override_num_blocks=len(rows),
-        )
+        dataset: Dataset = from_blocks(list(rows))
         for remote, placed in zip(steps, placements, strict=True):
             shared: dict[str, Any] = {
                 "batch_size": 1,

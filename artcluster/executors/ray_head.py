@@ -1,7 +1,8 @@
 """A Ray head for this process alone, on the loopback interface, without what it does not need.
 
-`ray.init()` also starts a dashboard, an autoscaler and a log forwarder and waits for them, which on
-two cores more than doubles the time until the first task runs. Ray's own `Node` starts the rest.
+`ray.init()` also starts a dashboard, an autoscaler, a log forwarder and an agent that reports to
+the dashboard, and waits for them: on two cores that more than doubles the time until the first task
+runs, and on busy ones Ray's own time limit of 15 seconds passes. Ray's `Node` starts the rest.
 """
 
 import logging
@@ -19,12 +20,6 @@ _LONGEST_FOLDER = 30
 _ATTEMPTS = 3
 
 
-def prepare_environment() -> None:
-    """Set what Ray reads when it is imported, for a head of our own."""
-    # Despite its name it decides everywhere whether Ray offers itself to other machines.
-    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-
-
 class Head:
     """A running head; its processes end with the thread that started it.
 
@@ -39,8 +34,14 @@ class Head:
     """
 
     def __init__(self, cpus: int | None, gpus: int | None, *, dashboard: bool) -> None:
+        from ray._private import ray_constants
         from ray._private.authentication import authentication_token_setup as authentication
 
+        # Whether Ray turns 127.0.0.1 into an address that other machines reach.
+        self._was_open = ray_constants.ENABLE_RAY_CLUSTER
+        ray_constants.ENABLE_RAY_CLUSTER = False
+        # Ray reports a slow start line by line, and warns of the token it turns on.
+        logging.getLogger("ray._private").setLevel(logging.ERROR)
         authentication.enable_token_auth_by_default()
         authentication.ensure_token_if_auth_enabled(None, create_token_if_missing=True)
         for attempt in range(1, _ATTEMPTS + 1):
@@ -57,15 +58,19 @@ class Head:
 
     def stop(self) -> None:
         """End its processes and remove its folder."""
+        from ray._private import ray_constants
+
+        ray_constants.ENABLE_RAY_CLUSTER = self._was_open
         self._node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _node(folder: Path, cpus: int | None, gpus: int | None, *, dashboard: bool) -> Any:
+    from ray._private import utils
     from ray._private.node import Node
     from ray._private.parameter import RayParams
 
-    class LeanNode(Node):  # type: ignore[misc]
+    class LeanNode(Node):
         def __init__(self, settings: RayParams) -> None:
             try:
                 super().__init__(settings, head=True, shutdown_at_exit=False, spawn_reaper=True)
@@ -83,18 +88,27 @@ def _node(folder: Path, cpus: int | None, gpus: int | None, *, dashboard: bool) 
             else:
                 self._webui_url = None
 
-    return LeanNode(
-        RayParams(
-            node_ip_address="127.0.0.1",
-            num_cpus=cpus,
-            num_gpus=gpus,
-            temp_dir=str(folder),
-            include_dashboard=dashboard,
-            dashboard_host="127.0.0.1",
-            no_monitor=True,
-            include_log_monitor=False,
-        )
-    )
+        def start_raylet(self, *arguments: Any, **named: Any) -> None:
+            # Ray starts the small agent where the dashboard's packages are not installed.
+            missing = utils.get_dashboard_dependency_error
+            if not dashboard:
+                utils.get_dashboard_dependency_error = lambda: ImportError("not wanted")
+            try:
+                super().start_raylet(*arguments, **named)
+            finally:
+                utils.get_dashboard_dependency_error = missing
+
+    settings: dict[str, Any] = {
+        "node_ip_address": "127.0.0.1",
+        "num_cpus": cpus,
+        "num_gpus": gpus,
+        "temp_dir": str(folder),
+        "include_dashboard": dashboard,
+        "dashboard_host": "127.0.0.1",
+        "no_monitor": True,
+        "include_log_monitor": False,
+    }
+    return LeanNode(RayParams(**settings))
 
 
 def _folder() -> Path:

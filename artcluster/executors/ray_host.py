@@ -33,22 +33,19 @@ class Host:
         return None if value is None else getattr(value, method)(*arguments)
 
 
-def start_host() -> ActorHandle:
+def start_host() -> ActorHandle[Any]:
     """Start a host on the driver's machine: it lives and dies with the job."""
     here = ray.get_runtime_context().get_node_id()
-    actor: ActorHandle = (
-        ray.remote(Host)
-        .options(
-            num_cpus=0,
-            max_restarts=0,
-            scheduling_strategy=NodeAffinitySchedulingStrategy(here, soft=False),
-        )
-        .remote()
-    )
+    remote: Any = ray.remote(Host)
+    actor: ActorHandle[Any] = remote.options(
+        num_cpus=0,
+        max_restarts=0,
+        scheduling_strategy=NodeAffinitySchedulingStrategy(here, soft=False),
+    ).remote()
     return actor
 
 
-def ask(host: ActorHandle, name: str, method: str, *arguments: Any) -> Any:
+def ask(host: ActorHandle[Any], name: str, method: str, *arguments: Any) -> Any:
     """Call a method of a hosted object and wait for its answer.
 
     Raises:

@@ -26,7 +26,7 @@ class Nodes:
     @classmethod
     def now(cls) -> "Nodes":
         """Ask the cluster."""
-        alive = [node for node in ray.nodes() if node["Alive"]]
+        alive = [node for node in _asked(ray.nodes) if node["Alive"]]
         return cls(
             ids=frozenset(node["NodeID"] for node in alive),
             sizes=tuple(_size(node["Resources"]) for node in alive),
@@ -48,7 +48,7 @@ class Nodes:
     def shortage(self) -> str:
         """Say what the cluster has and what of it is free."""
         now = Nodes.now()
-        have, free = now.resources(), ray.available_resources()
+        have, free = now.resources(), _asked(ray.available_resources)
         text = (
             f"the cluster has {have.cpus:g} CPU(s) and {have.gpus:g} GPU(s) on {have.nodes} "
             f"machine(s), of which {free.get('CPU', 0.0):.2g} CPU(s) and "
@@ -57,6 +57,11 @@ class Nodes:
         if now.growing:
             text += " Its autoscaler may be waiting for a machine."
         return text + " Another job may hold the rest."
+
+
+def _asked(question: Any) -> Any:
+    """Call a function of ray that has no types."""
+    return question()
 
 
 def _size(resources: dict[str, Any]) -> Node:

@@ -7,6 +7,7 @@ copies that once into shared memory, and every reader sees it there without a co
 import pickle
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from artcluster.stages.executor import Item
@@ -44,8 +45,8 @@ def unpack(row: pa.Table) -> tuple[int, Item]:
     """Return the number and the item of a row; its large arrays are read-only views of the row."""
     if row.num_rows != 1:
         raise AssertionError(f"expected one row a block, got {row.num_rows}")
-    body = row["body"][0].as_buffer()
-    data, sizes = pickle.loads(row["head"][0].as_buffer())
+    body = _bytes(row["body"])
+    data, sizes = pickle.loads(_bytes(row["head"]))
     views: list[Any] = []
     start = 0
     for size in sizes:
@@ -58,6 +59,14 @@ def _one(value: pa.Buffer) -> pa.Array:
     """Return an array of the single value without copying it."""
     offsets = pa.array([0, value.size], pa.int64()).buffers()[1]
     return pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, value])
+
+
+def _bytes(column: pa.ChunkedArray) -> pa.Buffer:
+    """Return the single value where it lies; a scalar of Arrow would be a copy."""
+    (chunk,) = (chunk for chunk in column.chunks if len(chunk))
+    _, offsets, data = chunk.buffers()
+    start, end = np.frombuffer(offsets, np.int64, 2, 8 * chunk.offset).tolist()
+    return data.slice(start, end - start)
 
 
 def _aligned(size: int) -> int:

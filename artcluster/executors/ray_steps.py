@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 from ray.actor import ActorHandle
@@ -25,7 +26,7 @@ class RemoteStep:
 
     stream: str
     step: Step
-    host: ActorHandle
+    host: ActorHandle[Any]
 
 
 class StepActor:

@@ -5,6 +5,7 @@ import logging
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from ray.actor import ActorHandle
 
@@ -42,7 +43,7 @@ class RayStream:
 
     def __init__(
         self,
-        host: ActorHandle,
+        host: ActorHandle[Any],
         steps: Sequence[Step],
         *,
         stall_timeout_s: float,
@@ -157,8 +158,8 @@ class RayStream:
             numbers = [n for n in snapshot.in_flight[step] if n in self._pending]
             on = f", first {describe(self._pending[numbers[0]])}" if numbers else ""
             lines.append(
-                f"Step {step!r} is at work on {len(snapshot.in_flight[step])} item(s){on}, and does "
-                "not return."
+                f"Step {step!r} is at work on {len(snapshot.in_flight[step])} item(s){on}, and "
+                "does not return."
             )
         else:
             behind = next(

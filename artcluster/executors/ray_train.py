@@ -1,4 +1,4 @@
-"""Training over Ray Train: one process a rank, sums by torch.distributed, restarts after a death."""
+"""Training over Ray Train: a process a rank, sums by torch.distributed, restarts after a death."""
 
 import contextlib
 import uuid
@@ -37,7 +37,7 @@ class _Rank:
     loop: "Callable[[Worker], Any]"
     data: Sequence[Any]
     checkpoints: Checkpoints
-    host: ActorHandle
+    host: ActorHandle[Any]
     mailbox: str
     threads: int
 
@@ -50,7 +50,7 @@ def train(
     use_gpu: bool,
     name: str,
     checkpoint_uri: "str | Location",
-    host: ActorHandle,
+    host: ActorHandle[Any],
 ) -> T:
     """Run a training loop on `workers` ranks; see `Executor.train`.
 
@@ -96,7 +96,7 @@ def train(
     finally:
         host.drop.remote(mailbox)
         with contextlib.suppress(OSError):
-            filesystem.delete_dir(f"{folder}/{mailbox}")
+            filesystem.delete_dir(folder)
     if isinstance(answer, Failure):
         raise answer.exception(repr(name))
     (result,) = answer

@@ -38,6 +38,10 @@ def refuse() -> Callable[[int], int]:
     return apply
 
 
+def refuse_nothing() -> Callable[[int], int]:
+    return lambda number: number
+
+
 def stumble() -> Callable[[int], int]:
     def apply(number: int) -> int:
         if number == 3:

@@ -1,0 +1,107 @@
+"""A Ray head with a dashboard and token authentication, to submit jobs to: `submit(args)`."""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+_START_S = 180
+
+
+class RayHead:
+    """Started with the command of cluster_configs/local.yaml; ended by its process id."""
+
+    def __init__(self) -> None:
+        # Short, for the sockets below it.
+        self.folder = Path(tempfile.mkdtemp(prefix="ac-", dir="/tmp"))
+        token = self.folder / "token"
+        token.write_text(secrets.token_hex(32))
+        token.chmod(0o600)
+        self.port, dashboard = _free_port(), _free_port()
+        self.url = f"http://127.0.0.1:{dashboard}"
+        names = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
+        self.environment = {name: os.environ[name] for name in names if name in os.environ} | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(token),
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "ARTCLUSTER_RAY_PORT": str(self.port),
+            "ARTCLUSTER_DASHBOARD_PORT": str(dashboard),
+            "ARTCLUSTER_RAY_DIR": str(self.folder / "ray"),
+        }
+        config = yaml.safe_load((ROOT / "cluster_configs" / "local.yaml").read_text())
+        (self.command,) = config["head_start_ray_commands"]
+        self.log = self.folder / "head.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the head and wait until it takes jobs."""
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                ["bash", "-c", f"exec env {self.command}"],
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        end = time.monotonic() + _START_S
+        while self.status("/api/jobs/", token=True) != 200:
+            if self._process.poll() is not None or time.monotonic() > end:
+                self.stop()
+                raise RuntimeError(f"The head did not start: {self.log.read_text()[-4000:]}")
+            time.sleep(0.5)
+
+    def status(self, path: str, *, token: bool) -> int:
+        """Return the HTTP status of the dashboard's answer, 0 if there is none."""
+        request = urllib.request.Request(self.url + path)
+        if token:
+            secret = Path(self.environment["RAY_AUTH_TOKEN_PATH"]).read_text()
+            request.add_header("Authorization", f"Bearer {secret}")
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def submit(self, args: Sequence[str], *, timeout_s: float = 300) -> tuple[int, str]:
+        """Submit `python ARGS` with the repository as working directory; wait for its end."""
+        command = ["ray", "job", "submit", "--address", self.url, "--working-dir", str(ROOT)]
+        done = subprocess.run(
+            [*command, "--", "python", *args],
+            env=self.environment,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout_s,
+        )
+        return done.returncode, done.stdout
+
+    def stop(self) -> None:
+        """End the head by its process id; its children end with it."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
