@@ -148,7 +148,7 @@ def test_a_job_killed_before_its_run_goes_on_with_its_model(embedded: Path) -> N
 
 
 def test_more_clusters_than_images(embedded: Path) -> None:
-    with pytest.raises(UsageError, match="41.*only 40"):
+    with pytest.raises(UsageError, match=r"41.*only 40"):
         cluster_archive(make_job(embedded, cluster__method="kmeans", cluster__k=41), None)
 
 
