@@ -16,6 +16,10 @@ class ArchiveSettings(Settings):
     """Globs of paths to take; empty takes everything."""
     exclude: tuple[str, ...] = ()
     """Globs of paths to leave out."""
+    list_column: str | None = None
+    """Column of addresses, where the archive is a CSV or Parquet list; by default guessed."""
+    list_root: str | None = None
+    """What a list's relative addresses are relative to; by default the list's own folder."""
     skip_unreadable: bool = False
     """Leave out folders that cannot be read, where otherwise the listing fails."""
     options: dict[str, str] = Field(default_factory=dict, repr=False)
@@ -37,3 +41,7 @@ class MetadataSettings(Settings):
     """CSV, Parquet or JSONL at a path or URI."""
     join: str | None = None
     """The column that names the image; by default `path`, then usual names."""
+    encoding: str | None = None
+    """Of a CSV; by default UTF-8, or what its byte order mark says."""
+    delimiter: str | None = None
+    """Of a CSV; by default found in its header."""

@@ -20,5 +20,7 @@ class ImageSettings(Settings):
     """Seconds one picture may take to decode before its decoder is killed."""
     memory_bytes: Annotated[int, Field(ge=1 << 28)] = 4 << 30
     """Memory one decoder may take before it is killed."""
+    retry_reasons: tuple[str, ...] = ()
+    """Rejects with these reasons are tried again once, such as timeout or out-of-memory."""
     max_reject_share: Annotated[float, Field(ge=0, le=1)] = 0.2
     """A job ends with exit code 3 when more than this share of the images is rejected."""

@@ -38,6 +38,8 @@ def import_metadata(job: Job, archive: Archive, scan_id: int) -> None:
             archive.archive_id,
             images,
             column=settings.join,
+            encoding=settings.encoding,
+            delimiter=settings.delimiter,
             limits=limits_of(job.config),
         )
         lease = job.lease(f"metadata={archive.archive_id}", METADATA)

@@ -82,6 +82,12 @@ class Planning:
             pattern=self.archive.pattern,
             include=settings.include,
             exclude=settings.exclude,
+            column=settings.list_column,
+            root=(
+                Location.parse(settings.list_root, settings.options)
+                if settings.list_root is not None
+                else None
+            ),
             skip_unreadable=settings.skip_unreadable,
             leave_out=[self.store.location],
             fetch=fetch_settings(self.config),
@@ -140,6 +146,7 @@ class Planning:
             images=rows_of(self.store, "images", {}),
             embedded=rows_of(self.store, "embeddings", {"embedder_id": self.embedder_id}),
             pixel_policy=self.policy.policy_id,
+            retry_reasons=self.config.images.retry_reasons,
         )
 
 
