@@ -5,7 +5,14 @@ import click
 from artcluster.cli.options import config_options, resolve_config
 
 
-@click.command()
+_EPILOG = """\b
+Examples:
+  artcluster status store/
+  artcluster status s3://museum/store --json
+"""
+
+
+@click.command(epilog=_EPILOG)
 @click.argument("store")
 @config_options
 def status(

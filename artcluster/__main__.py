@@ -1,0 +1,5 @@
+"""`python -m artcluster`: the command line."""
+
+from artcluster.cli import main
+
+main()
