@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from artcluster.clustering.row_chunks import ChunkPool, row_chunks
 from artcluster.metrics.contingency import NOISE
 
 _DISTANCES_AT_ONCE = 1 << 20
@@ -34,6 +35,7 @@ def silhouette(
     *,
     limit: int = 20_000,
     seed: int = 0,
+    threads: int | None = None,
     device: torch.device | None = None,
 ) -> Silhouette:
     """Compute the mean silhouette, exactly up to `limit` points, else of a sample of that size.
@@ -45,6 +47,7 @@ def silhouette(
         labels_N: Cluster of each point, −1 for noise.
         limit: Most points to compute exactly: the work grows with their square.
         seed: Seeds the sample, which is drawn uniformly.
+        threads: CPU threads; torch's setting by default.
         device: Where to compute; the CPU by default.
 
     Source: Rousseeuw 1987.
@@ -66,7 +69,7 @@ def silhouette(
     clusters, numbers, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     if len(clusters) < 2:
         return Silhouette(np.nan, len(rows), sampled, {})
-    values = silhouette_samples(x_ND[rows], labels, device=device)
+    values = silhouette_samples(x_ND[rows], labels, threads=threads, device=device)
     means = np.bincount(numbers, weights=values) / sizes
     return Silhouette(
         float(values.mean()),
@@ -77,7 +80,11 @@ def silhouette(
 
 
 def silhouette_samples(
-    x_ND: np.ndarray, labels_N: np.ndarray, *, device: torch.device | None = None
+    x_ND: np.ndarray,
+    labels_N: np.ndarray,
+    *,
+    threads: int | None = None,
+    device: torch.device | None = None,
 ) -> np.ndarray:
     """Compute every point's silhouette (b − a) / max(a, b).
 
@@ -88,6 +95,7 @@ def silhouette_samples(
     Args:
         x_ND: Points.
         labels_N: Cluster of each point, any integers, at least two of them distinct.
+        threads: CPU threads; torch's setting by default. They do not change the result.
         device: Where to compute; the CPU by default.
 
     Returns:
@@ -111,10 +119,15 @@ def silhouette_samples(
     counts = torch.from_numpy(sizes).to(device, torch.float64)
     block = max(1, _DISTANCES_AT_ONCE // n)
     values = torch.empty(n, dtype=torch.float64, device=device)
-    for start in range(0, n, block):
-        part = slice(start, start + block)
-        sums = _distance_sums(x[part], x_sq[part], x, x_sq, one_hot, start)
+
+    def compute(bounds: tuple[int, int]) -> None:
+        part = slice(*bounds)
+        sums = _distance_sums(x[part], x_sq[part], x, x_sq, one_hot, bounds[0])
         values[part] = _values(sums, labels[part], counts)
+
+    with ChunkPool(threads if device.type == "cpu" else 1) as pool:
+        for _ in pool.map(compute, row_chunks(n, block)):
+            pass
     return values.cpu().numpy()
 
 
