@@ -141,9 +141,11 @@ HEADINGS = ("accuracy", "nmi", "ari", "own_silhouette", "input_silhouette", "non
 
 
 def row(name: str, found: dict[str, float | None], verdict: str = "") -> str:
-    numbers = [
-        "–" if value is None else f"{value:.3f}" for value in (found[key] for key in HEADINGS)
-    ]
+    numbers = []
+    for key in HEADINGS:
+        digits_shown = 1 if key == "non_empty" else 3
+        value = found[key]
+        numbers.append("–" if value is None else f"{value:.{digits_shown}f}")
     return "| " + " | ".join([name, *numbers, verdict]) + " |"
 
 
@@ -227,9 +229,9 @@ def main() -> None:
                 f"{data.name}, {config.initialisation}, seed {config.seed}: {seconds:.0f} s",
                 flush=True,
             )
-        RESULT.parent.mkdir(exist_ok=True)
-        RESULT.write_text(json.dumps(report, indent=1) + "\n")
-        RESULT.with_suffix(".md").write_text(table(report))
+            RESULT.parent.mkdir(exist_ok=True)
+            RESULT.write_text(json.dumps(report, indent=1) + "\n")
+            RESULT.with_suffix(".md").write_text(table(report))
     print(table(report))
 
 
