@@ -11,7 +11,6 @@ from artcluster.clustering.kmeans_seeds import kmeans_plus_plus
 from artcluster.clustering.lloyd import LloydResult, lloyd
 from artcluster.clustering.row_chunks import ChunkPool, row_chunks
 
-_CHUNK_NUMBERS = 1 << 20
 _SMALL = 1 << 22
 """Numbers below which points stay in a cache, and restarts run side by side."""
 _SEED_ROWS = 1 << 17
@@ -92,7 +91,7 @@ def kmeans(
     device = _device(gpu)
     x = torch.from_numpy(np.ascontiguousarray(x_ND, dtype=np.float32)).to(device)
     n, d = x.shape
-    chunk = max(256, min(_CHUNK_NUMBERS // d, 16384 if device.type == "cpu" else n))
+    chunk = _chunk_rows(n, d, k, device)
     generators = [np.random.default_rng([seed, r]) for r in range(restarts)]
     with ChunkPool(threads if device.type == "cpu" else 1) as pool:
         x, x_sq, mean_D = _centred(x, pool, row_chunks(n, chunk))
@@ -197,6 +196,13 @@ def _check(
         raise ValueError(f"restarts and max_iter must be >= 1, got {restarts} and {max_iter}")
     if init_KD is not None and init_KD.shape != (k, d):
         raise ValueError(f"init_KD must have shape {(k, d)}, got {init_KD.shape}")
+
+
+def _chunk_rows(n: int, d: int, k: int, device: torch.device) -> int:
+    """Rows of a unit of work: on a CPU points and scores fit its cache, a GPU wants them large."""
+    numbers = 1 << 28 if device.type == "cuda" else 1 << 20
+    most = n if device.type == "cuda" else 16384
+    return max(256, min(numbers // d, 4 * numbers // k, most))
 
 
 def _centred(
