@@ -9,8 +9,9 @@ import tempfile
 from pathlib import Path
 
 import ray
-from ray._private import ray_constants
+from ray._private import ray_constants, utils
 from ray._private.authentication import authentication_token_setup
+from ray._private.node import Node
 from ray.cluster_utils import Cluster
 
 from artcluster.executors.ray_executor import RayExecutor
@@ -21,8 +22,15 @@ ITEMS = 24
 GATE = 12
 
 
+def without_dashboard(node: Node, **_: object) -> None:
+    node._webui_url = None
+
+
 def start(folder: Path) -> Cluster:
     ray_constants.ENABLE_RAY_CLUSTER = False
+    # As small as the heads that the executor starts: several in a row are slow to come up.
+    Node.start_api_server = without_dashboard
+    utils.get_dashboard_dependency_error = lambda: ImportError("not wanted")
     authentication_token_setup.enable_token_auth_by_default()
     authentication_token_setup.ensure_token_if_auth_enabled(None, create_token_if_missing=True)
     return Cluster(
