@@ -4,7 +4,6 @@ import click
 
 from artcluster.cli.options import config_options, resolve_config
 
-
 _EPILOG = """\b
 Examples:
   artcluster status store/

@@ -26,11 +26,13 @@ class Placement:
         cpus: Share of CPUs that one worker reserves; its threads stay those of the step.
         gpus: GPUs that one worker reserves.
         pool: Smallest and largest number of actors; None for tasks.
+        tasks: Tasks at once, at most; None for as many as there is room for.
     """
 
     cpus: float
     gpus: float
     pool: tuple[int, int] | None
+    tasks: int | None = None
 
 
 def place(steps: Sequence[Step], nodes: Sequence[Node], *, growing: bool) -> list[Placement]:
@@ -48,23 +50,31 @@ def place(steps: Sequence[Step], nodes: Sequence[Node], *, growing: bool) -> lis
     Raises:
         ArtclusterError: A step asks for GPUs that no machine has.
 
-    >>> place([Step("decode", list), Step("embed", list, workers=(1, 8))], [Node(4)], growing=False)
-    [Placement(cpus=0.99, gpus=0.0, pool=None), Placement(cpus=1.0, gpus=0.0, pool=(1, 3))]
-    >>> place([Step("decode", list), Step("embed", list, workers=(1, 8))], [Node(1)], growing=False)
-    [Placement(cpus=0.49, gpus=0.0, pool=None), Placement(cpus=0.5, gpus=0.0, pool=(1, 1))]
+    >>> steps = [Step("decode", list), Step("embed", list, workers=(1, 8))]
+    >>> [(step.cpus, step.pool, step.tasks) for step in place(steps, [Node(4)], growing=False)]
+    [(0.99, None, 3), (1.0, (1, 3), None)]
+    >>> [(step.cpus, step.pool, step.tasks) for step in place(steps, [Node(1)], growing=False)]
+    [(0.49, None, 1), (0.5, (1, 1), None)]
     """
     _require_gpus(steps, nodes)
     largest = max((node.cpus for node in nodes), default=1.0) or 1.0
     reading = max((step.cpus for step in steps if not _is_pool(step)), default=0.0)
     acting = sum(step.cpus for step in steps if _is_pool(step))
     scale = min(1.0, largest / max(reading + acting, _LEAST_SHARE))
+    # Not more tasks than fit beside the smallest pools: each process costs its start-up, and those
+    # that begin before the actors are there would be too many afterwards.
+    room = sum(
+        max(1.0, (node.cpus - acting * scale) // max(reading * scale, _LEAST_SHARE))
+        for node in nodes
+    )
+    tasks = max(1, int(room))
     placements = []
     for step in steps:
         if not _is_pool(step):
             # Tasks ask for a hair less than actors ever do: Ray fuses a task into the actor that
             # follows it where both ask for the same, and then decoding waits for the model.
             share = max(_LEAST_SHARE, _floor(step.cpus * scale) - _LEAST_SHARE)
-            placements.append(Placement(share, 0.0, None))
+            placements.append(Placement(share, 0.0, None, None if growing else tasks))
             continue
         share = _floor(step.cpus * scale)
         others = (reading + acting) * scale - step.cpus * scale

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import ray
-from ray.data import ActorPoolStrategy, DataContext, Dataset
+from ray.data import ActorPoolStrategy, DataContext, Dataset, TaskPoolStrategy
 from ray.data._internal.execution.execution_callback import ExecutionCallback
 from ray.data.read_api import from_blocks
 
@@ -44,7 +44,9 @@ def build(
                 "udf_modifying_row_count": False,
             }
             if placed.pool is None:
-                dataset = dataset.map_batches(as_task(remote), **shared)
+                dataset = dataset.map_batches(
+                    as_task(remote), compute=TaskPoolStrategy(size=placed.tasks), **shared
+                )
                 continue
             least, most = placed.pool
             dataset = dataset.map_batches(

@@ -14,6 +14,7 @@ import torch
 from artcluster.clustering.encoder import encode, encoder_from_state
 from artcluster.clustering.guard import PartitionQuality, guard
 from artcluster.clustering.kmeans import KMeansResult, kmeans
+from artcluster.clustering.kmeans_faiss import kmeans_by_faiss
 from artcluster.clustering.model import ClusterModel
 from artcluster.clustering.model_fit import fit_model
 from artcluster.clustering.model_space import ModelSpace, UnitLength, dense_space
@@ -182,7 +183,8 @@ def _refined(
 
 
 def _kmeans(x_ND: np.ndarray, settings: ClusterSettings) -> KMeansResult:
-    return kmeans(
+    engine = kmeans if settings.kmeans_engine == "torch" else kmeans_by_faiss
+    return engine(
         x_ND,
         settings.k,
         restarts=settings.restarts,
