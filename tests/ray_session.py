@@ -1,6 +1,7 @@
 """A Ray head with a dashboard and token authentication, to submit jobs to: `submit(args)`."""
 
 import contextlib
+import ipaddress
 import os
 import secrets
 import shutil
@@ -95,7 +96,7 @@ class RayHead:
     def stop(self) -> None:
         """End the head and what it started, by their process ids, and remove its folder."""
         if self._process is not None and self._process.poll() is None:
-            family = _descendants(self._process.pid)
+            family = descendants(self._process.pid)
             self._process.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=5)
@@ -112,7 +113,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
     """Return the process ids of what a process started, and what those started."""
     parents: dict[int, int] = {}
     for status in Path("/proc").glob("[0-9]*/stat"):
@@ -122,3 +123,27 @@ def _descendants(pid: int) -> list[int]:
     for known in found:
         found.extend(child for child, parent in parents.items() if parent == known)
     return found[1:]
+
+
+def listening(pids: Sequence[int]) -> list[str]:
+    """Return the IP addresses that processes accept TCP connections at."""
+    inodes = {}
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A":
+                inodes[f"socket:[{fields[9]}]"] = fields[1].rpartition(":")[0]
+    found = set()
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for handle in Path(f"/proc/{pid}/fd").iterdir():
+                with contextlib.suppress(OSError):
+                    found.add(inodes.get(str(handle.readlink()), ""))
+    return sorted(_readable(address) for address in found if address)
+
+
+def _readable(address: str) -> str:
+    """Return an address of /proc/net as people write it."""
+    words = [bytes.fromhex(address[at : at + 8])[::-1] for at in range(0, len(address), 8)]
+    found = ipaddress.ip_address(b"".join(words))
+    return str(getattr(found, "ipv4_mapped", None) or found)

@@ -63,11 +63,10 @@ def place(steps: Sequence[Step], nodes: Sequence[Node], *, growing: bool) -> lis
     scale = min(1.0, largest / max(reading + acting, _LEAST_SHARE))
     # Not more tasks than fit beside the smallest pools: each process costs its start-up, and those
     # that begin before the actors are there would be too many afterwards.
-    room = sum(
-        max(1.0, (node.cpus - acting * scale) // max(reading * scale, _LEAST_SHARE))
+    tasks = sum(
+        max(1, int((node.cpus - acting * scale) / max(reading * scale, _LEAST_SHARE) + 1e-6))
         for node in nodes
     )
-    tasks = max(1, int(room))
     placements = []
     for step in steps:
         if not _is_pool(step):

@@ -4,11 +4,14 @@ With RAY_ADDRESS set (inside a submitted job it is) the executor joins that clus
 one on the loopback interface, with a folder of its own, and ends it again.
 """
 
+import contextlib
 import logging
 import os
 import threading
+from collections.abc import Callable
 
 from artcluster.errors import ArtclusterError, UsageError
+from artcluster.executors.ray_address import require_reachable
 from artcluster.executors.ray_head import Head
 
 
@@ -20,6 +23,7 @@ class RayCluster:
         cpus: Logical CPUs of one of our own; None for those of the machine.
         gpus: Logical GPUs of one of our own; None for those of the machine.
         dashboard: Serve Ray's dashboard on the loopback interface, on one of our own.
+        prepare: Called in the background as soon as the cluster is there.
     """
 
     def __init__(
@@ -29,6 +33,7 @@ class RayCluster:
         cpus: int | None = None,
         gpus: int | None = None,
         dashboard: bool = False,
+        prepare: Callable[[], None] = lambda: None,
     ) -> None:
         self.address = address or os.environ.get("RAY_ADDRESS") or None
         if self.address and (cpus is not None or gpus is not None):
@@ -39,6 +44,7 @@ class RayCluster:
         self._cpus = cpus
         self._gpus = gpus
         self._dashboard = dashboard
+        self._prepare = prepare
         self._ready = threading.Event()
         self._closing = threading.Event()
         self._error: BaseException | None = None
@@ -60,7 +66,7 @@ class RayCluster:
         self.start()
         self._ready.wait()
         if self._error is not None:
-            raise _explained(self._error, self.address) from self._error
+            raise explain(self._error, self.address) from self._error
 
     def close(self) -> None:
         """Leave the cluster; one of our own ends."""
@@ -83,6 +89,8 @@ class RayCluster:
             if not joined_before:
                 if self.address is None:
                     head = Head(self._cpus, self._gpus, dashboard=self._dashboard)
+                else:
+                    require_reachable(self.address)
                 address = self.address if head is None else head.address
                 ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
             _quieten()
@@ -90,6 +98,13 @@ class RayCluster:
             self._error = error
         finally:
             self._ready.set()
+        if self._error is None:
+            with contextlib.suppress(Exception):
+                self._prepare()
+                if head is not None:
+                    from artcluster.executors.ray_warmup import warm_up
+
+                    warm_up(head.cpus)
         self._closing.wait()
         if not joined_before:
             ray.shutdown()
@@ -105,7 +120,7 @@ def _quieten() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
-def _explained(error: BaseException, address: str | None) -> ArtclusterError:
+def explain(error: BaseException, address: str | None) -> ArtclusterError:
     """Return what a user can do about a cluster that cannot be had."""
     text = " ".join(str(error).split())[:500] or type(error).__name__
     if isinstance(error, ImportError):

@@ -1,5 +1,6 @@
 """The executor over Ray: streams by Ray Data, training by Ray Train."""
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -41,7 +42,14 @@ class RayExecutor:
         dashboard: bool = False,
         node_loss_grace_s: float = 60.0,
     ) -> None:
-        self._cluster = RayCluster(address, cpus=cpus, gpus=gpus, dashboard=dashboard)
+        self._cluster = RayCluster(
+            address,
+            cpus=cpus,
+            gpus=gpus,
+            dashboard=dashboard,
+            prepare=lambda: self._start_hosts(1),
+        )
+        self._starting = threading.Lock()
         self._grace_s = node_loss_grace_s
         self._hosts: list[Any] = []
         self._stream: RayStream | None = None
@@ -134,8 +142,12 @@ class RayExecutor:
 
     def _hosts_at_least(self, count: int) -> list[Any]:
         self._cluster.wait()
+        self._start_hosts(count)
+        return self._hosts
+
+    def _start_hosts(self, count: int) -> None:
         from artcluster.executors.ray_host import start_host
 
-        while len(self._hosts) < count:
-            self._hosts.append(start_host())
-        return self._hosts
+        with self._starting:
+            while len(self._hosts) < count:
+                self._hosts.append(start_host())

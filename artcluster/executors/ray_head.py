@@ -55,6 +55,7 @@ class Head:
                     raise
                 _log.warning("Ray did not start (%s); trying again.", str(error).split(".")[0])
         self.address: str = self._node.gcs_address
+        self.cpus = int(self._node.get_resource_and_label_spec().num_cpus)
 
     def stop(self) -> None:
         """End its processes and remove its folder."""

@@ -1,3 +1,6 @@
+import os
+import uuid
+
 import numpy as np
 import pytest
 import ray
@@ -31,6 +34,17 @@ def test_a_stream_gives_what_it_gives_in_process(ray_executor):
         "total": (12, 12),
     }
     assert progress["widen"].seconds > 0
+
+
+def test_a_step_is_made_once_a_process(ray_executor):
+    """What `make` loads or starts is kept between items, in tasks as in actors."""
+
+    def make():
+        made = (os.getpid(), uuid.uuid4().hex)
+        return lambda number: made
+
+    made = set(run(ray_executor, range(10), [Step("decode", make)]))
+    assert len(made) == len({pid for pid, _ in made})
 
 
 def test_a_large_array_arrives_whole(ray_executor):
