@@ -60,7 +60,8 @@ def kmeans_by_faiss(
             gpu=gpu is True or (gpu == "auto" and faiss.get_num_gpus() > 0),
         )
         search.train(points)
-        found.append((float(search.obj[-1]), np.array(search.centroids)))
+        assert search.obj is not None
+        found.append((float(search.obj[-1]), np.array(search.centroids, dtype=np.float32)))
     inertias = tuple(inertia for inertia, _ in found)
     best = found[int(np.argmin(inertias))][1]
     return replace(kmeans(points, k, init_KD=best, gpu=gpu), restart_inertias=inertias)

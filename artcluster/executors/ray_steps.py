@@ -64,16 +64,25 @@ class StepActor:
 _made: dict[tuple[str, str], StepActor] = {}
 
 
+def made_here(remote: RemoteStep) -> StepActor:
+    """Return this process's own instance of a step; those of earlier streams are let go."""
+    key = (remote.stream, remote.step.name)
+    if key not in _made:
+        for old in [key for key in _made if key[0] != remote.stream]:
+            del _made[old]
+        _made[key] = StepActor(remote)
+    return _made[key]
+
+
 def as_task(remote: RemoteStep) -> Callable[[pa.Table], pa.Table]:
     """Return the function of a step without actors: made once in each process it comes to."""
 
     def apply(row: pa.Table) -> pa.Table:
-        key = (remote.stream, remote.step.name)
-        if key not in _made:
-            for old in [key for key in _made if key[0] != remote.stream]:
-                del _made[old]
-            _made[key] = StepActor(remote)
-        return _made[key](row)
+        # Ray unpickles this closure for every task, with copies of the globals that it names: what
+        # is to last as long as the process is reached through its module.
+        from artcluster.executors.ray_steps import made_here
+
+        return made_here(remote)(row)
 
     apply.__name__ = apply.__qualname__ = remote.step.name
     return apply

@@ -27,7 +27,6 @@ from artcluster.stages.scanning import (
     resolve_archive,
 )
 from artcluster.stages.summary import EmbedSummary
-from artcluster.stages.train_cae import trained_autoencoder
 from artcluster.store import Lease
 
 _ROUNDS = 3
@@ -56,11 +55,16 @@ def embed_archive(job: Job, images: str) -> EmbedSummary:
         LeaseHeldError: Another job writes the same.
         StalledError: Nothing moved for `embed.stall_timeout_s`.
     """
-    job.executor.start()
+    if not job.store.table(IMAGES).exists():
+        # A first job has work for sure: the cluster gets ready while weights are fetched and files
+        # listed. Later ones often find nothing new, and need none.
+        job.executor.start()
     archive = resolve_archive(images, job.config)
     settings = job.config.embed
     trained = None
     if settings.backbone == "cae" and settings.weights == "auto":
+        from artcluster.stages.train_cae import trained_autoencoder
+
         trained = trained_autoencoder(job, archive)
     with job.timings.stage("prepare"):
         embedder = prepare_embedder(job.store, job.config, trained)

@@ -1,9 +1,11 @@
 """Getting an embedder ready: its weights fetched once, its contract and weights in the store."""
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +82,21 @@ def contract_and_state(
 def prepare_embedder(
     store: Store, config: Config, trained: dict[str, Any] | None = None
 ) -> ReadyEmbedder:
-    """Fetch the weights of the configured embedder, once, and put them into the store."""
+    """Fetch the weights of the configured embedder, once, and put them into the store.
+
+    The next job with the same settings finds both there, and neither fetches nor loads them.
+    """
+    remembered = f"embedders/by-settings/{_settings_digest(config)}.json"
+    if trained is None and store.exists(remembered):
+        contract = Contract.from_json(store.read_bytes(remembered).decode())
+        return ReadyEmbedder(contract, pixel_policy(config), _weights_path(contract.embedder_id))
     contract, state, policy = contract_and_state(config, trained)
     weights_path = _weights_path(contract.embedder_id)
     # Their hash is part of the id: what lies there already is the same.
     if state and not store.exists(weights_path):
         store.write_bytes_if_absent(weights_path, save_state(state))
+    if trained is None:
+        store.write_bytes(remembered, contract.to_json().encode())
     return ReadyEmbedder(contract, policy, weights_path)
 
 
@@ -121,6 +132,17 @@ def read_embedder(store: Store, embedder_id: str) -> ReadyEmbedder:
         PixelPolicy.from_pixels_id(contract.pixel_policy_id),
         _weights_path(embedder_id),
     )
+
+
+def _settings_digest(config: Config) -> str:
+    """Name all that decides a contract; weights at a path are named by their SHA-256."""
+    settings = config.embed
+    facts = [
+        *(settings.backbone, settings.weights_sha256 or settings.weights, settings.input_px),
+        *(settings.normalize, settings.seed, settings.precision, pixel_policy(config).pixels_id),
+        *(version("artcluster"), version("torchvision")),
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
 def _weights_path(embedder_id: str) -> str:
