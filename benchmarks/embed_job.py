@@ -3,8 +3,8 @@
 Work: real pictures of the demo archive, enlarged to 1000 px and saved as JPEG (q90), each content
 once. The bare loop is one process that decodes (libjpeg-turbo, one thread) and embeds (OpenVINO on
 all cores) in turn, with nothing else: no store, no hashing, no second process. The job is
-`embed_archive` on a Ray cluster of this machine, from files to committed vectors. Its steady rate is
-taken between the first finished part and the last. random:densenet121 has densenet121's cost.
+`embed_archive` on a Ray cluster of this machine, from files to committed vectors. Its steady rate
+is taken between the first finished part and the last. random:densenet121 has densenet121's cost.
 
     python benchmarks/embed_job.py
 """
