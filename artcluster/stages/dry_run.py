@@ -10,7 +10,8 @@ import pyarrow as pa
 from artcluster.archive.comparison import Comparison
 from artcluster.archive.fetch import Fetcher
 from artcluster.archive.parts import PartRow
-from artcluster.embedders import Contract, load
+from artcluster.embedders import EMBEDDERS, Contract, load
+from artcluster.embedders.autoencoder import ConvolutionalAutoencoder
 from artcluster.images.decoder import Decoder
 from artcluster.location import Location
 from artcluster.stages.embedder import cache_folder, contract_and_state
@@ -31,7 +32,12 @@ def plan_archive(job: Job, images: str) -> ArchiveCounts:
     """
     archive = resolve_archive(images, job.config)
     with job.timings.stage("prepare"):
-        contract, state, policy = contract_and_state(job.config)
+        untrained = None
+        if job.config.embed.backbone == "cae" and job.config.embed.weights == "auto":
+            # Its cost is that of the trained one, and what has a vector is not known before it is.
+            side = job.config.embed.input_px or EMBEDDERS["cae"].input_px
+            untrained = ConvolutionalAutoencoder(input_px=side).state_dict()
+        contract, state, policy = contract_and_state(job.config, untrained)
     with tempfile.TemporaryDirectory(prefix="artcluster-dry-run-") as scratch:
         planning = Planning(
             job.store, job.config, archive, contract.embedder_id, policy, Location.parse(scratch)
