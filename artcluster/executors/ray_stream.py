@@ -23,7 +23,7 @@ from artcluster.stages.executor import Item, Step, StepProgress
 
 _log = logging.getLogger(__name__)
 
-_WINDOW = 20_000
+_WINDOW = 10_000
 """Items given to one pipeline; the next begins when they are done, so that memory is bounded."""
 _POLL_S = 0.5
 _MOST_ATTEMPTS = 4
