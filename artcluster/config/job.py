@@ -16,8 +16,9 @@ class StoreSettings(Settings):
     """Storage options (credentials, endpoint) of the store; never written anywhere."""
     lease_ttl_s: float = Field(60.0, ge=1)
     """A job that has not renewed its lease for so long is taken for dead."""
-    lease_wait_s: float = Field(0.0, ge=0)
-    """How long to wait for a lease that another job holds before giving up."""
+    lease_wait_s: float = Field(75.0, ge=0)
+    """How long to wait for a lease that another job holds before giving up; longer than the ttl, so
+    that the lease of a machine that was taken away falls free meanwhile."""
     memory_bytes: int = Field(2 << 30, ge=1 << 28)
     """Memory that joins over the store's tables may take before they spill to disk."""
 
