@@ -187,9 +187,7 @@ def test_the_lease_of_a_living_job_is_respected(tmp_path: Path) -> None:
         first.lease(f"images={archive_id}", IMAGES),
         pytest.raises(LeaseHeldError, match=str(os.getpid())),
     ):
-        embed_archive(
-            make_job(tmp_path / "store", store__lease_wait_s=0), str(tmp_path / "images")
-        )
+        embed_archive(make_job(tmp_path / "store", store__lease_wait_s=0), str(tmp_path / "images"))
 
 
 def test_too_many_rejects_are_an_error_that_says_why(tmp_path: Path) -> None:
