@@ -174,7 +174,7 @@ def table(report: dict[str, Any]) -> str:
         for initialisation in sorted({run["initialisation"] for run in part["runs"]}):
             runs = [run for run in part["runs"] if run["initialisation"] == initialisation]
             for stage in ("seeds", "refined"):
-                means = {key: statistics.mean(run[stage][key] for run in runs) for key in HEADINGS}
+                means = {key: mean(runs, stage, key) for key in HEADINGS}
                 label = f"mean of {len(runs)}, {stage}, {initialisation}"
                 lines.append(row(f"**{label}**", means))
         lines.append("")
