@@ -196,20 +196,26 @@ def _console() -> Console:
 
 
 def _rows(console: Console, title: str, rows: Iterable[tuple[str, str]]) -> None:
-    table = Table(title=title, title_justify="left", box=None, show_header=False, padding=(0, 2))
+    table = Table(box=None, show_header=False, padding=(0, 2))
     for row in rows:
         table.add_row(*(_plain(cell) for cell in row))
-    console.print(table, "")
+    _print(console, title, table)
+    console.print()
 
 
 def _table(
     console: Console, title: str, columns: Sequence[str], rows: Sequence[tuple[str, ...]]
 ) -> None:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    table = Table(box=SIMPLE_HEAD)
     for column in columns:
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(_plain(cell) for cell in row))
+    _print(console, title, table)
+
+
+def _print(console: Console, title: str, table: Table) -> None:
+    console.print(title, style="bold", markup=False, soft_wrap=True)
     console.print(table)
 
 
