@@ -41,6 +41,7 @@ class RayHead:
             "RAY_USAGE_STATS_ENABLED": "0",
             "ARTCLUSTER_RAY_PORT": str(self.port),
             "ARTCLUSTER_DASHBOARD_PORT": str(dashboard),
+            "ARTCLUSTER_AGENT_PORT": str(_free_port()),
             "ARTCLUSTER_RAY_DIR": str(self.folder / "ray"),
         }
         config = yaml.safe_load((ROOT / "cluster_configs" / "local.yaml").read_text())
@@ -82,16 +83,22 @@ class RayHead:
     def submit(self, args: Sequence[str], *, timeout_s: float = 300) -> tuple[int, str]:
         """Submit `python ARGS` with the repository as working directory; wait for its end."""
         command = ["ray", "job", "submit", "--address", self.url, "--working-dir", str(ROOT)]
-        done = subprocess.run(
-            [*command, "--", "python", *args],
-            env=self.environment,
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=timeout_s,
-        )
-        return done.returncode, done.stdout
+        end = time.monotonic() + _START_S
+        while True:
+            done = subprocess.run(
+                [*command, "--", "python", *args],
+                env=self.environment,
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=timeout_s,
+                check=False,
+            )
+            # The head answers before the agent that starts jobs has joined it.
+            if "No available agent" not in done.stdout or time.monotonic() > end:
+                return done.returncode, done.stdout
+            time.sleep(1)
 
     def stop(self) -> None:
         """End the head and what it started, by their process ids, and remove its folder."""
