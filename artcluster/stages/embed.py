@@ -77,7 +77,6 @@ def embed_archive(job: Job, images: str) -> EmbedSummary:
         plan = embedding.resume() or embedding.plan_anew()
         if plan is not None:
             embedding.finish(plan)
-    if tally.embedded:
         record_embedder(job.store, embedder, tally.engine)
     known = known_archive(job.store, archive.archive_id, job.config)
     import_metadata(job, archive, known.scan_id)

@@ -19,6 +19,7 @@ from artcluster.errors import UsageError
 from artcluster.images.policy import PixelPolicy
 from artcluster.location import Location
 from artcluster.schema import EMBEDDERS as EMBEDDERS_TABLE
+from artcluster.schema import EMBEDDINGS
 from artcluster.store import Store
 
 
@@ -101,7 +102,15 @@ def prepare_embedder(
 
 
 def record_embedder(store: Store, embedder: ReadyEmbedder, engine: dict[str, str]) -> None:
-    """Write down an embedder's contract, the first time that it has made vectors."""
+    """Write down an embedder's contract once it has vectors, whichever job made them.
+
+    Args:
+        store: Where.
+        embedder: The embedder; its lease is held.
+        engine: What computed its vectors; empty where a job before this one did.
+    """
+    if embedder.embedder_id not in store.table(EMBEDDINGS).distinct("embedder_id"):
+        return
     mine = pc.field("embedder_id") == embedder.embedder_id
     if store.table(EMBEDDERS_TABLE).read(["embedder_id"], mine).num_rows:
         return

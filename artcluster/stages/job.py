@@ -29,9 +29,9 @@ class Job:
     progress: Progress
     timings: Timings
 
-    def lease(self, name: str, table: Table) -> Lease:
-        """Return the lease on what this job writes to a table, under the configured terms."""
+    def lease(self, name: str, *tables: Table) -> Lease:
+        """Return the lease on what this job writes to some tables, under the configured terms."""
         settings = self.config.store
         return self.store.lease(
-            name, [table], ttl_s=settings.lease_ttl_s, wait_s=settings.lease_wait_s
+            name, tables, ttl_s=settings.lease_ttl_s, wait_s=settings.lease_wait_s
         )

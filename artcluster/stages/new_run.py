@@ -18,7 +18,8 @@ from artcluster.stages.job import Job
 from artcluster.stages.known import contents_of
 from artcluster.stages.measure import Measured, measure
 from artcluster.stages.metadata import labels_of
-from artcluster.stages.runs import digest
+from artcluster.stages.runs import digest, finished_run
+from artcluster.store import Lease
 from artcluster.store.vectors import gather
 
 _VERSIONS = ("artcluster", "torch", "numpy", "scikit-learn", "pillow", "deltalake", "ray")
@@ -44,15 +45,18 @@ def make_run(job: Job, run_id: str, run: Mapping[str, Any], images: int) -> None
     settings = job.config.cluster.model_dump(mode="json", exclude={"labels", "workers", "use_gpu"})
     facts = {"contents": data.digest, "embedder_id": embedder_id, "settings": settings}
     model_id = f"{job.config.cluster.method}-{digest(facts)}"
-    with job.lease(f"model={model_id}", ASSIGNMENTS) as lease:
-        model = _model(job, model_id, data, settings)
+    with job.lease(f"model={model_id}", ASSIGNMENTS, MODELS, CLUSTERS, RUNS) as lease:
+        if finished_run(job.store, run_id) is not None:
+            # The job that held the lease until now made this very run.
+            return
+        model = _model(job, model_id, data, settings, lease)
         with job.timings.stage("assign", len(contents)):
             assign_contents(job, model_id, model, embedder_id, contents, lease)
         with job.timings.stage("measure"):
             assigned = read_assignments(job.store, model_id, contents)
             labels = labels_of(job, archive_id, job.config.cluster.labels, assigned.content_ids)
             measured = measure(model, data, assigned, labels, job.config.cluster)
-        _commit(job, run_id, run, model_id, images, measured)
+        _commit(job, run_id, run, model_id, images, measured, lease)
 
 
 def _training_set(job: Job, embedder_id: str, contents: pa.Array) -> TrainingSet:
@@ -65,7 +69,9 @@ def _training_set(job: Job, embedder_id: str, contents: pa.Array) -> TrainingSet
     return TrainingSet(embedder_id, content_ids, x_ND, len(contents))
 
 
-def _model(job: Job, model_id: str, data: TrainingSet, settings: Mapping[str, Any]) -> ClusterModel:
+def _model(
+    job: Job, model_id: str, data: TrainingSet, settings: Mapping[str, Any], lease: Lease
+) -> ClusterModel:
     """Return the model, fitted now or by an earlier job."""
     folder = f"models/{model_id}"
     if job.store.table(MODELS).read(["model_id"], pc.field("model_id") == model_id).num_rows:
@@ -89,7 +95,8 @@ def _model(job: Job, model_id: str, data: TrainingSet, settings: Mapping[str, An
         "path": folder,
         "created_at": datetime.now(UTC),
     }
-    job.store.append(MODELS, pa.Table.from_pylist([row], MODELS.schema))
+    lease.check()
+    job.store.append(MODELS, pa.Table.from_pylist([row], MODELS.schema), lease.fence)
     return fitted.model
 
 
@@ -100,6 +107,7 @@ def _commit(
     model_id: str,
     images: int,
     measured: Measured,
+    lease: Lease,
 ) -> None:
     """Write the run's clusters, then its row: with that the run exists."""
     if job.store.table(CLUSTERS).read(["run_id"], pc.field("run_id") == run_id).num_rows == 0:
@@ -113,7 +121,7 @@ def _commit(
             }
             for cluster, size in measured.sizes.items()
         ]
-        job.store.append(CLUSTERS, pa.Table.from_pylist(rows, CLUSTERS.schema))
+        job.store.append(CLUSTERS, pa.Table.from_pylist(rows, CLUSTERS.schema), lease.fence)
     row = {
         **run,
         "run_id": run_id,
@@ -125,4 +133,5 @@ def _commit(
         "timings": json.dumps(job.timings.seconds),
         "created_at": datetime.now(UTC),
     }
-    job.store.append(RUNS, pa.Table.from_pylist([row], RUNS.schema))
+    lease.check()
+    job.store.append(RUNS, pa.Table.from_pylist([row], RUNS.schema), lease.fence)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -14,7 +15,7 @@ from artcluster.stages.assign import assign_images
 from artcluster.stages.cluster import cluster_archive
 from artcluster.stages.embed import embed_archive
 from artcluster.stages.status import store_status
-from artcluster.store import Store
+from artcluster.store import Lease, Store
 from tests.stages.jobs import DEMO, copy_pictures, make_job
 
 QUICK = {
@@ -145,6 +146,26 @@ def test_a_job_killed_before_its_run_goes_on_with_its_model(embedded: Path) -> N
     assert again.store.table(ASSIGNMENTS).read(["content_id"], mine).num_rows == 40
     cards = pc.field("run_id") == done.run_id
     assert again.store.table(CLUSTERS).read(["cluster"], cards).num_rows == 5
+
+
+def test_a_run_that_another_job_makes_meanwhile_is_there_once(embedded: Path) -> None:
+    """Two of the same command: the second finds nothing, waits for the first, and adds nothing."""
+    settings = QUICK | {"cluster__k": 6}
+    second = make_job(embedded, cluster__method="kmeans", **settings)
+    enter = second.lease
+
+    def late(*names: Any) -> Lease:
+        if str(names[0]).startswith("model="):
+            cluster_archive(make_job(embedded, cluster__method="kmeans", **settings), None)
+        return enter(*names)
+
+    object.__setattr__(second, "lease", late)
+    done = cluster_archive(second, None)
+    mine = pc.field("run_id") == done.run_id
+    assert second.store.table(RUNS).read(["run_id"], mine).num_rows == 1
+    assert second.store.table(CLUSTERS).read(["run_id"], mine).num_rows == 6
+    models = second.store.table(MODELS).read(["model_id"], pc.field("model_id") == done.model_id)
+    assert models.num_rows == 1
 
 
 def test_more_clusters_than_images(embedded: Path) -> None:

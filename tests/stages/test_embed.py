@@ -3,13 +3,14 @@
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 import pytest
 
 from artcluster.errors import ArchiveError, LeaseHeldError, RejectShareError, UsageError
-from artcluster.schema import EMBEDDINGS, IMAGES
+from artcluster.schema import EMBEDDERS, EMBEDDINGS, IMAGES
 from artcluster.stages.dry_run import plan_archive
 from artcluster.stages.embed import embed_archive
 from artcluster.stages.rejects import check_reject_share
@@ -115,6 +116,27 @@ def test_vectors_are_those_of_the_embedder_alone(tmp_path: Path) -> None:
         found.append(np.array(rows["embedding"].to_pylist()))
     assert found[0].shape == (6, 1280)
     np.testing.assert_allclose(found[0], found[1], atol=1e-4)
+
+
+def test_an_embedder_is_recorded_by_the_job_that_finds_it_missing(tmp_path: Path) -> None:
+    """Killed after its last commit: the next job embeds nothing, and still writes it down."""
+    copy_pictures(tmp_path / "images", 3)
+    job = make_job(tmp_path / "store")
+    append = job.store.append
+
+    def dying(table: Any, *args: Any) -> int:
+        if table is EMBEDDERS:
+            raise KeyboardInterrupt
+        return append(table, *args)
+
+    job.store.append = dying  # type: ignore[method-assign, assignment]
+    with pytest.raises(KeyboardInterrupt):
+        embed_archive(job, str(tmp_path / "images"))
+    again = make_job(tmp_path / "store")
+    done = embed_archive(again, str(tmp_path / "images"))
+    assert done.embedded == 0
+    recorded = again.store.table(EMBEDDERS).read(["embedder_id"])["embedder_id"].to_pylist()
+    assert recorded == [done.embedder_id]
 
 
 def test_a_metadata_table_is_joined_once(tmp_path: Path) -> None:
