@@ -47,6 +47,15 @@ def mortal() -> Iterator[Decoder]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def patient() -> Iterator[Decoder]:
+    """The same, with time enough for a slow machine to fill its memory."""
+    with Decoder(
+        POLICY, SIZE, timeout_s=120.0, memory_bytes=256 << 20, decode_one=poisons.decode_or_die
+    ) as made:
+        yield made
+
+
 def ended(pid: int) -> bool:
     """Wait until a process is gone, or is a zombie that its parent has yet to reap."""
     for _ in range(600):
@@ -123,7 +132,6 @@ def test_child_and_zygote_have_one_thread(decoder: Decoder) -> None:
         (poisons.EXIT, "decoder-crash", "exit"),
         (poisons.HANG, "timeout", "1 s"),
         (poisons.SLEEP, "timeout", "1 s"),
-        (poisons.EAT, "out-of-memory", ""),
         (poisons.RAISE, "corrupt", "broken data stream"),
         (poisons.OUTSIDE, "out-of-memory", "killed from outside"),
     ],
@@ -141,8 +149,17 @@ def test_a_poisonous_picture_is_rejected_alone(
 
 
 @pytest.mark.faults
-def test_a_batch_of_poisons(mortal: Decoder) -> None:
-    batch = mortal.decode([poisons.SEGFAULT, poisons.EAT, GOOD, poisons.ABORT, poisons.SEGFAULT])
+def test_a_picture_that_eats_memory_is_rejected_alone(patient: Decoder) -> None:
+    batch = patient.decode([GOOD, poisons.EAT, GOOD])
+    assert batch.accepted.tolist() == [0, 2]
+    reject = batch.infos[1].reject
+    assert reject is not None
+    assert reject.reason == "out-of-memory"
+
+
+@pytest.mark.faults
+def test_a_batch_of_poisons(patient: Decoder) -> None:
+    batch = patient.decode([poisons.SEGFAULT, poisons.EAT, GOOD, poisons.ABORT, poisons.SEGFAULT])
     assert batch.accepted.tolist() == [2]
 
 
