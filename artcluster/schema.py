@@ -133,12 +133,24 @@ RUNS = Table(
         [
             _column("run_id", pa.string(), "Hash of config, parent, scan and metadata version"),
             _column("parent", pa.string(), "The run this one follows; null for a first run"),
+            _column(
+                "series",
+                pa.string(),
+                "The first run of the row of runs that this one follows; cluster numbers mean the "
+                "same in all of them, names and edits hold for all; null reads as run_id",
+            ),
             _column("archive_id", pa.string(), "The archive that was clustered"),
             _column("scan_id", pa.int64(), "The scan whose images the run covers"),
             _column("model_id", pa.string(), "The model applied"),
             _column("embedder_id", pa.string(), "The embedder of the vectors"),
             _column("metadata_version", pa.string(), "Version of the metadata; '' without any"),
             _column("images", pa.int64(), "Images covered: paths with an assignment"),
+            _column(
+                "next_cluster", pa.int32(), "Cluster numbers from here on were never used before"
+            ),
+            _column(
+                "decision", pa.string(), "Of an update: what was decided and why, and drift, JSON"
+            ),
             _column("config", pa.string(), "Resolved config as JSON, without secrets"),
             _column("metrics", pa.string(), "Metrics as JSON"),
             _column("versions", pa.string(), "Library versions as JSON"),
@@ -169,7 +181,9 @@ LINEAGE = Table(
             _column("run_id", pa.string(), "The later run"),
             _column("old_cluster", pa.int32(), "Cluster in the parent run; null if born"),
             _column("new_cluster", pa.int32(), "Cluster in this run; null if died"),
-            _column("overlap", pa.int64(), "Members they share"),
+            _column("overlap", pa.int64(), "Members they share; 0 for born and died"),
+            _column("old_size", pa.int64(), "Members of the old one that this run covers, too"),
+            _column("new_size", pa.int64(), "Members of the new one that the parent covers, too"),
             _column("kind", pa.string(), "kept, split, merged, born or died"),
         ]
     ),
@@ -195,10 +209,37 @@ CLUSTER_NAMES = Table(
     pa.schema(
         [
             _column("run_id", pa.string(), "The run in which the name was given"),
+            _column("series", pa.string(), "The series of runs that it holds for"),
             _column("cluster", pa.int32(), "Cluster number"),
-            _column("name", pa.string(), "The name"),
+            _column("name", pa.string(), "The name; null takes an earlier one away"),
             _column("who", pa.string(), "Who gave it"),
             _column("named_at", _TIME, "When it was given"),
+        ]
+    ),
+)
+
+EDITS = Table(
+    "edits",
+    pa.schema(
+        [
+            _column("edit_id", pa.string(), "The edit; its consequences for others share it"),
+            _column("series", pa.string(), "The series of runs that it holds for"),
+            _column("run_id", pa.string(), "The run that it was made in"),
+            _column(
+                "kind",
+                pa.string(),
+                "merge, move or undo; follow: a consequence for another cluster; inherit: a merge "
+                "that a refit's lineage calls for",
+            ),
+            _column("cluster", pa.int32(), "The cluster shown as another; null for an image"),
+            _column("content_id", pa.string(), "The image moved; null for a cluster"),
+            _column("path", pa.string(), "The path by which the image was named"),
+            _column(
+                "shown_cluster", pa.int32(), "What it is shown as; null: as the model has it again"
+            ),
+            _column("of_edit", pa.string(), "The edit undone, or that is inherited from"),
+            _column("who", pa.string(), "Who made it"),
+            _column("edited_at", _TIME, "When; the latest row of a cluster or an image holds"),
         ]
     ),
 )
@@ -216,6 +257,7 @@ TABLES = {
         LINEAGE,
         PROJECTIONS,
         CLUSTER_NAMES,
+        EDITS,
     )
 }
 """Every table with fixed columns. `metadata` has the user's own columns beside its keys."""

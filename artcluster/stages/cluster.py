@@ -3,10 +3,11 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from artcluster.stages.digest import digest
 from artcluster.stages.job import Job
 from artcluster.stages.known import choose_archive, choose_embedder, known_archive
 from artcluster.stages.metadata import check_labels
-from artcluster.stages.runs import digest, finished_run
+from artcluster.stages.runs import finished_run
 from artcluster.stages.summary import ClusterSummary
 from artcluster.store.metadata import metadata_version
 

@@ -1,9 +1,8 @@
 """The embedding job: what is new in an archive becomes vectors, committed as they come."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
@@ -12,8 +11,9 @@ from artcluster.archive.plan import Plan
 from artcluster.archive.scan import read_scan
 from artcluster.errors import ArtclusterError, FencedError
 from artcluster.schema import EMBEDDINGS, IMAGES
+from artcluster.stages.commits import Committer, Tally, WriteLeases, write_leases
 from artcluster.stages.decode_part import DecodePart
-from artcluster.stages.embed_part import EmbeddedPart, EmbedPart
+from artcluster.stages.embed_part import EmbedPart
 from artcluster.stages.embedder import ReadyEmbedder, prepare_embedder, record_embedder
 from artcluster.stages.executor import Step
 from artcluster.stages.job import Job
@@ -27,21 +27,9 @@ from artcluster.stages.scanning import (
     resolve_archive,
 )
 from artcluster.stages.summary import EmbedSummary
-from artcluster.store import Lease
 
 _ROUNDS = 3
 _CPU_THREADS = 2
-
-
-@dataclass
-class _Tally:
-    """What a job has done so far."""
-
-    embedded: int = 0
-    adopted: int = 0
-    removed: int = 0
-    resumed: bool = False
-    engine: dict[str, str] = field(default_factory=dict)
 
 
 def embed_archive(job: Job, images: str) -> EmbedSummary:
@@ -71,8 +59,8 @@ def embed_archive(job: Job, images: str) -> EmbedSummary:
     planning = Planning(
         job.store, job.config, archive, embedder.embedder_id, embedder.policy, job.store.location
     )
-    tally = _Tally()
-    with _leases(job, planning) as leases:
+    tally = Tally()
+    with write_leases(job, embedder.embedder_id, archive.archive_id) as leases:
         embedding = _Embedding(job, planning, embedder, leases, tally)
         plan = embedding.resume() or embedding.plan_anew()
         if plan is not None:
@@ -95,29 +83,14 @@ def embed_archive(job: Job, images: str) -> EmbedSummary:
 
 
 @dataclass(frozen=True)
-class _Leases:
-    vectors: Lease
-    images: Lease
-
-
-@contextmanager
-def _leases(job: Job, planning: Planning) -> Iterator[_Leases]:
-    """Hold the right to write this embedder's vectors and this archive's images."""
-    vectors = job.lease(f"embeddings={planning.embedder_id}", EMBEDDINGS)
-    images = job.lease(f"images={planning.archive.archive_id}", IMAGES)
-    with vectors, images:
-        yield _Leases(vectors, images)
-
-
-@dataclass(frozen=True)
 class _Embedding:
     """One job over one archive, holding its leases."""
 
     job: Job
     planning: Planning
     embedder: ReadyEmbedder
-    leases: _Leases
-    tally: _Tally
+    leases: WriteLeases
+    tally: Tally
 
     def resume(self) -> Plan | None:
         """Return the plan of a job that did not finish, if there is one."""
@@ -200,7 +173,7 @@ class _Embedding:
             results = self.job.executor.stream(
                 refs, steps, stall_timeout_s=self.job.config.embed.stall_timeout_s
             )
-            committer = _Committer(self)
+            committer = Committer(self.job, self.leases, self.tally)
             try:
                 for part in results:
                     committer.add(part)
@@ -247,41 +220,3 @@ class _Embedding:
             Step("decode", decode, cpus=1.0),
             Step("embed", embed, cpus=cpus, gpus=gpus, workers=(settings.min_workers, most)),
         ]
-
-
-class _Committer:
-    """Commits finished parts every so often: vectors first, then the images that need them."""
-
-    def __init__(self, embedding: _Embedding) -> None:
-        self._embedding = embedding
-        self._parts: list[EmbeddedPart] = []
-        self._last = time.monotonic()
-
-    def add(self, part: EmbeddedPart) -> None:
-        """Take a finished part; commit if it is time."""
-        self._parts.append(part)
-        settings = self._embedding.job.config.embed
-        images = sum(sum(each.counts.values()) for each in self._parts)
-        waited_s = time.monotonic() - self._last
-        if images >= settings.commit_every_images or waited_s >= settings.commit_every_s:
-            self.commit()
-
-    def commit(self) -> None:
-        """Commit what is finished."""
-        parts, self._parts = self._parts, []
-        self._last = time.monotonic()
-        if not parts:
-            return
-        leases, store = self._embedding.leases, self._embedding.job.store
-        leases.vectors.check()
-        leases.images.check()
-        vectors = [part.vectors for part in parts if part.vectors is not None]
-        store.commit_shards(EMBEDDINGS, vectors, leases.vectors.fence)
-        store.commit_shards(IMAGES, [part.images for part in parts], leases.images.fence)
-        tally, timings = self._embedding.tally, self._embedding.job.timings
-        for part in parts:
-            tally.embedded += part.embedded
-            tally.engine.update(part.engine)
-            for name, spent in part.seconds.items():
-                key = f"embed: {name}, summed over workers"
-                timings.seconds[key] = timings.seconds.get(key, 0.0) + spent

@@ -18,7 +18,7 @@ from artcluster.metrics.dispersion import DispersionStatistic
 from artcluster.metrics.dispersion import inertia as inertia_of
 from artcluster.metrics.silhouette import silhouette
 from artcluster.stages.assignments import Assigned
-from artcluster.stages.fit import TrainingSet
+from artcluster.stages.methods import TrainingSet
 
 _MEDOIDS = 9
 

@@ -13,12 +13,13 @@ from artcluster.clustering.kmeans import sample_indices
 from artcluster.clustering.model import ClusterModel
 from artcluster.schema import ASSIGNMENTS, CLUSTERS, MODELS, RUNS
 from artcluster.stages.assignments import assign_contents, load_model, read_assignments
-from artcluster.stages.fit import TrainingSet, fit
+from artcluster.stages.digest import digest
 from artcluster.stages.job import Job
 from artcluster.stages.known import contents_of
 from artcluster.stages.measure import Measured, measure
 from artcluster.stages.metadata import labels_of
-from artcluster.stages.runs import digest, finished_run
+from artcluster.stages.methods import TrainingSet, fit
+from artcluster.stages.runs import finished_run
 from artcluster.store import Lease
 from artcluster.store.vectors import gather
 

@@ -1,9 +1,6 @@
 """Runs: the record of a finished clustering, written last and read back whole."""
 
-import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any
 
 import pyarrow.compute as pc
 
@@ -35,9 +32,3 @@ def finished_run(store: Store, run_id: str) -> ClusterSummary | None:
         verdict=json.loads(models[0]["training"])["verdict"],
         already=True,
     )
-
-
-def digest(facts: Mapping[str, Any]) -> str:
-    """Name what facts decide."""
-    text = json.dumps(facts, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]

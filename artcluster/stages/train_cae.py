@@ -1,6 +1,5 @@
 """The embedder `cae`: a convolutional autoencoder trained on the archive itself, then frozen."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from functools import partial
@@ -16,6 +15,7 @@ from artcluster.embedders.autoencoder import ConvolutionalAutoencoder
 from artcluster.embedders.catalogue import EMBEDDERS
 from artcluster.errors import UsageError
 from artcluster.schema import EMBEDDINGS, IMAGES
+from artcluster.stages.digest import digest
 from artcluster.stages.embedder import pixel_policy
 from artcluster.stages.executor import Step
 from artcluster.stages.job import Job
@@ -42,11 +42,11 @@ def trained_autoencoder(job: Job, archive: Archive) -> dict[str, torch.Tensor]:
     side = settings.input_px or EMBEDDERS["cae"].input_px
     facts = [archive.archive_id, policy.pixels_id, side, settings.seed]
     training = settings.cae.model_dump(mode="json")
-    name = f"cae-{_digest([*facts, training])}"
+    name = f"cae-{digest([*facts, training])}"
     path = f"pretrained/{name}.safetensors"
     if job.store.exists(path):
         return load_state(job.store.read_bytes(path))
-    paths = _decoded(job, archive, side, f"pixels/{_digest(facts)}")
+    paths = _decoded(job, archive, side, f"pixels/{digest(facts)}")
     images = sum(map(rows_of_array, paths))
     if not images:
         raise UsageError(f"{archive.location} holds no picture that `cae` could be trained on")
@@ -134,7 +134,3 @@ def _sample(refs: list[PartRef], job: Job) -> list[PartRef]:
         f"(embed.cae.max_images is {limit:,})."
     )
     return [refs[row] for row in sample_indices(len(refs), wanted, job.config.embed.seed)]
-
-
-def _digest(facts: object) -> str:
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]

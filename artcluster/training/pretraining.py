@@ -24,7 +24,7 @@ class PretrainConfig(ReconstructionConfig):
     """DELIUS's settings: 200 epochs of 256 rows, Adam at 0.001.
 
     Two defaults are not the paper's: weights are Glorot's, because N(0, 0.01) collapses on small
-    archives, and training lasts at least 2,000 steps, which 512 images reach only after 1,000
+    archives, and training lasts at least 1,000 steps, which 512 images reach only after 500
     epochs. `initialisation="normal-0.01", min_steps=0` is the paper to the letter.
 
     Attributes:

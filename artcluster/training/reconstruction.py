@@ -46,7 +46,7 @@ class ReconstructionConfig:
     """
 
     epochs: int = 200
-    min_steps: int = 2000
+    min_steps: int = 1000
     max_steps: int | None = None
     batch_size: int = 256
     learning_rate: float = 1e-3

@@ -1,0 +1,57 @@
+"""What a method is given, and what it gives."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from artcluster.clustering.model import ClusterModel
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What a model is fitted on.
+
+    Attributes:
+        embedder_id: Whose vectors.
+        content_ids: Sorted.
+        x_ND: float32, in their order.
+        sampled_from: How many contents there were to choose from.
+    """
+
+    embedder_id: str
+    content_ids: pa.Array
+    x_ND: np.ndarray
+    sampled_from: int
+
+    @property
+    def digest(self) -> str:
+        """Names the contents."""
+        joined = "\n".join(self.content_ids.to_pylist())
+        return hashlib.sha256(joined.encode()).hexdigest()
+
+    def scaled(self, scaling: Literal["none", "unit"]) -> np.ndarray:
+        """Return the vectors as they are, or scaled to length one, float32 (N, D)."""
+        if scaling == "none":
+            return self.x_ND
+        norms = np.linalg.norm(self.x_ND, axis=1, keepdims=True)
+        scaled_ND: np.ndarray = self.x_ND / np.where(norms > 0, norms, 1)
+        return scaled_ND
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model and how it came about.
+
+    Attributes:
+        model: The model.
+        training: What is worth knowing of its training, as JSON has it.
+        verdict: What the guard said of the refinement; '' without one.
+    """
+
+    model: ClusterModel
+    training: Mapping[str, Any]
+    verdict: str = ""
