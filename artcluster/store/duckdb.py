@@ -6,8 +6,9 @@ import tempfile
 from pathlib import Path
 
 import duckdb
+import pyarrow.compute as pc
 
-from artcluster.schema import METADATA, TABLES
+from artcluster.schema import METADATA, RUNS, TABLES
 from artcluster.store.store import Store
 from artcluster.store.views import metadata_columns, view_sql
 
@@ -19,6 +20,7 @@ def duckdb_connection(
     temp_directory: Path | None = None,
     threads: int | None = None,
     as_of: str | None = None,
+    run_id: str | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """Open a DuckDB connection with a store's tables, as they are now, and its views.
 
@@ -30,7 +32,13 @@ def duckdb_connection(
         temp_directory: Where it spills to; by default a folder of its own that goes away at exit.
         threads: DuckDB's threads; None for all CPUs.
         as_of: A run's metadata_version: metadata as that run saw it; None for the newest.
+        run_id: A past run, which the views then show as it was; see `view_sql`.
+
+    Raises:
+        ValueError: There is no such run.
     """
+    if run_id is not None and not store.table(RUNS).read([], pc.field("run_id") == run_id).num_rows:
+        raise ValueError(f"run_id: the store has no run {run_id!r}; `artcluster runs` lists them.")
     if temp_directory is None:
         temp_directory = Path(tempfile.mkdtemp(prefix="artcluster-duckdb-"))
         atexit.register(shutil.rmtree, temp_directory, ignore_errors=True)
@@ -41,6 +49,7 @@ def duckdb_connection(
         connection.execute(f"SET threads = {threads:d}")
     for table in (*TABLES, METADATA.name):
         connection.register(table, store.table(table).dataset())
-    for view, query in view_sql(metadata_columns(store), as_of=as_of).items():
+    views = view_sql(metadata_columns(store), as_of=as_of, run_id=run_id)
+    for view, query in views.items():
         connection.execute(f"CREATE VIEW {view} AS {query}")
     return connection

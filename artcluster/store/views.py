@@ -10,42 +10,80 @@ _IMAGE_COLUMNS = ("archive_id", "path", "uri", "content_id", "width", "height", 
 _ASSIGNMENT_COLUMNS = tuple(
     name for name in ASSIGNMENTS.schema.names if name not in ("model_id", "content_id")
 )
-_TAKEN = {*_IMAGE_COLUMNS, *_ASSIGNMENT_COLUMNS, "run_id", "model_id", "cluster_name"}
+_TAKEN = {
+    *_IMAGE_COLUMNS,
+    *_ASSIGNMENT_COLUMNS,
+    "run_id",
+    "model_id",
+    "model_cluster",
+    "cluster_name",
+}
 
-VIEWS = ("current_images", "rejects", "current_metadata", "latest")
+VIEWS = (
+    "current_images",
+    "rejects",
+    "current_metadata",
+    "latest_runs",
+    "current_names",
+    "shown_clusters",
+    "moved_images",
+    "latest",
+)
 """Names of the views: the latest row of each path that was not removed; those of it that were
-rejected; the metadata of each path; images with metadata, cluster and name of the latest run."""
+rejected; the metadata of each path; the last run of each archive; the clusters' names; clusters
+that people merged into others; images that people moved; and `latest`: images with metadata,
+cluster and name of the last run, as people edited it (`model_cluster` is the model's own)."""
 
 
 def view_sql(
-    metadata_columns: Sequence[str], *, as_of: str | None = None, quote: str = '"'
+    metadata_columns: Sequence[str],
+    *,
+    as_of: str | None = None,
+    run_id: str | None = None,
+    quote: str = '"',
 ) -> dict[str, str]:
     """Return the query of each view over the tables' names, in an order they can be made in.
 
     Args:
         metadata_columns: The user's columns in `metadata`.
         as_of: A run's metadata_version: metadata as that run saw it; None for the newest.
+        run_id: A past run to show in the last one's place, with its archive alone: the images and
+            the metadata that it saw, under the names and edits of today.
         quote: What names are quoted with: '"', in Spark '`'.
 
-    >>> list(view_sql(["genre"]))
-    ['current_images', 'rejects', 'current_metadata', 'latest']
+    >>> list(view_sql(["genre"]))[-1]
+    'latest'
     """
 
     def name(text: str) -> str:
         return f"{quote}{text.replace(quote, quote * 2)}{quote}"
 
-    def newest(table: str, columns: Sequence[str], of: str, order: str, where: str = "true") -> str:
-        chosen = ", ".join(map(name, columns))
+    def newest(table: str, columns: str, of: str, order: str, where: str = "true") -> str:
         return (
-            f"SELECT {chosen} FROM (SELECT *, row_number() OVER (PARTITION BY {of} "
+            f"SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY {of} "
             f"ORDER BY {order}) AS nth FROM {table} WHERE {where}) AS numbered WHERE nth = 1"
         )
 
-    images = newest("images", IMAGES.schema.names, "archive_id, path", "scan_id DESC, seen_at DESC")
-    until = "true" if as_of is None else "metadata_version <= '" + as_of.replace("'", "''") + "'"
+    past = run_id is not None
+    chosen_run = "true" if run_id is None else f"run_id = {_text(run_id)}"
+
+    def of_run(column: str) -> str:
+        return f"(SELECT max({column}) FROM runs WHERE {chosen_run})"
+
+    images = newest(
+        "images",
+        ", ".join(map(name, IMAGES.schema.names)),
+        "archive_id, path",
+        "scan_id DESC, seen_at DESC",
+        f"archive_id = {of_run('archive_id')} AND scan_id <= {of_run('scan_id')}"
+        if past
+        else "true",
+    )
+    until = of_run("metadata_version") if past else None if as_of is None else _text(as_of)
     sources = (
         "SELECT archive_id, metadata_source, max(metadata_version) AS metadata_version "
-        f"FROM metadata WHERE {until} GROUP BY archive_id, metadata_source"
+        f"FROM metadata WHERE {'true' if until is None else f'metadata_version <= {until}'} "
+        "GROUP BY archive_id, metadata_source"
     )
     # Where several sources describe an image, each column comes from the newest that fills it.
     merged = "".join(
@@ -58,12 +96,31 @@ def view_sql(
         "USING (archive_id, metadata_source, metadata_version) "
         "WHERE path IS NOT NULL GROUP BY archive_id, path"
     )
+    series = "coalesce(series, run_id)"
     run = newest(
-        "runs", ("archive_id", "run_id", "model_id"), "archive_id", "created_at DESC, run_id"
+        "runs",
+        f"archive_id, run_id, {series} AS series, model_id, scan_id, created_at",
+        "archive_id",
+        "created_at DESC, run_id",
+        chosen_run,
     )
     names = newest(
-        "cluster_names", ("run_id", "cluster", "name"), "run_id, cluster", "named_at DESC"
+        "cluster_names", f"{series} AS series, cluster, name", f"{series}, cluster", "named_at DESC"
     )
+    # What a refit's lineage calls for holds from that run on, once the run is there.
+    edits = (
+        "(SELECT e.* FROM edits AS e JOIN latest_runs AS r ON r.series = e.series "
+        "LEFT JOIN runs AS made ON made.run_id = e.run_id "
+        "WHERE e.kind <> 'inherit' OR made.created_at <= r.created_at) AS valid"
+    )
+
+    def edited(what: str) -> str:
+        columns = f"series, {what}, shown_cluster"
+        order = "edited_at DESC, edit_id"
+        rows = newest(edits, columns, f"series, {what}", order, f"{what} IS NOT NULL")
+        return f"SELECT * FROM ({rows}) AS newest WHERE shown_cluster IS NOT NULL"
+
+    shown = "coalesce(mm.shown_cluster, mi.shown_cluster, sc.shown_cluster, a.cluster)"
     latest = ", ".join(
         [
             *(f"i.{each}" for each in _IMAGE_COLUMNS),
@@ -73,7 +130,11 @@ def view_sql(
             ),
             "r.run_id",
             "r.model_id",
-            *(f"a.{each}" for each in _ASSIGNMENT_COLUMNS),
+            *(
+                f"{shown} AS cluster" if each == "cluster" else f"a.{each}"
+                for each in _ASSIGNMENT_COLUMNS
+            ),
+            "a.cluster AS model_cluster",
             "n.name AS cluster_name",
         ]
     )
@@ -81,13 +142,25 @@ def view_sql(
         "current_images": f"SELECT * FROM ({images}) AS newest WHERE status <> 'removed'",
         "rejects": "SELECT * FROM current_images WHERE status = 'rejected'",
         "current_metadata": metadata,
+        "latest_runs": run,
+        "current_names": f"SELECT * FROM ({names}) AS newest WHERE name IS NOT NULL",
+        "shown_clusters": edited("cluster"),
+        "moved_images": edited("content_id"),
         "latest": f"SELECT {latest} FROM current_images AS i "
-        f"LEFT JOIN ({run}) AS r ON r.archive_id = i.archive_id "
+        "LEFT JOIN latest_runs AS r ON r.archive_id = i.archive_id "
         "LEFT JOIN assignments AS a ON a.model_id = r.model_id AND a.content_id = i.content_id "
-        f"LEFT JOIN ({names}) AS n ON n.run_id = r.run_id AND n.cluster = a.cluster "
+        "LEFT JOIN shown_clusters AS sc ON sc.series = r.series AND sc.cluster = a.cluster "
+        "LEFT JOIN moved_images AS mi ON mi.series = r.series AND mi.content_id = a.content_id "
+        "LEFT JOIN shown_clusters AS mm ON mm.series = r.series AND mm.cluster = mi.shown_cluster "
+        "LEFT JOIN current_names AS n ON n.series = r.series AND "
+        f"n.cluster = {shown} "
         "LEFT JOIN current_metadata AS m ON m.archive_id = i.archive_id AND m.path = i.path "
         "WHERE i.status = 'ok'",
     }
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
 
 
 def metadata_columns(store: Store) -> list[str]:
@@ -120,8 +193,14 @@ def spark_sql(store: Store) -> str:
 def read_view(store: Store, view: str, library: str = "polars", **limits: Any) -> Any:
     """Return a view as a frame of `polars`, `pandas`, or an `arrow` table.
 
+    Args:
+        store: The store.
+        view: One of `VIEWS`.
+        library: `polars`, `pandas` or `arrow`.
+        **limits: What `duckdb_connection` takes, such as `run_id` for a past run.
+
     Raises:
-        ValueError: There is no view of this name, or no such library.
+        ValueError: There is no view of this name, no such library, or no such run.
     """
     from artcluster.store.duckdb import duckdb_connection
 
