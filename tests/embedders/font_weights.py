@@ -6,8 +6,9 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
+
+from tests.absent import absent
 
 
 class Shell:
@@ -35,7 +36,8 @@ def font_densenet121() -> dict[str, torch.Tensor]:
     """Return the font-trained DenseNet121 of ocrd-typegroups-classifier, classifier included."""
     spec = importlib.util.find_spec("ocrd_typegroups_classifier")
     if spec is None or not spec.submodule_search_locations:
-        pytest.skip("ocrd-typegroups-classifier is not installed (requirements-weights.lock)")
+        absent("ocrd-typegroups-classifier (requirements-weights.lock)")
+    assert spec is not None and spec.submodule_search_locations
     path = Path(spec.submodule_search_locations[0]) / "models" / "densenet121.tgc"
     with path.open("rb") as file:
         return dict(_tensors(TensorsOnly(file).load().network, ""))

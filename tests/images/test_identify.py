@@ -6,6 +6,7 @@ from PIL import Image
 
 from artcluster.images.identify import FORMATS, pillow_limits, probe_image
 from artcluster.images.policy import PixelPolicy
+from tests.absent import absent
 from tests.images.handmade import encode, exif_of, painting, quarters, with_declared_size
 
 POLICY = PixelPolicy()
@@ -29,8 +30,9 @@ def test_psd() -> None:
     assert (info.width, info.height, info.format) == (5, 2, "PSD")
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pillow_heif") is None, reason="an extra")
 def test_heic_with_its_package() -> None:
+    if importlib.util.find_spec("pillow_heif") is None:
+        absent("pillow-heif")
     assert "HEIF" in FORMATS
     info = probe_image(encode(quarters(96, 64), "HEIF"), POLICY)
     assert (info.width, info.height, info.format) == (96, 64, "HEIF")
