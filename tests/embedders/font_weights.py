@@ -37,7 +37,6 @@ def font_densenet121() -> dict[str, torch.Tensor]:
     spec = importlib.util.find_spec("ocrd_typegroups_classifier")
     if spec is None or not spec.submodule_search_locations:
         absent("ocrd-typegroups-classifier (requirements-weights.lock)")
-    assert spec is not None and spec.submodule_search_locations
     path = Path(spec.submodule_search_locations[0]) / "models" / "densenet121.tgc"
     with path.open("rb") as file:
         return dict(_tensors(TensorsOnly(file).load().network, ""))
