@@ -12,8 +12,10 @@ from artcluster.clustering.blockwise import encode_blocks, membership_blocks
 from artcluster.clustering.confidence import Assignment, distance_to_own
 from artcluster.clustering.model_space import ModelSpace, space_from_parts, space_to_parts
 from artcluster.clustering.row_chunks import row_chunks
+from artcluster.metrics.contingency import NOISE
 
-MODEL_FORMAT_VERSION = 1
+MODEL_FORMAT_VERSION = 2
+"""2 has the clusters' numbers, which were 0 … k−1 in 1."""
 DESCRIPTION_FILE = "model.json"
 ARRAYS_FILE = "model.safetensors"
 
@@ -46,6 +48,8 @@ class ClusterModel:
         embedder_id: The only embedder whose vectors it takes.
         space: The way from that embedder's vectors into the model's space.
         centroids_KD: In the model's space, float32.
+        numbers_K: The clusters' numbers, int32, in the order of the centroids: 0 … k−1 in a first
+            model; one that follows it has those of the clusters it continues, with gaps.
         embedder_centroids_KD: Means of the clusters in the embedder's space, float32.
         outlier_distance_K: Distance to them beyond which a vector is an outlier, float32;
             infinite for a cluster that had no member.
@@ -61,6 +65,14 @@ class ClusterModel:
     outlier_distance_K: np.ndarray
     low_confidence: float
     fitted_on: FittedOn
+    numbers_K: np.ndarray
+
+    def __post_init__(self) -> None:
+        numbers = self.numbers_K
+        if numbers.shape != (self.k,) or len(np.unique(numbers)) < self.k or numbers.min() < 0:
+            raise ValueError(
+                f"numbers_K must hold {self.k} distinct numbers from 0 up, got {numbers.tolist()}"
+            )
 
     @property
     def k(self) -> int:
@@ -108,15 +120,33 @@ class ClusterModel:
             clusters = found.cluster[a:b]
             far = distance_to_own(embeddings_ND[a:b], self.embedder_centroids_KD, clusters)
             parts.append(far > self.outlier_distance_K[clusters])
+        second = np.where(found.second_cluster < 0, NOISE, self.numbers_K[found.second_cluster])
         return Assignment(
-            cluster=found.cluster,
+            cluster=self.numbers_K[found.cluster],
             confidence=found.confidence,
             margin=found.margin,
             distance=found.distance,
-            second_cluster=found.second_cluster,
+            second_cluster=second.astype(np.int32),
             low_confidence=found.confidence < np.float32(self.low_confidence),
             outlier=np.concatenate(parts) if parts else np.empty(0, dtype=bool),
         )
+
+    def centroid_rows(self, clusters_N: np.ndarray) -> np.ndarray:
+        """Return the row among the centroids of each cluster's number; noise (−1) stays.
+
+        Raises:
+            ValueError: The model has no cluster of a number.
+        """
+        order = np.argsort(self.numbers_K)
+        place = np.searchsorted(self.numbers_K, clusters_N, sorter=order)
+        rows = order[np.minimum(place, self.k - 1)]
+        unknown = (self.numbers_K[rows] != clusters_N) & (clusters_N != NOISE)
+        if unknown.any():
+            raise ValueError(
+                f"the model has the clusters {np.sort(self.numbers_K).tolist()}, got "
+                f"{np.unique(clusters_N[unknown]).tolist()}"
+            )
+        return np.where(clusters_N == NOISE, NOISE, rows)
 
     def to_files(self) -> dict[str, bytes]:
         """Return the model as files: a JSON description and safetensors arrays, by file name."""
@@ -125,6 +155,7 @@ class ClusterModel:
             "format_version": MODEL_FORMAT_VERSION,
             "method": self.method,
             "k": self.k,
+            "numbers": self.numbers_K.tolist(),
             "embedder_id": self.embedder_id,
             "alpha": 1.0,
             "space": space,
@@ -157,9 +188,9 @@ class ClusterModel:
             version = description["format_version"]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{DESCRIPTION_FILE} is not a model's description: {error}") from error
-        if version != MODEL_FORMAT_VERSION:
+        if version not in range(1, MODEL_FORMAT_VERSION + 1):
             raise ValueError(
-                f"the model's format version is {version}, this program knows "
+                f"the model's format version is {version}, this program knows 1 to "
                 f"{MODEL_FORMAT_VERSION}: use a newer artcluster, or fit the model again"
             )
         try:
@@ -173,6 +204,9 @@ class ClusterModel:
                 outlier_distance_K=arrays["outlier_distance"],
                 low_confidence=float(arrays["low_confidence"][0]),
                 fitted_on=FittedOn(**description["fitted_on"]),
+                numbers_K=np.array(
+                    description.get("numbers", range(len(arrays["centroids"]))), np.int32
+                ),
             )
         except (SafetensorError, KeyError, TypeError) as error:
             raise ValueError(f"the model's files are damaged: {error!r}") from error

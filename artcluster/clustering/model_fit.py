@@ -104,6 +104,7 @@ def fit_model(
             outlier_quantile,
             confidences.exact and distances.exact,
         ),
+        numbers_K=np.arange(k, dtype=np.int32),
     )
 
 

@@ -57,11 +57,12 @@ def measure(
         settings: Limits of exactness.
     """
     clusters_N = assigned.table["cluster"].to_numpy()
+    centroids_N = model.centroid_rows(clusters_N)
     rows = np.searchsorted(
         assigned.content_ids.to_numpy(zero_copy_only=False),
         data.content_ids.to_numpy(zero_copy_only=False),
     )
-    fitted_N = clusters_N[rows]
+    fitted_N = centroids_N[rows]
     z_ND = model.transform(data.x_ND, threads=torch.get_num_threads())
     metrics: dict[str, Any] = {
         "contents": len(clusters_N),
@@ -70,6 +71,7 @@ def measure(
         "low_confidence_share": _mean(assigned, "low_confidence"),
         "outlier_share": _mean(assigned, "outlier"),
         "mean_confidence": _mean(assigned, "confidence"),
+        "mean_distance": _mean(assigned, "distance"),
         "inertia": inertia_of(z_ND, fitted_N, model.centroids_KD),
         "labels": {},
     }
@@ -93,14 +95,15 @@ def measure(
             "labelled_count": agreement.labelled_count,
             "mapping": {str(cluster): label for cluster, label in agreement.mapping.items()},
         }
-    nearest = medoids(clusters_N, assigned.table["distance"].to_numpy(), model.k, _MEDOIDS)
-    sizes = cluster_sizes(clusters_N, model.k)
+    nearest = medoids(centroids_N, assigned.table["distance"].to_numpy(), model.k, _MEDOIDS)
+    sizes = cluster_sizes(centroids_N, model.k)
+    numbers = model.numbers_K.tolist()
     return Measured(
         metrics,
-        dict(enumerate(sizes.tolist())),
+        dict(zip(numbers, sizes.tolist(), strict=True)),
         {
             cluster: assigned.content_ids.take(pa.array(found)).to_pylist()
-            for cluster, found in enumerate(nearest)
+            for cluster, found in zip(numbers, nearest, strict=True)
         },
     )
 

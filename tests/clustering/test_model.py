@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -264,3 +265,34 @@ def test_spaces_that_do_not_fit() -> None:
             space=ModelSpace(DIM),
             centroids_KD=np.ones((2, 5)),
         )
+
+
+def test_clusters_may_have_numbers_of_their_own() -> None:
+    first = fitted(SPACES["identity"])
+    model = replace(first, numbers_K=np.array([7, 0, 12, 3, 4], np.int32))
+    loaded = ClusterModel.from_files(model.to_files())
+    x = vectors(50)
+    plain, numbered = first.predict(x), loaded.predict(x)
+    assert numbered.cluster.dtype == numbered.second_cluster.dtype == np.int32
+    assert numbered.cluster.tolist() == model.numbers_K[plain.cluster].tolist()
+    assert numbered.second_cluster.tolist() == model.numbers_K[plain.second_cluster].tolist()
+    assert numbered.outlier.tolist() == plain.outlier.tolist()
+    assert loaded.centroid_rows(numbered.cluster).tolist() == plain.cluster.tolist()
+    assert loaded.centroid_rows(np.array([-1, 12, 0])).tolist() == [-1, 2, 1]
+    with pytest.raises(ValueError, match=r"\[0, 3, 4, 7, 12\], got \[1, 99\]"):
+        loaded.centroid_rows(np.array([99, 1, 3]))
+
+
+@pytest.mark.parametrize("numbers", [[0, 1, 2], [0, 1, 2, 3, 3], [-1, 0, 1, 2, 3]])
+def test_numbers_are_distinct_and_not_those_of_noise(numbers: list[int]) -> None:
+    with pytest.raises(ValueError, match="5 distinct numbers"):
+        replace(fitted(SPACES["identity"]), numbers_K=np.array(numbers, np.int32))
+
+
+def test_a_model_of_the_first_format_has_the_first_numbers() -> None:
+    files = fitted(SPACES["identity"]).to_files()
+    description = json.loads(files[DESCRIPTION_FILE])
+    del description["numbers"]
+    older = json.dumps(description | {"format_version": 1}).encode()
+    loaded = ClusterModel.from_files(files | {DESCRIPTION_FILE: older})
+    assert loaded.numbers_K.tolist() == [0, 1, 2, 3, 4]

@@ -42,4 +42,5 @@ def guarded(job: Job, x_ND: np.ndarray, *, before: Fitted, after: Fitted) -> Fit
 def _quality(model: ClusterModel, x_ND: np.ndarray, settings: ClusterSettings) -> PartitionQuality:
     labels_N = model.predict(x_ND, threads=torch.get_num_threads()).cluster
     found = silhouette(x_ND, labels_N, limit=settings.max_silhouette_vectors, seed=settings.seed)
-    return PartitionQuality(cluster_sizes(labels_N, model.k).tolist(), found.value)
+    sizes = cluster_sizes(model.centroid_rows(labels_N), model.k)
+    return PartitionQuality(sizes.tolist(), found.value)
