@@ -33,9 +33,11 @@ ALLOWED = {
     "location": {"errors", "redaction", "credentials", "filesystems", "aws_profile"},
     "store": VOCABULARY | RESOLVER | {"config"},
     "archive": VOCABULARY | RESOLVER | {"config"},
-    "stages": VOCABULARY | RESOLVER | NUMERIC | {"config", "store", "archive"},
+    "search": VOCABULARY | RESOLVER | {"config", "store"},
+    "sheets": {"errors"},
+    "stages": VOCABULARY | RESOLVER | NUMERIC | {"config", "store", "archive", "search", "sheets"},
     "executors": VOCABULARY | RESOLVER | {"config", "store", "stages", "training"},
-    "cli": VOCABULARY | RESOLVER | {"config", "store", "archive", "stages", "executors"},
+    "cli": VOCABULARY | RESOLVER | {"config", "store", "archive", "search", "stages", "executors"},
 } | {room: NUMERIC | {"errors"} for room in NUMERIC}
 
 

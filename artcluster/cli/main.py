@@ -9,7 +9,9 @@ from artcluster import __version__
 from artcluster.cli.assign import assign
 from artcluster.cli.cluster import cluster
 from artcluster.cli.embed import embed
+from artcluster.cli.query import query
 from artcluster.cli.run import run
+from artcluster.cli.sheet import sheet
 from artcluster.cli.status import status
 from artcluster.errors import ArtclusterError, RejectShareError, UsageError
 from artcluster.redaction import redact
@@ -28,7 +30,7 @@ def artcluster() -> None:
     """Embed and cluster large image archives: images in, queryable Parquet out."""
 
 
-for command in (run, embed, cluster, assign, status):
+for command in (run, embed, cluster, assign, status, query, sheet):
     artcluster.add_command(command)
 
 

@@ -1,0 +1,1 @@
+"""Asking a store: SQL over its tables, and the nearest neighbours of a picture."""

@@ -1,0 +1,1 @@
+"""Sheets of small pictures: as one image, or as one page."""

@@ -1,0 +1,119 @@
+"""A contact sheet: many small pictures with captions on one image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+_PAPER, _INK, _FAINT, _MARK, _EMPTY = "#ffffff", "#1a1a1a", "#6b6b6b", "#b3261e", "#ececec"
+_MARGIN_PX = 24
+_GAP_PX = 14
+_LEAST_TEXT_PX = 11
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One picture of a sheet.
+
+    Attributes:
+        picture: It, not larger than the sheet's cells; None where it could not be read.
+        caption: A line below it.
+        marked: Whether it is framed.
+        missing: Why there is no picture.
+    """
+
+    picture: Image.Image | None
+    caption: str
+    marked: bool = False
+    missing: str = ""
+
+
+def draw_contact_sheet(
+    title: str,
+    subtitle: str,
+    cells: Sequence[Cell],
+    *,
+    columns: int,
+    cell_px: int,
+    font_file: Path | None = None,
+) -> Image.Image:
+    """Draw pictures in rows, each with its caption, under a title.
+
+    Args:
+        title: In large letters.
+        subtitle: In a line below it.
+        cells: The pictures, in reading order.
+        columns: Pictures side by side.
+        cell_px: Side of the square each picture stands in.
+        font_file: A TrueType or OpenType font, for captions in other scripts than Latin, Greek and
+            Cyrillic.
+
+    Raises:
+        OSError: The font cannot be read.
+    """
+    text_px = max(_LEAST_TEXT_PX, cell_px // 13)
+    small, large = _font(font_file, text_px), _font(font_file, text_px * 2)
+    columns = max(1, min(columns, len(cells)))
+    step_x, step_y = cell_px + _GAP_PX, cell_px + _GAP_PX + round(text_px * 1.6)
+    top = _MARGIN_PX + round(text_px * 5.2)
+    rows = -(-len(cells) // columns)
+    width = 2 * _MARGIN_PX + columns * step_x - _GAP_PX
+    sheet = Image.new("RGB", (max(width, 20 * text_px), top + rows * step_y + _MARGIN_PX), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    room = sheet.width - 2 * _MARGIN_PX
+    draw.text((_MARGIN_PX, _MARGIN_PX), shortened(title, large, room), _INK, large)
+    below = (_MARGIN_PX, _MARGIN_PX + round(text_px * 2.8))
+    draw.text(below, shortened(subtitle, small, room), _FAINT, small)
+    for place, cell in enumerate(cells):
+        row, column = divmod(place, columns)
+        corner = (_MARGIN_PX + column * step_x, top + row * step_y)
+        _draw_cell(sheet, draw, cell, corner, cell_px, small)
+    return sheet
+
+
+def _draw_cell(
+    sheet: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    cell: Cell,
+    corner: tuple[int, int],
+    cell_px: int,
+    font: Font,
+) -> None:
+    left, top = corner
+    if cell.picture is None:
+        draw.rectangle((left, top, left + cell_px - 1, top + cell_px - 1), _EMPTY)
+        words = shortened(cell.missing, font, cell_px - 12)
+        draw.text((left + cell_px / 2, top + cell_px / 2), words, _FAINT, font, anchor="mm")
+        frame = (left, top, left + cell_px, top + cell_px)
+    else:
+        x = left + (cell_px - cell.picture.width) // 2
+        y = top + (cell_px - cell.picture.height) // 2
+        sheet.paste(cell.picture, (x, y))
+        frame = (x, y, x + cell.picture.width, y + cell.picture.height)
+    if cell.marked:
+        box = (frame[0] - 5, frame[1] - 5, frame[2] + 4, frame[3] + 4)
+        draw.rectangle(box, outline=_MARK, width=3)
+    caption = shortened(cell.caption, font, cell_px)
+    draw.text((left + cell_px / 2, top + cell_px + 8), caption, _INK, font, anchor="ma")
+
+
+def shortened(text: str, font: Font, room_px: float) -> str:
+    """Cut a line's middle out so that it fits."""
+    line = "".join(each if each.isprintable() else " " for each in text)
+    if font.getlength(line) <= room_px:
+        return line
+    kept = len(line)
+    while kept > 1:
+        kept -= max(1, kept // 16)
+        head = (kept + 1) // 2
+        cut = f"{line[:head]}…{line[len(line) - kept + head :]}"
+        if font.getlength(cut) <= room_px:
+            return cut
+    return "…"
+
+
+def _font(file: Path | None, size_px: int) -> Font:
+    return ImageFont.load_default(size_px) if file is None else ImageFont.truetype(file, size_px)

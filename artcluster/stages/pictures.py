@@ -1,0 +1,108 @@
+"""Small copies of an archive's pictures, decoded where a broken one does no harm."""
+
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import TypeVar
+
+from PIL import Image
+
+from artcluster.archive.fetch import Addressed, Fetcher
+from artcluster.config import Config
+from artcluster.errors import ArchiveError
+from artcluster.images.decoder import Decoder
+from artcluster.images.policy import PixelPolicy
+from artcluster.images.thumbnail import decode_thumbnail, inside
+from artcluster.location import Location
+from artcluster.stages.scanning import fetch_settings
+
+_RETRIES = 1
+"""A picture that is only looked at is not worth a long wait."""
+
+RowT = TypeVar("RowT", bound=Addressed)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What became of one picture.
+
+    Attributes:
+        image: In mode RGB, upright, in its own shape; None where there is none.
+        missing: Why there is none: gone, unreadable, or the decoder's reason.
+    """
+
+    image: Image.Image | None
+    missing: str = ""
+
+
+class Pictures:
+    """Reads originals by their URIs and shrinks them. Threads may share it.
+
+    Args:
+        config: How files are fetched and decoded.
+        box_px: Side of the square that a small copy fits in.
+    """
+
+    def __init__(self, config: Config, box_px: int) -> None:
+        self._config = config
+        self._box = (box_px, box_px)
+        self._fetchers: dict[str, Fetcher] = {}
+        self._lock = threading.Lock()
+        images = config.images
+        self._decoder = Decoder(
+            PixelPolicy(decode="scaled", max_pixels=images.max_pixels),
+            self._box,
+            timeout_s=images.timeout_s,
+            memory_bytes=images.memory_bytes,
+            decode_one=decode_thumbnail,
+        )
+
+    def __enter__(self) -> "Pictures":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._decoder.close()
+
+    def many(self, rows: Iterable[RowT]) -> Iterator[tuple[RowT, Picture]]:
+        """Yield each picture with its row, in their order."""
+        for row in rows:
+            yield row, self.at(row.uri)
+
+    def at(self, uri: str) -> Picture:
+        """Return the picture at a URI; a file that cannot be read is no error."""
+        try:
+            found = self._fetcher(uri).fetch(uri)
+        except ArchiveError as failed:
+            return Picture(None, f"unreadable: {failed}")
+        if found.outcome != "ok":
+            return Picture(None, found.outcome)
+        return self.of(found.data)
+
+    def of(self, blob: bytes) -> Picture:
+        """Return the small copy of an encoded picture."""
+        with self._lock:
+            batch = self._decoder.decode([blob])
+        info = batch.infos[0]
+        if info.reject is not None:
+            return Picture(None, info.reject.reason)
+        assert info.height is not None
+        assert info.width is not None
+        height, width = inside((info.height, info.width), self._box)
+        return Picture(Image.fromarray(batch.pixels_NHWC[0][:height, :width].copy()))
+
+    def _fetcher(self, uri: str) -> Fetcher:
+        """Return what reads files of this kind of place; each is made once."""
+        place = Location.parse(uri, self._config.archive.options)
+        with self._lock:
+            known = self._fetchers.get(place.protocol)
+            if known is None:
+                root = Location.parse("/") if place.is_local else place
+                settings = replace(fetch_settings(self._config), retries=_RETRIES)
+                known = self._fetchers[place.protocol] = Fetcher(root, settings)
+        return known
