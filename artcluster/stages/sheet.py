@@ -117,12 +117,11 @@ def _head(tables: duckdb.DuckDBPyConnection, run: ShownRun, cluster: int) -> tup
             'STORE "SELECT cluster, count(*) FROM latest GROUP BY ALL"` counts them'
         )
     title = "Noise" if cluster == -1 else f"Cluster {cluster}"
-    counted = (
-        f"{images:,} images" if images == contents else f"{images:,} images, {contents:,} distinct"
-    )
+    doubles = "" if images == contents else f", {contents:,} distinct"
+    facts = f"{images:,} images{doubles} · {run.archive_id} · run {run.run_id}"
     return (
         f"{title}: {name}" if name else title,
-        f"{images:,} images{doubles} · {run.archive_id} · run {run.run_id} · framed: nearest to the centroid",
+        f"{facts} · framed: nearest to the centroid",
     )
 
 
