@@ -18,6 +18,7 @@ from artcluster.images.info import ImageInfo
 from artcluster.location import Location
 from artcluster.schema import MODELS, RUNS
 from artcluster.stages.assignments import load_model
+from artcluster.stages.decoding import open_decoder
 from artcluster.stages.embedder import load_embedder, read_embedder
 from artcluster.stages.scanning import fetch_settings
 from artcluster.stages.summary import AssignedImage
@@ -47,13 +48,7 @@ def assign_images(
     embedder = read_embedder(store, model.embedder_id)
     model.check(embedder.embedder_id)
     embed = load_embedder(store, embedder, config.embed, "auto", threads)
-    settings = config.images
-    with Decoder(
-        embedder.policy,
-        embedder.contract.input_px,
-        timeout_s=settings.timeout_s,
-        memory_bytes=settings.memory_bytes,
-    ) as decoder:
+    with open_decoder(embedder.policy, embedder.contract.input_px, config.images) as decoder:
         for place in images:
             location = Location.parse(place, config.archive.options)
             fetcher = Fetcher(location, fetch_settings(config))

@@ -18,6 +18,7 @@ from artcluster.images.policy import PixelPolicy
 from artcluster.images.rejects import Reject
 from artcluster.location import Location, redact
 from artcluster.schema import IMAGES
+from artcluster.stages.decoding import open_decoder
 from artcluster.stages.executor import Claim, Claims
 
 _GONE = "removed"
@@ -63,12 +64,7 @@ class DecodePart:
 
     def __call__(self) -> Callable[[PartRef], DecodedPart]:
         """Start a decoder and return the step."""
-        decoder = Decoder(
-            self.policy,
-            self.size_px,
-            timeout_s=self.images.timeout_s,
-            memory_bytes=self.images.memory_bytes,
-        )
+        decoder = open_decoder(self.policy, self.size_px, self.images)
         fetcher = Fetcher(self.archive, self.fetch)
 
         def decode(ref: PartRef) -> DecodedPart:

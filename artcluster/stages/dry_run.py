@@ -12,8 +12,8 @@ from artcluster.archive.fetch import Fetcher
 from artcluster.archive.parts import PartRow
 from artcluster.embedders import EMBEDDERS, Contract, load
 from artcluster.embedders.autoencoder import ConvolutionalAutoencoder
-from artcluster.images.decoder import Decoder
 from artcluster.location import Location
+from artcluster.stages.decoding import open_decoder
 from artcluster.stages.embedder import cache_folder, contract_and_state
 from artcluster.stages.job import Job
 from artcluster.stages.rate import read_rate
@@ -88,7 +88,7 @@ def _expected(
     )
     rows = _some(comparison)
     fetcher = Fetcher(planning.archive.location, fetch_settings(job.config))
-    with Decoder(planning.policy, contract.input_px) as decoder:
+    with open_decoder(planning.policy, contract.input_px, job.config.images) as decoder:
         began = time.perf_counter()
         blobs = [file.data for _, file in fetcher.fetch_many(rows)]
         pixels = decoder.decode(blobs).pixels_NHWC

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
+from artcluster.archive.comparison import Comparison
 from artcluster.archive.parts import PartRef
 from artcluster.archive.plan import Plan
 from artcluster.archive.scan import read_scan
@@ -62,9 +63,9 @@ def embed_archive(job: Job, images: str) -> EmbedSummary:
     tally = Tally()
     with write_leases(job, embedder.embedder_id, archive.archive_id) as leases:
         embedding = _Embedding(job, planning, embedder, leases, tally)
-        plan = embedding.resume() or embedding.plan_anew()
-        if plan is not None:
-            embedding.finish(plan)
+        work = embedding.resume() or embedding.plan_anew()
+        if work is not None:
+            embedding.finish(work)
         record_embedder(job.store, embedder, tally.engine)
     known = known_archive(job.store, archive.archive_id, job.config)
     import_metadata(job, archive, known.scan_id)
@@ -83,6 +84,14 @@ def embed_archive(job: Job, images: str) -> EmbedSummary:
 
 
 @dataclass(frozen=True)
+class _Work:
+    """A plan, and its parts that are not done."""
+
+    plan: Plan
+    refs: list[PartRef]
+
+
+@dataclass(frozen=True)
 class _Embedding:
     """One job over one archive, holding its leases."""
 
@@ -92,20 +101,21 @@ class _Embedding:
     leases: WriteLeases
     tally: Tally
 
-    def resume(self) -> Plan | None:
-        """Return the plan of a job that did not finish, if there is one."""
+    def resume(self) -> _Work | None:
+        """Return what a job that did not finish left to do, if there is one."""
         plan = self.planning.latest()
-        if plan is None or not self.planning.unfinished(plan):
+        refs = self.planning.unfinished(plan) if plan is not None else []
+        if plan is None or not refs:
             return None
         self.tally.resumed = True
         self.job.progress.say(
             f"Going on with the plan of {plan.created_at[:19]}: {plan.images:,} images, scan "
             f"{plan.scan_id}. What came since is seen by the next job."
         )
-        return plan
+        return _Work(plan, refs)
 
-    def plan_anew(self) -> Plan | None:
-        """List the archive; return a plan, or None where nothing is to do."""
+    def plan_anew(self) -> _Work | None:
+        """List the archive; return what is to do, or None."""
         with self.job.timings.stage("list", unit="files"):
             scan = self.planning.scan()
         with self.job.timings.stage("plan"), self.planning.compared(scan) as comparison:
@@ -120,29 +130,28 @@ class _Embedding:
             )
             if not summary.todo:
                 return None
-            return self.planning.write(comparison, self.job.executor.resources().cpus)
+            return self._planned(comparison)
 
-    def finish(self, plan: Plan) -> None:
-        """Do a plan, and what is found missing after it, until nothing is.
+    def finish(self, work: _Work) -> None:
+        """Do the work, and what is found missing after it, until nothing is.
 
         Raises:
             ArtclusterError: Files are still to do after several rounds.
         """
         for _ in range(_ROUNDS):
-            refs = self.planning.unfinished(plan)
-            refs = self._adopt(refs, plan)
+            refs = self._adopt(work)
             if refs:
                 self._run(refs)
-            again = self._replanned(plan)
+            again = self._replanned(work.plan)
             if again is None:
                 return
-            plan = again
+            work = again
         raise ArtclusterError(
-            f"After {_ROUNDS} rounds {plan.images:,} images of scan {plan.scan_id} still have no "
-            "vector: they change while they are read. Run again when the archive is at rest."
+            f"After {_ROUNDS} rounds {work.plan.images:,} images of scan {work.plan.scan_id} still "
+            "have no vector: they change while they are read. Run again when the archive rests."
         )
 
-    def _replanned(self, plan: Plan) -> Plan | None:
+    def _replanned(self, plan: Plan) -> _Work | None:
         """Plan again what the plan's end left undone: doubles whose other half was lost."""
         if not self.planning.unfinished(plan):
             return None
@@ -151,18 +160,22 @@ class _Embedding:
         with self.planning.compared(scan) as comparison:
             if not comparison.summary.todo:
                 return None
-            return self.planning.write(comparison, self.job.executor.resources().cpus)
+            return self._planned(comparison)
 
-    def _adopt(self, refs: list[PartRef], plan: Plan) -> list[PartRef]:
+    def _planned(self, comparison: Comparison) -> _Work:
+        plan = self.planning.write(comparison, self.job.executor.resources().cpus)
+        return _Work(plan, self.planning.unfinished(plan))
+
+    def _adopt(self, work: _Work) -> list[PartRef]:
         """Commit what a killed job had written and not committed; return what is left to do."""
-        names = [ref.part_id for ref in refs]
+        names = [ref.part_id for ref in work.refs]
         partition = {"embedder_id": self.planning.embedder_id}
         vectors = self.job.store.existing_shards(EMBEDDINGS, partition, names)
         images = self.job.store.existing_shards(IMAGES, {}, names)
         self.job.store.commit_shards(EMBEDDINGS, list(vectors.values()), self.leases.vectors.fence)
         self.job.store.commit_shards(IMAGES, list(images.values()), self.leases.images.fence)
         self.tally.adopted += len(images)
-        return self.planning.unfinished(plan) if vectors or images else refs
+        return self.planning.unfinished(work.plan) if vectors or images else work.refs
 
     def _run(self, refs: Sequence[PartRef]) -> None:
         total = sum(ref.images for ref in refs)

@@ -10,9 +10,9 @@ import numpy as np
 from artcluster.archive.fetch import Fetcher, FetchSettings
 from artcluster.archive.parts import PartRef, read_part
 from artcluster.config import ImageSettings
-from artcluster.images.decoder import Decoder
 from artcluster.images.policy import PixelPolicy
 from artcluster.location import Location
+from artcluster.stages.decoding import open_decoder
 from artcluster.store import Store
 
 _ROWS = re.compile(r"-(\d+)\.npy$")
@@ -32,12 +32,7 @@ class DecodePixels:
 
     def __call__(self) -> Callable[[PartRef], str]:
         """Start a decoder and return the step: a part's reference to its array's path."""
-        decoder = Decoder(
-            self.policy,
-            self.size_px,
-            timeout_s=self.images.timeout_s,
-            memory_bytes=self.images.memory_bytes,
-        )
+        decoder = open_decoder(self.policy, self.size_px, self.images)
         fetcher = Fetcher(self.archive, self.fetch)
 
         def decode(ref: PartRef) -> str:
