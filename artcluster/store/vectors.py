@@ -2,7 +2,7 @@
 
 import mmap
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,6 +28,7 @@ def read_vectors(
     *,
     region: str = "",
     batch_rows: int = 8192,
+    paths: Sequence[str] | None = None,
 ) -> Iterator[tuple[list[str], np.ndarray]]:
     """Yield an embedder's vectors in the order of its files, a few files in memory at a time.
 
@@ -37,6 +38,7 @@ def read_vectors(
         wanted: content_ids to choose; None for all. Those without a vector are passed over.
         region: '' for vectors of whole images, else the key of a face or slice.
         batch_rows: Rows yielded at a time, at most.
+        paths: Files of the table to read, as `TableReader.paths` names them; None for all.
 
     Yields:
         content_ids, and float32 (rows, dim) where possible without a copy; read-only.
@@ -45,7 +47,7 @@ def read_vectors(
         StoreError: A file cannot be read, or its vectors differ in length.
     """
     keys = None if wanted is None else sorted_keys(wanted)
-    for ids, x in _files(store, embedder_id, region):
+    for ids, x in _files(store, embedder_id, region, paths):
         if keys is not None:
             hit = positions(keys, as_keys(ids))[1]
             ids, x = ids.filter(pa.array(hit)), x[hit]
@@ -55,8 +57,23 @@ def read_vectors(
 
 def read_ids(store: Store, embedder_id: str, *, region: str = "") -> Iterator[pa.Array]:
     """Yield the content_ids that have a vector, one array of strings a file."""
-    for rows in _rows(store, embedder_id, region, ["content_id", "region"]):
+    for _, rows in _rows(store, embedder_id, region, ["content_id", "region"], None):
         yield rows["content_id"].combine_chunks()
+
+
+def find_vectors(
+    store: Store, embedder_id: str, wanted: Ids, *, region: str = ""
+) -> dict[str, np.ndarray]:
+    """Return the vectors of a few contents by content_id; vectors of other files are not read."""
+    keys = sorted_keys(wanted)
+    found: dict[str, np.ndarray] = {}
+    for path, rows in _rows(store, embedder_id, region, ["content_id", "region"], None):
+        if len(found) == len(keys):
+            break
+        if rows.num_rows and positions(keys, as_keys(rows["content_id"]))[1].any():
+            for ids, x in read_vectors(store, embedder_id, wanted, region=region, paths=[path]):
+                found.update(zip(ids, np.array(x), strict=True))
+    return found
 
 
 def gather(
@@ -89,7 +106,7 @@ def gather(
     keys = sorted_keys(wanted)
     x = np.empty((0, 0), np.float32)
     found = np.zeros(len(keys), bool)
-    for ids, rows in _files(store, embedder_id, region):
+    for ids, rows in _files(store, embedder_id, region, None):
         if x.size == 0:
             _check_size(len(keys), rows.shape[1], limit_bytes)
             x = np.empty((len(keys), rows.shape[1]), np.float32)
@@ -106,9 +123,11 @@ def gather(
     return from_keys(keys), x
 
 
-def _files(store: Store, embedder_id: str, region: str) -> Iterator[tuple[pa.Array, np.ndarray]]:
+def _files(
+    store: Store, embedder_id: str, region: str, paths: Sequence[str] | None
+) -> Iterator[tuple[pa.Array, np.ndarray]]:
     columns = ["content_id", "region", "embedding"]
-    for rows in _rows(store, embedder_id, region, columns):
+    for _, rows in _rows(store, embedder_id, region, columns, paths):
         if rows.num_rows:
             ids = rows["content_id"].combine_chunks()
             yield ids, matrix(rows["embedding"].combine_chunks())
@@ -128,9 +147,16 @@ def matrix(lists: pa.Array) -> np.ndarray:
     return values.reshape(len(dims), int(dims[0]))
 
 
-def _rows(store: Store, embedder_id: str, region: str, columns: list[str]) -> Iterator[pa.Table]:
-    """Yield the rows of every file, reading a few files ahead."""
-    paths = store.table(EMBEDDINGS).paths({"embedder_id": embedder_id})
+def _rows(
+    store: Store,
+    embedder_id: str,
+    region: str,
+    columns: list[str],
+    paths: Sequence[str] | None,
+) -> Iterator[tuple[str, pa.Table]]:
+    """Yield path and rows of every file, reading a few files ahead."""
+    if paths is None:
+        paths = store.table(EMBEDDINGS).paths({"embedder_id": embedder_id})
     blobs = Blobs(store.location)
 
     def read(path: str) -> pa.Table:
@@ -142,13 +168,14 @@ def _rows(store: Store, embedder_id: str, region: str, columns: list[str]) -> It
         return rows if pc.all(chosen).as_py() else rows.filter(chosen)
 
     with ThreadPoolExecutor(_FILES_AHEAD) as pool:
-        ahead: deque[Future[pa.Table]] = deque()
+        ahead: deque[tuple[str, Future[pa.Table]]] = deque()
         for path in paths:
-            ahead.append(pool.submit(read, path))
+            ahead.append((path, pool.submit(read, path)))
             if len(ahead) > _FILES_AHEAD:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+                first, rows = ahead.popleft()
+                yield first, rows.result()
+        for path, rows in ahead:
+            yield path, rows.result()
 
 
 def _content(blobs: Blobs, path: str) -> pa.Buffer:
