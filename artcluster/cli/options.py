@@ -1,6 +1,6 @@
 """Options that several commands share, and how they become a config."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -101,14 +101,23 @@ cluster_options = _stack(
     click.option("--use-gpu/--no-gpu", default=None, help="Train on GPUs."),
 )
 
+curation_options = _stack(
+    click.option(
+        "--archive-id", metavar="NAME", help="Which archive, where the store has several."
+    ),
+    click.option("--run", "run_id", metavar="ID", help="Which run; by default the last."),
+    click.option("--who", metavar="NAME", help="Whom to write down; by default this user."),
+)
+
 
 def resolve_config(
     config_file: str | None,
     overrides: Sequence[str],
     storage_options: Sequence[str],
     flags: dict[str, Any],
+    base: Mapping[str, Any] | None = None,
 ) -> Config:
-    """Return the config of a command: file, then --set, then flags.
+    """Return the config of a command: base, then file, then --set, then flags.
 
     Raises:
         UsageError: As `load_config`, or a storage option that is not KEY=VALUE.
@@ -122,7 +131,7 @@ def resolve_config(
     for section in ("archive", "store"):
         for key, value in options.items():
             given[f"{section}.options.{key}"] = value
-    return load_config(config_file, overrides, given)
+    return load_config(config_file, overrides, given, base)
 
 
 def _split(option: str) -> tuple[str, str]:

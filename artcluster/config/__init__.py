@@ -1,23 +1,32 @@
 """What can be set: one model a stage, checked when loaded, from YAML and overrides."""
 
 from artcluster.config.archive import ArchiveSettings, MetadataSettings
-from artcluster.config.cluster import ClusterSettings, DecSettings
+from artcluster.config.cluster import ClusterSettings, DcecSettings, DecSettings
 from artcluster.config.embed import EmbedSettings
 from artcluster.config.images import ImageSettings
 from artcluster.config.job import Config, StoreSettings
 from artcluster.config.load import load_config
-from artcluster.config.training import CaeSettings, PretrainSettings
+from artcluster.config.search import SearchSettings
+from artcluster.config.training import CaeSettings, GenreSettings, PcaSettings, PretrainSettings
+from artcluster.config.update import UpdateSettings
+from artcluster.config.vacuum import VacuumSettings
 
 __all__ = [
     "ArchiveSettings",
     "CaeSettings",
     "ClusterSettings",
     "Config",
+    "DcecSettings",
     "DecSettings",
     "EmbedSettings",
+    "GenreSettings",
     "ImageSettings",
     "MetadataSettings",
+    "PcaSettings",
     "PretrainSettings",
+    "SearchSettings",
     "StoreSettings",
+    "UpdateSettings",
+    "VacuumSettings",
     "load_config",
 ]

@@ -7,6 +7,9 @@ from artcluster.config.base import Settings
 from artcluster.config.cluster import ClusterSettings
 from artcluster.config.embed import EmbedSettings
 from artcluster.config.images import ImageSettings
+from artcluster.config.search import SearchSettings
+from artcluster.config.update import UpdateSettings
+from artcluster.config.vacuum import VacuumSettings
 
 
 class StoreSettings(Settings):
@@ -31,7 +34,10 @@ class Config(Settings):
     images: ImageSettings = ImageSettings()
     embed: EmbedSettings = EmbedSettings()
     cluster: ClusterSettings = ClusterSettings()
+    update: UpdateSettings = UpdateSettings()
     store: StoreSettings = StoreSettings()
+    search: SearchSettings = SearchSettings()
+    vacuum: VacuumSettings = VacuumSettings()
 
     def public(self) -> dict[str, object]:
         """Return the resolved config as plain values, without credentials, to be saved."""

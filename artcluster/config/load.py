@@ -15,6 +15,7 @@ def load_config(
     path: str | Path | None = None,
     overrides: Sequence[str] = (),
     flags: Mapping[str, Any] | None = None,
+    base: Mapping[str, Any] | None = None,
 ) -> Config:
     """Return the resolved config.
 
@@ -22,6 +23,7 @@ def load_config(
         path: A YAML file with the sections of `Config`, or None.
         overrides: `section.field=value` strings; values are read as YAML.
         flags: Dotted names to values, from command-line flags; None values are left out.
+        base: Sections that all of these override, such as those of a run before.
 
     Raises:
         UsageError: The file, an override or a value is not as expected; names the field.
@@ -34,7 +36,7 @@ def load_config(
     artcluster.errors.UsageError: cluster.k: Input should be a valid integer, unable to parse \
 string as an integer (got 'many')
     """
-    values = _read_yaml(Path(path)) if path is not None else {}
+    values = _over(base or {}, _read_yaml(Path(path)) if path is not None else {})
     for override in overrides:
         name, equals, text = override.partition("=")
         if not equals or not name:
@@ -64,6 +66,16 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(loaded, dict):
         raise UsageError(f"config {path}: expected sections such as `embed:`, got {loaded!r:.80}")
     return loaded
+
+
+def _over(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return base with values laid over it, section by section."""
+    laid = dict(base)
+    for name, value in values.items():
+        below = laid.get(name)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        laid[name] = _over(below, value) if both and below is not None else value
+    return laid
 
 
 def _put(values: dict[str, Any], name: str, value: Any) -> None:

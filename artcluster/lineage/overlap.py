@@ -40,7 +40,7 @@ def overlap(
     old_clusters: np.ndarray | None = None,
     new_clusters: np.ndarray | None = None,
 ) -> Overlap:
-    """Count the members that clusters share.
+    """Count the members that clusters share, point by point.
 
     Args:
         old_N: Old cluster of each point, −1 for noise.
@@ -57,14 +57,40 @@ def overlap(
     >>> found.new_sizes_B.tolist()
     [3, 1]
     """
-    old_all = np.union1d(np.unique(old_N), _given(old_clusters))
-    new_all = np.union1d(np.unique(new_N), _given(new_clusters))
+    table = contingency(old_N, new_N)
+    rows, columns = table.nonzero()
+    return overlap_of_pairs(
+        np.unique(old_N)[rows],
+        np.unique(new_N)[columns],
+        table[rows, columns],
+        old_clusters=old_clusters,
+        new_clusters=new_clusters,
+    )
+
+
+def overlap_of_pairs(
+    old_P: np.ndarray,
+    new_P: np.ndarray,
+    count_P: np.ndarray,
+    *,
+    old_clusters: np.ndarray | None = None,
+    new_clusters: np.ndarray | None = None,
+) -> Overlap:
+    """Count the members that clusters share, from counts of points by old and new cluster.
+
+    Args:
+        old_P: Old cluster of each distinct pair, −1 for noise.
+        new_P: New cluster of each pair, −1 for noise.
+        count_P: Points with that pair.
+        old_clusters: As in `overlap`.
+        new_clusters: As in `overlap`.
+
+    >>> overlap_of_pairs(np.array([3, 3]), np.array([0, 1]), np.array([7, 2])).shared_AB.tolist()
+    [[7, 2]]
+    """
+    old_all, new_all = _numbers(old_P, old_clusters), _numbers(new_P, new_clusters)
     table = np.zeros((len(old_all), len(new_all)), dtype=np.int64)
-    if len(old_N) or len(new_N):
-        seen = np.ix_(
-            np.searchsorted(old_all, np.unique(old_N)), np.searchsorted(new_all, np.unique(new_N))
-        )
-        table[seen] = contingency(old_N, new_N)
+    table[np.searchsorted(old_all, old_P), np.searchsorted(new_all, new_P)] = count_P
     old_real, new_real = old_all != NOISE, new_all != NOISE
     return Overlap(
         old_A=old_all[old_real],
@@ -75,5 +101,6 @@ def overlap(
     )
 
 
-def _given(clusters: np.ndarray | None) -> np.ndarray:
-    return np.empty(0, dtype=np.int64) if clusters is None else np.asarray(clusters)
+def _numbers(seen: np.ndarray, existing: np.ndarray | None) -> np.ndarray:
+    every = seen if existing is None else np.concatenate([seen, existing])
+    return np.unique(every.astype(np.int64))

@@ -47,9 +47,9 @@ def cluster_archive(
     if done is not None:
         return done
     # Only here: it imports torch, which takes longer than finding that nothing is to do.
-    from artcluster.stages.new_run import make_run
+    from artcluster.stages.new_run import NewRun, make_run
 
-    make_run(job, run_id, run, known.images)
+    make_run(job, NewRun(run_id, run, known.images))
     made = finished_run(job.store, run_id)
     assert made is not None
     return replace(made, already=False, seconds=dict(job.timings.seconds))

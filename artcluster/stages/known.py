@@ -28,9 +28,11 @@ class KnownArchive:
     rejects: Mapping[str, int]
 
 
-def open_tables(store: Store, config: Config) -> duckdb.DuckDBPyConnection:
+def open_tables(
+    store: Store, config: Config, *, run_id: str | None = None
+) -> duckdb.DuckDBPyConnection:
     """Open the store's tables and views in DuckDB, within the configured memory."""
-    return duckdb_connection(store, memory_limit=f"{config.store.memory_bytes}B")
+    return duckdb_connection(store, memory_limit=f"{config.store.memory_bytes}B", run_id=run_id)
 
 
 def known_archive(store: Store, archive_id: str, config: Config) -> KnownArchive:
@@ -90,9 +92,15 @@ def choose_embedder(store: Store, wanted: str | None) -> str:
     raise UsageError(f"{problem}: choose one of {', '.join(fitting or known)} with --backbone")
 
 
-def contents_of(store: Store, archive_id: str, config: Config) -> pa.Array:
-    """Return the distinct contents of an archive's usable images, sorted."""
-    with open_tables(store, config) as tables:
+def contents_of(
+    store: Store, archive_id: str, config: Config, *, run_id: str | None = None
+) -> pa.Array:
+    """Return the distinct contents of an archive's usable images, sorted; those of a run if given.
+
+    Raises:
+        ValueError: There is no such run.
+    """
+    with open_tables(store, config, run_id=run_id) as tables:
         found = tables.sql(
             "select distinct content_id from current_images "
             f"where archive_id = {quoted(archive_id)} and status = 'ok' order by content_id"

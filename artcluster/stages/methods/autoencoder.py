@@ -76,9 +76,9 @@ def _seeded(job: Job, data: TrainingSet) -> _Seeded:
     return _Seeded(place, autoencoder, found, Fitted(model, training))
 
 
-def _refined(job: Job, data: TrainingSet, seeded: _Seeded) -> DecResult:
-    settings = job.config.cluster
-    config = DecConfig(
+def dec_config(settings: ClusterSettings) -> DecConfig:
+    """Return how DEC refines."""
+    return DecConfig(
         refresh_every=settings.dec.refresh_every,
         tolerance=settings.dec.tolerance,
         max_iterations=settings.dec.max_iterations,
@@ -86,6 +86,11 @@ def _refined(job: Job, data: TrainingSet, seeded: _Seeded) -> DecResult:
         learning_rate=settings.dec.learning_rate,
         seed=settings.seed,
     )
+
+
+def _refined(job: Job, data: TrainingSet, seeded: _Seeded) -> DecResult:
+    settings = job.config.cluster
+    config = dec_config(settings)
     facts = [config.deciding(), settings.model_dump(mode="json"), data.embedder_id, data.digest]
     loop = partial(
         train_dec,

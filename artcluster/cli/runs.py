@@ -1,0 +1,34 @@
+"""`artcluster runs`: the history of a store."""
+
+import click
+
+from artcluster.cli.options import config_options, resolve_config
+
+_EPILOG = """\b
+Examples:
+  artcluster runs store/
+  artcluster runs s3://museum/store --archive-id met --json
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("store")
+@click.option("--archive-id", metavar="NAME", help="The runs of one archive alone.")
+@config_options
+def runs(
+    store: str,
+    archive_id: str | None,
+    config_file: str | None,
+    overrides: tuple[str, ...],
+    storage_options: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """List the runs of STORE, oldest first, with the run that each follows."""
+    from artcluster.cli.show_comparison import show_runs
+    from artcluster.location import Location
+    from artcluster.stages.series import read_runs
+    from artcluster.store import Store
+
+    config = resolve_config(config_file, overrides, storage_options, {})
+    opened = Store.open(Location.parse(store, config.store.options))
+    show_runs(read_runs(opened, archive_id), as_json)

@@ -1,0 +1,91 @@
+"""Two runs compared, and the list of runs, for people."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from artcluster.cli.printing import new_console, number, print_json, print_rows, print_table
+from artcluster.lineage.changes import Change
+from artcluster.stages.compare_runs import RunComparison
+from artcluster.stages.run_pair import ImageChanges
+from artcluster.stages.series import RunRecord
+
+
+def show_comparison(
+    old: RunRecord, new: RunRecord, found: RunComparison, json_wanted: bool
+) -> None:
+    """Print what is other in a later run."""
+    if json_wanted:
+        print_json({"old": old.run_id, "new": new.run_id, **asdict(found)})
+        return
+    console = new_console()
+    print_rows(console, f"Images, from run {old.run_id} to {new.run_id}", image_rows(found.images))
+    agreement = [("adjusted Rand index", number(found.ari))]
+    if found.kept_share is not None:
+        agreement.append(("kept their cluster's number", f"{found.kept_share:.1%}"))
+    if found.best_share is not None:
+        agreement.append(("the most any relabelling could keep", f"{found.best_share:.1%}"))
+    print_rows(console, "Agreement on the contents that both have", agreement)
+    if found.matched:
+        pairs = [(str(before), str(now)) for before, now in sorted(found.matched.items())]
+        print_table(console, "Clusters that share most (runs of two series)", ("old", "new"), pairs)
+    else:
+        columns = ("before", "now", "what", "members shared", "of", "in")
+        print_table(console, "Clusters", columns, change_rows(found))
+    if found.moved:
+        rows = [
+            (str(row["path"]), str(row["old_cluster"]), str(row["new_cluster"]))
+            for row in found.moved
+        ]
+        total = found.images.untouched - found.images.same_cluster
+        title = f"Images in another cluster ({len(rows):,} of {total:,})"
+        print_table(console, title, ("image", "before", "now"), rows)
+
+
+def show_runs(runs: Sequence[RunRecord], json_wanted: bool) -> None:
+    """Print runs, oldest first."""
+    if json_wanted:
+        print_json([asdict(run) for run in runs])
+        return
+    columns = ("run", "follows", "made", "archive", "scan", "model", "images", "clusters", "how")
+    rows = [
+        (
+            run.run_id,
+            run.parent or "–",
+            f"{run.created_at:%Y-%m-%d %H:%M}",
+            run.archive_id,
+            str(run.scan_id),
+            run.model_id,
+            f"{run.images:,}",
+            str(run.metrics.get("non_empty", "–")),
+            str(run.decision.get("model", "new")),
+        )
+        for run in runs
+    ]
+    print_table(new_console(), "Runs", columns, rows)
+
+
+def image_rows(images: ImageChanges) -> list[tuple[str, str]]:
+    """Return what became of images as rows of words."""
+    return [
+        ("new", f"{images.new:,}"),
+        ("changed", f"{images.changed:,}"),
+        ("moved", f"{images.moved:,}"),
+        ("gone", f"{images.removed:,}"),
+        ("untouched", f"{images.untouched:,}, of which {images.same_cluster:,} kept their cluster"),
+    ]
+
+
+def change_rows(found: RunComparison) -> list[tuple[str, ...]]:
+    """Return what became of clusters as rows of words."""
+
+    def name(cluster: int | None) -> str:
+        if cluster is None:
+            return "–"
+        return f"{cluster} {found.names.get(cluster, '')}".strip()
+
+    def row(change: Change) -> tuple[str, ...]:
+        counts = (change.overlap, change.old_size, change.new_size)
+        words = (name(change.old_cluster), name(change.new_cluster), change.kind)
+        return (*words, *(f"{count:,}" for count in counts))
+
+    return [row(change) for change in found.clusters]

@@ -1,0 +1,112 @@
+"""Refitting from the last model: its centroids, or its encoder and centroids, are the start."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+
+import numpy as np
+import torch
+
+from artcluster.clustering.kmeans import kmeans
+from artcluster.clustering.model import ClusterModel
+from artcluster.clustering.model_fit import fit_model
+from artcluster.clustering.model_space import Dense, ModelSpace, Standardise
+from artcluster.stages.digest import digest
+from artcluster.stages.job import Job
+from artcluster.stages.methods.autoencoder import dec_config
+from artcluster.stages.methods.guarded import guarded
+from artcluster.stages.methods.seeds import kmeans_facts
+from artcluster.stages.methods.training_set import Fitted, TrainingSet
+from artcluster.stages.training_place import training_place
+from artcluster.training.refinement import train_dec
+
+
+def continue_kmeans(job: Job, data: TrainingSet, last: ClusterModel) -> Fitted:
+    """Iterate k-means from the last centroids, in the last model's space, which stays as it is."""
+    use_gpu = job.config.cluster.use_gpu
+    with job.timings.stage("k-means"):
+        found = kmeans(
+            last.transform(data.x_ND, threads=torch.get_num_threads()),
+            last.k,
+            init_KD=last.centroids_KD,
+            gpu="auto" if use_gpu is None else use_gpu,
+        )
+    return Fitted(_model(job, data, last.space, found.centroids_KD), kmeans_facts(found))
+
+
+def continue_dec(job: Job, data: TrainingSet, last: ClusterModel) -> Fitted:
+    """Refine the last encoder and centroids by DEC on the vectors of today."""
+    settings = job.config.cluster
+    config = dec_config(settings)
+    facts = [config.deciding(), digest(last.to_files()["model.json"].decode())]
+    loop = partial(
+        train_dec,
+        autoencoder=_encoder_state(last.space),
+        centroids_KD=last.centroids_KD,
+        config=config,
+    )
+    with job.timings.stage("refine"):
+        refined = training_place(job, len(data.x_ND)).train(
+            loop, data.scaled(settings.scaling), f"dec-{digest([*facts, data.digest])}"
+        )
+    training = {
+        "iterations": refined.iterations,
+        "converged": refined.converged,
+        "history": [asdict(refresh) for refresh in refined.history],
+    }
+    how = "converged" if refined.converged else "stopped at max_iterations"
+    layers = Dense(tuple(_layers(refined.encoder)))
+    space = ModelSpace(last.dim, (*last.space.steps[:-1], layers))
+    return guarded(
+        job,
+        data.x_ND,
+        before=Fitted(_model(job, data, last.space, last.centroids_KD), {}),
+        after=Fitted(
+            _model(job, data, space, refined.centroids_KD),
+            {"dec": training},
+            f"{how} after {refined.iterations} iterations",
+        ),
+    )
+
+
+WARM: Mapping[str, Callable[[Job, TrainingSet, ClusterModel], Fitted]] = {
+    "kmeans": continue_kmeans,
+    "ae-kmeans": continue_kmeans,
+    "delius": continue_dec,
+}
+"""Method → how it goes on from a model; a method that is not here is always fitted anew."""
+
+
+def _model(
+    job: Job, data: TrainingSet, space: ModelSpace, centroids_KD: np.ndarray
+) -> ClusterModel:
+    settings = job.config.cluster
+    return fit_model(
+        data.x_ND,
+        method=settings.method,
+        embedder_id=data.embedder_id,
+        space=space,
+        centroids_KD=centroids_KD,
+        seed=settings.seed,
+        threads=torch.get_num_threads(),
+    )
+
+
+def _encoder_state(space: ModelSpace) -> dict[str, torch.Tensor]:
+    """Return the state of the dense encoder that a space was made of."""
+    scales = [step.scale_D[0] for step in space.steps if isinstance(step, Standardise)]
+    dense = space.steps[-1]
+    assert isinstance(dense, Dense)
+    state = {"input_scale": scales[0] if scales else torch.ones(())}
+    for number, (weight, bias) in enumerate(dense.layers):
+        state[f"layers.{2 * number}.weight"] = weight
+        state[f"layers.{2 * number}.bias"] = bias
+    return state
+
+
+def _layers(state: Mapping[str, torch.Tensor]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    count = sum(name.endswith(".weight") for name in state)
+    return [
+        (state[f"layers.{2 * number}.weight"], state[f"layers.{2 * number}.bias"])
+        for number in range(count)
+    ]

@@ -1,0 +1,61 @@
+"""Fitting a model anew after another one: from it or from nothing, with its clusters' numbers."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+
+from artcluster.lineage.matching import match_clusters
+from artcluster.lineage.numbering import stable_numbers
+from artcluster.lineage.overlap import overlap
+from artcluster.stages.assignments import load_model, read_assignments
+from artcluster.stages.job import Job
+from artcluster.stages.known import contents_of
+from artcluster.stages.methods import Fitted, TrainingSet, fit
+from artcluster.stages.methods.warm import WARM
+from artcluster.stages.series import RunRecord, next_cluster
+
+
+def refit(job: Job, data: TrainingSet, parent: RunRecord, *, warm: bool) -> Fitted:
+    """Fit a model whose clusters have the numbers of the parent's that they continue.
+
+    Clusters are matched by the members that parent and model share among the vectors of the fit:
+    all of them, or the sample that is recorded with the run.
+
+    Args:
+        job: What to work with.
+        data: The vectors of today.
+        parent: The run to follow.
+        warm: Start from the parent's model, where the method knows how to.
+
+    Raises:
+        UsageError: There are fewer distinct contents than clusters asked for.
+    """
+    go_on = WARM.get(job.config.cluster.method) if warm else None
+    last = load_model(job.store, parent.model_id) if go_on is not None else None
+    fitted = fit(job, data) if go_on is None or last is None else go_on(job, data, last)
+    with job.timings.stage("match"):
+        numbers_K = _numbers(job, data, parent, fitted)
+    return replace(fitted, model=replace(fitted.model, numbers_K=numbers_K))
+
+
+def _numbers(job: Job, data: TrainingSet, parent: RunRecord, fitted: Fitted) -> np.ndarray:
+    covered = contents_of(job.store, parent.archive_id, job.config, run_id=parent.run_id)
+    shared_N = np.asarray(pc.is_in(data.content_ids, covered))
+    before = read_assignments(
+        job.store, parent.model_id, data.content_ids.filter(pa.array(shared_N))
+    )
+    model = fitted.model
+    now = model.predict(data.x_ND[shared_N], threads=torch.get_num_threads())
+    found = overlap(
+        before.table["cluster"].to_numpy(),
+        model.centroid_rows(now.cluster),
+        new_clusters=np.arange(model.k),
+    )
+    return stable_numbers(
+        found.new_sizes_B,
+        match_clusters(found, job.config.update.match_jaccard),
+        next_cluster(job.store, parent.series),
+    )

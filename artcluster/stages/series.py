@@ -1,0 +1,119 @@
+"""Runs as records, and series of them: runs that follow one another and share cluster numbers."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artcluster.errors import UsageError
+from artcluster.schema import CLUSTER_NAMES, CLUSTERS, EDITS, RUNS, Table
+from artcluster.store import Store
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One committed run; the fields are columns of the runs table, JSON read.
+
+    Attributes:
+        series: The first run of its series; the run itself where it follows none.
+        decision: What an update decided, and why; empty for runs of other commands.
+    """
+
+    run_id: str
+    parent: str | None
+    series: str
+    archive_id: str
+    scan_id: int
+    model_id: str
+    embedder_id: str
+    metadata_version: str
+    images: int
+    next_cluster: int | None
+    decision: Mapping[str, Any]
+    config: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    created_at: datetime
+
+
+def read_runs(store: Store, archive_id: str | None = None) -> list[RunRecord]:
+    """Return the runs of an archive, or of all, oldest first."""
+    mine = None if archive_id is None else pc.field("archive_id") == archive_id
+    rows = store.table(RUNS).read(None, mine).to_pylist()
+    found = [_record(row) for row in rows]
+    return sorted(found, key=lambda run: (run.created_at, run.run_id))
+
+
+def find_run(runs: Sequence[RunRecord], wanted: str) -> RunRecord:
+    """Return the run that is meant: by its id, the beginning of it, or `last`.
+
+    Raises:
+        UsageError: There is none, or several begin so.
+    """
+    fitting = [run for run in runs if run.run_id.startswith(wanted)]
+    exact = [run for run in fitting if run.run_id == wanted]
+    if wanted == "last":
+        fitting = list(runs[-1:])
+    if len(exact or fitting) == 1:
+        return (exact or fitting)[0]
+    problem = f"several runs begin with {wanted!r}" if fitting else f"there is no run {wanted!r}"
+    known = ", ".join(run.run_id for run in (fitting or runs)[-5:])
+    raise UsageError(f"{problem}; {f'choose of {known}' if known else 'the store has none yet'}")
+
+
+def fitted_in(runs: Sequence[RunRecord], run: RunRecord) -> tuple[RunRecord, int]:
+    """Return the run that a run's model was fitted for, and how many runs applied it since."""
+    by_id = {each.run_id: each for each in runs}
+    count = 0
+    while run.parent is not None:
+        before = by_id.get(run.parent)
+        if before is None or before.model_id != run.model_id:
+            break
+        run, count = before, count + 1
+    return run, count
+
+
+def next_cluster(store: Store, series: str) -> int:
+    """Return the first cluster number that no run, name or edit of a series ever used."""
+    runs = [run for run in read_runs(store) if run.series == series]
+    used = [run.next_cluster - 1 for run in runs if run.next_cluster is not None]
+    ids = [run.run_id for run in runs]
+    for table, column in (
+        (store.table(CLUSTERS).read(["cluster"], pc.field("run_id").isin(ids)), "cluster"),
+        (_of_series(store, CLUSTER_NAMES, series), "cluster"),
+        (_of_series(store, EDITS, series), "cluster"),
+        (_of_series(store, EDITS, series), "shown_cluster"),
+    ):
+        used.append(_largest(table[column]))
+    return max(used, default=-1) + 1
+
+
+def _of_series(store: Store, table: Table, series: str) -> pa.Table:
+    return store.table(table).read(None, pc.field("series") == series)
+
+
+def _largest(column: pa.ChunkedArray) -> int:
+    found = pc.max(column).as_py()
+    return -1 if found is None else int(found)
+
+
+def _record(row: Mapping[str, Any]) -> RunRecord:
+    return RunRecord(
+        run_id=row["run_id"],
+        parent=row["parent"],
+        series=row["series"] or row["run_id"],
+        archive_id=row["archive_id"],
+        scan_id=row["scan_id"],
+        model_id=row["model_id"],
+        embedder_id=row["embedder_id"],
+        metadata_version=row["metadata_version"],
+        images=row["images"],
+        next_cluster=row["next_cluster"],
+        decision=json.loads(row["decision"] or "{}"),
+        config=json.loads(row["config"]),
+        metrics=json.loads(row["metrics"]),
+        created_at=row["created_at"],
+    )

@@ -1,0 +1,223 @@
+"""Updating an archive that grows: embed what is new, assign it, refit only where that pays."""
+
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+
+from artcluster.errors import UsageError
+from artcluster.images.policy import PixelPolicy
+from artcluster.lineage.drift import Drift, Profile, drift
+from artcluster.schema import ASSIGNMENTS, CLUSTERS, EDITS, LINEAGE, RUNS
+from artcluster.stages.cluster import cluster_archive
+from artcluster.stages.compare_runs import compare_runs
+from artcluster.stages.decision import Decision, Situation, decide
+from artcluster.stages.digest import digest
+from artcluster.stages.embed import embed_archive
+from artcluster.stages.embedder import ReadyEmbedder, read_embedder
+from artcluster.stages.job import Job
+from artcluster.stages.known import KnownArchive, contents_of, known_archive
+from artcluster.stages.metadata import check_labels
+from artcluster.stages.model_settings import changed_settings
+from artcluster.stages.run_pair import RunView, read_profile
+from artcluster.stages.runs import finished_run
+from artcluster.stages.scanning import resolve_archive
+from artcluster.stages.series import RunRecord, find_run, fitted_in, read_runs
+from artcluster.stages.summary import ArchiveCounts, ClusterSummary, EmbedSummary
+from artcluster.stages.update_summary import UpdateSummary
+from artcluster.store import Lease
+from artcluster.store.metadata import metadata_version
+
+
+def update_archive(
+    job: Job, images: str, *, run_id: str | None = None, refit: bool | None = None
+) -> UpdateSummary:
+    """Bring an archive's embeddings, clusters and runs up to what its images are now.
+
+    What is new is embedded by the embedder of the last run and assigned by its model as it is.
+    Only where the archive has drifted past a limit, or on schedule, the model is fitted again,
+    and its clusters keep their numbers. A job that was killed goes on from its last commit.
+
+    Args:
+        job: What to work with.
+        images: Where the archive lies.
+        run_id: Which run to follow; None for the archive's last.
+        refit: True to refit in any case, False for no refit; None to decide.
+
+    Raises:
+        ArchiveError: The archive cannot be listed, or more images are gone than is allowed.
+        UsageError: The run to follow is not there, or no usable image is left.
+        LeaseHeldError: Another job updates the same archive.
+    """
+    archive_id = resolve_archive(images, job.config).archive_id
+    before = read_runs(job.store, archive_id)
+    if not before and run_id is None:
+        return _first_run(job, images)
+    parent = find_run(before, run_id or "last")
+    embedded = embed_archive(job, images, _embedder(job, parent))
+    lease = job.lease(f"runs={archive_id}", RUNS, CLUSTERS, LINEAGE, EDITS)
+    with lease:
+        # Another update may have made a run while this one waited.
+        runs = read_runs(job.store, archive_id)
+        parent = find_run(runs, run_id or "last")
+        return _Update(job, embedded, parent, runs, lease).make(refit)
+
+
+def plan_update(job: Job, images: str, *, run_id: str | None = None) -> ArchiveCounts:
+    """List an archive and say what an update would embed; nothing is written.
+
+    Raises:
+        ArchiveError: The archive cannot be listed.
+        UsageError: The run to follow is not there.
+    """
+    from artcluster.stages.dry_run import plan_archive
+
+    before = read_runs(job.store, resolve_archive(images, job.config).archive_id)
+    if not before and run_id is None:
+        return plan_archive(job, images)
+    return plan_archive(job, images, _embedder(job, find_run(before, run_id or "last")))
+
+
+def _first_run(job: Job, images: str) -> UpdateSummary:
+    embedded = embed_archive(job, images)
+    clustered = cluster_archive(job, embedded.archive_id, embedded.embedder_id)
+    reasons = ("the archive had no run to follow",)
+    return UpdateSummary("first run", reasons, embedded, clustered, seconds=job.timings.seconds)
+
+
+def _embedder(job: Job, parent: RunRecord) -> ReadyEmbedder:
+    """Return the embedder of a run, under the configured limit of pixels."""
+    embedder = read_embedder(job.store, parent.embedder_id)
+    policy: PixelPolicy = replace(embedder.policy, max_pixels=job.config.images.max_pixels)
+    return replace(embedder, policy=policy)
+
+
+@dataclass(frozen=True)
+class _Drifts:
+    """Drift against the parent, and since the model was fitted."""
+
+    parent: Drift
+    since_fit: Drift
+    fitted_in: RunRecord
+    runs: int
+
+
+@dataclass(frozen=True)
+class _Update:
+    """One update of an archive whose images are embedded, holding the lease on its runs."""
+
+    job: Job
+    embedded: EmbedSummary
+    parent: RunRecord
+    runs: list[RunRecord]
+    lease: Lease
+
+    def make(self, refit: bool | None) -> UpdateSummary:
+        """Decide, and make a run unless nothing calls for one."""
+        job, parent = self.job, self.parent
+        known = known_archive(job.store, parent.archive_id, job.config)
+        if not known.images:
+            raise UsageError(
+                f"no usable image is left of {parent.archive_id}, so that nothing can be assigned; "
+                f"run {parent.run_id} stays the last one"
+            )
+        check_labels(job.store, job.config.cluster.labels)
+        metadata = metadata_version(job.store, parent.archive_id)
+        changed = changed_settings(job.store, parent.model_id, job.config)
+        same = (known.scan_id, metadata) == (parent.scan_id, parent.metadata_version)
+        if same and not changed and not refit:
+            return self._nothing_new()
+        drifts = self._measured(known)
+        age = datetime.now(UTC) - drifts.fitted_in.created_at
+        situation = Situation(
+            drift=drifts.since_fit,
+            days=age.total_seconds() / 86_400,
+            runs=drifts.runs,
+            changed_settings=changed,
+            demanded=refit,
+        )
+        decision = decide(situation, job.config.update)
+        verb = "Refitting" if decision.refit else "Keeping the model"
+        job.progress.say(f"{verb}: {'; '.join(decision.reasons)}.")
+        made = self._run(known, metadata, decision, drifts)
+        return self._summary(made, decision, drifts)
+
+    def _nothing_new(self) -> UpdateSummary:
+        run = finished_run(self.job.store, self.parent.run_id)
+        assert run is not None
+        reasons = ("no image, metadata or setting is other than in the last run",)
+        seconds = dict(self.job.timings.seconds)
+        return UpdateSummary("nothing new", reasons, self.embedded, run, seconds=seconds)
+
+    def _measured(self, known: KnownArchive) -> _Drifts:
+        """Assign what is new by the parent's model, and measure how far the archive has moved."""
+        from artcluster.stages.assignments import assign_contents, load_model
+
+        job, parent = self.job, self.parent
+        model = load_model(job.store, parent.model_id)
+        contents = contents_of(job.store, parent.archive_id, job.config)
+        with (
+            job.lease(f"model={parent.model_id}", ASSIGNMENTS) as lease,
+            job.timings.stage("assign", len(contents)),
+        ):
+            assign_contents(job, parent.model_id, model, parent.embedder_id, contents, lease)
+
+        def profile(scan_id: int) -> Profile:
+            view = RunView(parent.archive_id, scan_id, parent.model_id)
+            return read_profile(job.store, job.config, view, model.numbers_K)
+
+        first, runs = fitted_in(self.runs, parent)
+        with job.timings.stage("drift"):
+            before, now = profile(parent.scan_id), profile(known.scan_id)
+            at_fit = before if first is parent else profile(first.scan_id)
+        return _Drifts(drift(before, now), drift(at_fit, now), first, runs + 1)
+
+    def _run(
+        self, known: KnownArchive, metadata: str, decision: Decision, drifts: _Drifts
+    ) -> ClusterSummary:
+        from artcluster.stages.new_run import NewRun, make_run
+
+        parent, config = self.parent, self.job.config
+        facts = {
+            "archive_id": parent.archive_id,
+            "scan_id": known.scan_id,
+            "embedder_id": parent.embedder_id,
+            "metadata_version": metadata,
+            "parent": parent.run_id,
+            "config": config.model_dump(mode="json", include={"cluster"}),
+        }
+        model = decision.model
+        run = NewRun(
+            run_id=digest(facts | {"model": model}),
+            facts=facts,
+            images=known.images,
+            parent=parent,
+            model=model,
+            decision={
+                "model": model,
+                "reasons": decision.reasons,
+                "drift": asdict(drifts.parent),
+                "drift_since_fit": asdict(drifts.since_fit),
+                "fitted_in": drifts.fitted_in.run_id,
+                "embedded": self.embedded.embedded,
+            },
+            holds=self.lease,
+        )
+        make_run(self.job, run)
+        made = finished_run(self.job.store, run.run_id)
+        assert made is not None
+        return replace(made, already=False, seconds=dict(self.job.timings.seconds))
+
+    def _summary(self, made: ClusterSummary, decision: Decision, drifts: _Drifts) -> UpdateSummary:
+        job, parent = self.job, self.parent
+        (run,) = [run for run in read_runs(job.store) if run.run_id == made.run_id]
+        return UpdateSummary(
+            outcome="refitted" if decision.refit else "model kept",
+            reasons=decision.reasons,
+            embedding=self.embedded,
+            run=made,
+            parent=parent.run_id,
+            changes=compare_runs(job.store, job.config, parent, run),
+            drift=drifts.parent,
+            drift_since_fit=drifts.since_fit,
+            fitted_in=drifts.fitted_in.run_id,
+            seconds=dict(job.timings.seconds),
+        )
