@@ -29,7 +29,7 @@ test: $(VENV)/ready ## Check style and types, run every test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 faults: $(VENV)/ready ## Break things on purpose, many times over
 	ARTCLUSTER_KILLS=50 $(BIN)/python -m pytest -m faults

@@ -20,6 +20,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 _START_S = 180
+_NOT_SUBMITTED = ("No available agent", "Failed to connect to Ray at address")
 
 
 class RayHead:
@@ -95,8 +96,10 @@ class RayHead:
                 timeout=timeout_s,
                 check=False,
             )
-            # The head answers before the agent that starts jobs has joined it.
-            if "No available agent" not in done.stdout or time.monotonic() > end:
+            # The head answers before the agent that starts jobs has joined it; on a busy machine it
+            # may not answer in time.
+            refused = any(text in done.stdout for text in _NOT_SUBMITTED)
+            if not refused or time.monotonic() > end:
                 return done.returncode, done.stdout
             time.sleep(1)
 
