@@ -35,8 +35,13 @@ ALLOWED = {
     "archive": VOCABULARY | RESOLVER | {"config"},
     "search": VOCABULARY | RESOLVER | {"config", "store"},
     "sheets": {"errors"},
-    "stages": VOCABULARY | RESOLVER | NUMERIC | {"config", "store", "archive", "search", "sheets"},
+    "report": {"errors"},
+    "stages": VOCABULARY
+    | RESOLVER
+    | NUMERIC
+    | {"config", "store", "archive", "search", "sheets", "report"},
     "executors": VOCABULARY | RESOLVER | {"config", "store", "stages", "training"},
+    "estimator": VOCABULARY | NUMERIC | {"config", "store", "stages", "executors"},
     "cli": VOCABULARY | RESOLVER | {"config", "store", "archive", "search", "stages", "executors"},
 } | {room: NUMERIC | {"errors"} for room in NUMERIC}
 

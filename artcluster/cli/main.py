@@ -8,11 +8,22 @@ import click
 from artcluster import __version__
 from artcluster.cli.assign import assign
 from artcluster.cli.cluster import cluster
+from artcluster.cli.diff import diff
+from artcluster.cli.edit import edit
 from artcluster.cli.embed import embed
+from artcluster.cli.map import map_command
+from artcluster.cli.name import name
+from artcluster.cli.package import package
 from artcluster.cli.query import query
+from artcluster.cli.report import report
 from artcluster.cli.run import run
+from artcluster.cli.runs import runs
 from artcluster.cli.sheet import sheet
+from artcluster.cli.similar import similar
+from artcluster.cli.sort import sort
 from artcluster.cli.status import status
+from artcluster.cli.update import update
+from artcluster.cli.vacuum import vacuum
 from artcluster.errors import ArtclusterError, RejectShareError, UsageError
 from artcluster.redaction import redact
 
@@ -30,7 +41,26 @@ def artcluster() -> None:
     """Embed and cluster large image archives: images in, queryable Parquet out."""
 
 
-for command in (run, embed, cluster, assign, status, query, sheet):
+for command in (
+    run,
+    update,
+    embed,
+    cluster,
+    assign,
+    status,
+    query,
+    sheet,
+    similar,
+    sort,
+    map_command,
+    report,
+    vacuum,
+    package,
+    runs,
+    diff,
+    name,
+    edit,
+):
     artcluster.add_command(command)
 
 

@@ -1,13 +1,18 @@
 """Results for people, as tables on standard output, or as one JSON document for machines."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import click
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
+from artcluster.cli.printing import (
+    duration,
+    in_bytes,
+    new_console,
+    number,
+    print_json,
+    print_rows,
+    print_table,
+)
 from artcluster.stages.summary import (
     ArchiveCounts,
     AssignedImage,
@@ -30,9 +35,9 @@ def show(summaries: Sequence[EmbedSummary | ClusterSummary], json_wanted: bool) 
     """Print what a job did."""
     if json_wanted:
         named = {_name(summary): as_json(summary) for summary in summaries}
-        _print_json(named)
+        print_json(named)
         return
-    console = _console()
+    console = new_console()
     for summary in summaries:
         if isinstance(summary, EmbedSummary):
             _show_embedding(console, summary)
@@ -41,46 +46,48 @@ def show(summaries: Sequence[EmbedSummary | ClusterSummary], json_wanted: bool) 
     seconds: dict[str, float] = {}
     for summary in summaries:
         seconds.update(summary.seconds)
-    _rows(console, "Seconds a stage", [(name, f"{spent:.1f}") for name, spent in seconds.items()])
+    print_rows(
+        console, "Seconds a stage", [(name, f"{spent:.1f}") for name, spent in seconds.items()]
+    )
 
 
 def show_counts(counts: ArchiveCounts, json_wanted: bool) -> None:
     """Print what a dry run found."""
     if json_wanted:
-        _print_json(as_json(counts))
+        print_json(as_json(counts))
         return
     rows = [
-        ("listed", f"{counts.listed:,} ({_bytes(counts.listed_bytes)})"),
+        ("listed", f"{counts.listed:,} ({in_bytes(counts.listed_bytes)})"),
         ("new", f"{counts.new:,}"),
         ("changed", f"{counts.changed:,}"),
         ("unchanged", f"{counts.unchanged:,}"),
         ("gone", f"{counts.removed:,}"),
         ("left out by name", f"{counts.skipped:,}"),
-        ("to embed", f"{counts.todo:,} ({_bytes(counts.todo_bytes)})"),
+        ("to embed", f"{counts.todo:,} ({in_bytes(counts.todo_bytes)})"),
     ]
     if counts.expected_seconds is not None:
-        rows.append(("expected", f"{_duration(counts.expected_seconds)}, {counts.expected_from}"))
-    _rows(_console(), "Plan (nothing was written)", rows)
+        rows.append(("expected", f"{duration(counts.expected_seconds)}, {counts.expected_from}"))
+    print_rows(new_console(), "Plan (nothing was written)", rows)
 
 
 def show_status(status: StoreStatus, json_wanted: bool) -> None:
     """Print what a store holds."""
     if json_wanted:
-        _print_json(as_json(status))
+        print_json(as_json(status))
         return
-    console = _console()
-    _rows(console, f"Store {status.uri}", [("format", str(status.format_version))])
+    console = new_console()
+    print_rows(console, f"Store {status.uri}", [("format", str(status.format_version))])
     for archive in status.archives:
         rows = [("images", f"{archive.images:,}"), ("last scan", str(archive.scan_id))]
         rows += [(f"rejected: {why}", f"{n:,}") for why, n in archive.rejects.items()]
-        _rows(console, f"Archive {archive.archive_id}", rows)
-    _table(
+        print_rows(console, f"Archive {archive.archive_id}", rows)
+    print_table(
         console,
         "Embedders",
         ("embedder", "vectors"),
         [(name, f"{count:,}") for name, count in status.embedders.items()],
     )
-    _table(
+    print_table(
         console,
         "Runs",
         ("run", "made", "archive", "model", "images"),
@@ -104,10 +111,10 @@ def show_status(status: StoreStatus, json_wanted: bool) -> None:
 def show_assigned(images: Sequence[AssignedImage], json_wanted: bool) -> None:
     """Print the clusters of given images."""
     if json_wanted:
-        _print_json([as_json(image) for image in images])
+        print_json([as_json(image) for image in images])
         return
-    _table(
-        _console(),
+    print_table(
+        new_console(),
         "Clusters by the stored model",
         ("image", "cluster", "confidence", "margin", "second", "remarks"),
         [
@@ -142,7 +149,7 @@ def _show_embedding(console: Console, summary: EmbedSummary) -> None:
     if summary.removed:
         rows.append(("gone since", f"{summary.removed:,}"))
     rows += [(f"rejected: {why}", f"{count:,}") for why, count in summary.rejects.items()]
-    _rows(console, "Images", rows)
+    print_rows(console, "Images", rows)
 
 
 def _show_clusters(console: Console, summary: ClusterSummary) -> None:
@@ -153,10 +160,10 @@ def _show_clusters(console: Console, summary: ClusterSummary) -> None:
         ("model", summary.model_id),
         ("images", f"{summary.images:,} ({summary.contents:,} distinct)"),
     ]
-    rows += [(words, _number(metrics[name])) for name, words in _METRICS.items() if name in metrics]
-    _rows(console, f"Clusters by {summary.method}, k = {summary.k}", rows)
+    rows += [(words, number(metrics[name])) for name, words in _METRICS.items() if name in metrics]
+    print_rows(console, f"Clusters by {summary.method}, k = {summary.k}", rows)
     widest = max(summary.sizes.values(), default=1)
-    _table(
+    print_table(
         console,
         "Sizes",
         ("cluster", "images", ""),
@@ -167,7 +174,7 @@ def _show_clusters(console: Console, summary: ClusterSummary) -> None:
     )
     labels: Mapping[str, Mapping[str, float]] = metrics.get("labels", {})
     if labels:
-        _table(
+        print_table(
             console,
             "Against labels (never trained on)",
             ("label", "accuracy", "NMI", "ARI", "non-empty clusters", "labelled"),
@@ -189,57 +196,3 @@ def _show_clusters(console: Console, summary: ClusterSummary) -> None:
 
 def _name(summary: EmbedSummary | ClusterSummary) -> str:
     return "embedding" if isinstance(summary, EmbedSummary) else "clustering"
-
-
-def _console() -> Console:
-    return Console(highlight=False, soft_wrap=False)
-
-
-def _rows(console: Console, title: str, rows: Iterable[tuple[str, str]]) -> None:
-    table = Table(box=None, show_header=False, padding=(0, 2))
-    for row in rows:
-        table.add_row(*(_plain(cell) for cell in row))
-    _print(console, title, table)
-    console.print()
-
-
-def _table(
-    console: Console, title: str, columns: Sequence[str], rows: Sequence[tuple[str, ...]]
-) -> None:
-    table = Table(box=SIMPLE_HEAD)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(_plain(cell) for cell in row))
-    _print(console, title, table)
-
-
-def _print(console: Console, title: str, table: Table) -> None:
-    console.print(title, style="bold", markup=False, soft_wrap=True)
-    console.print(table)
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.3f}" if abs(value) < 1000 else f"{value:,.0f}"
-
-
-def _bytes(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def _print_json(value: object) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))

@@ -6,6 +6,7 @@ from artcluster.config.embed import EmbedSettings
 from artcluster.config.images import ImageSettings
 from artcluster.config.job import Config, StoreSettings
 from artcluster.config.load import load_config
+from artcluster.config.report import MapSettings, ReportSettings
 from artcluster.config.search import SearchSettings
 from artcluster.config.training import CaeSettings, GenreSettings, PcaSettings, PretrainSettings
 from artcluster.config.update import UpdateSettings
@@ -21,9 +22,11 @@ __all__ = [
     "EmbedSettings",
     "GenreSettings",
     "ImageSettings",
+    "MapSettings",
     "MetadataSettings",
     "PcaSettings",
     "PretrainSettings",
+    "ReportSettings",
     "SearchSettings",
     "StoreSettings",
     "UpdateSettings",

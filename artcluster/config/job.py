@@ -7,6 +7,7 @@ from artcluster.config.base import Settings
 from artcluster.config.cluster import ClusterSettings
 from artcluster.config.embed import EmbedSettings
 from artcluster.config.images import ImageSettings
+from artcluster.config.report import MapSettings, ReportSettings
 from artcluster.config.search import SearchSettings
 from artcluster.config.update import UpdateSettings
 from artcluster.config.vacuum import VacuumSettings
@@ -37,6 +38,8 @@ class Config(Settings):
     update: UpdateSettings = UpdateSettings()
     store: StoreSettings = StoreSettings()
     search: SearchSettings = SearchSettings()
+    map: MapSettings = MapSettings()
+    report: ReportSettings = ReportSettings()
     vacuum: VacuumSettings = VacuumSettings()
 
     def public(self) -> dict[str, object]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import pyarrow.compute as pc
 
 from artcluster.archive.fetch import Fetcher
 from artcluster.archive.listing import Listing
@@ -16,10 +15,9 @@ from artcluster.errors import UsageError
 from artcluster.images.decoder import Decoder
 from artcluster.images.info import ImageInfo
 from artcluster.location import Location
-from artcluster.schema import MODELS, RUNS
-from artcluster.stages.assignments import load_model
+from artcluster.stages.artefact import Artefact, artefact_of_store
 from artcluster.stages.decoding import open_decoder
-from artcluster.stages.embedder import load_embedder, read_embedder
+from artcluster.stages.embedder import load_embedder
 from artcluster.stages.scanning import fetch_settings
 from artcluster.stages.summary import AssignedImage
 from artcluster.store import Store
@@ -30,7 +28,7 @@ _AT_ONCE = 64
 def assign_images(
     store: Store, images: Sequence[str], model_id: str | None, config: Config, threads: int
 ) -> Iterator[AssignedImage]:
-    """Yield the cluster of each picture, in the order given; folders are listed.
+    """Yield the cluster of each picture by a model of a store; see `assign_by`.
 
     Args:
         store: Holds the model.
@@ -43,11 +41,26 @@ def assign_images(
         UsageError: There is no such model, or a place holds no pictures.
         ArchiveError: A file cannot be read.
     """
-    model_id = _choose_model(store, model_id)
-    model = load_model(store, model_id)
-    embedder = read_embedder(store, model.embedder_id)
-    model.check(embedder.embedder_id)
-    embed = load_embedder(store, embedder, config.embed, "auto", threads)
+    return assign_by(artefact_of_store(store, model_id), images, config, threads)
+
+
+def assign_by(
+    artefact: Artefact, images: Sequence[str], config: Config, threads: int
+) -> Iterator[AssignedImage]:
+    """Yield the cluster of each picture, in the order given; folders are listed.
+
+    Args:
+        artefact: The model and its embedder.
+        images: Paths or URIs of pictures or folders.
+        config: How pictures are fetched and decoded; the pixel policy is the model's.
+        threads: CPU threads.
+
+    Raises:
+        UsageError: A place holds no pictures.
+        ArchiveError: A file cannot be read.
+    """
+    model, embedder = artefact.model, artefact.embedder
+    embed = load_embedder(artefact.files, embedder, config.embed, "auto", threads)
     with open_decoder(embedder.policy, embedder.contract.input_px, config.images) as decoder:
         for place in images:
             location = Location.parse(place, config.archive.options)
@@ -58,23 +71,6 @@ def assign_images(
                 yield from _assigned(rows, fetcher, decoder, embed, model)
             if not found:
                 raise UsageError(f"there is no picture at {location}")
-
-
-def _choose_model(store: Store, wanted: str | None) -> str:
-    if wanted is not None:
-        if not store.table(MODELS).read(["model_id"], pc.field("model_id") == wanted).num_rows:
-            known = store.table(MODELS).read(["model_id"])["model_id"].to_pylist()
-            raise UsageError(
-                f"the store {store.location} has no model {wanted!r}; it has "
-                f"{', '.join(known) or 'none'}"
-            )
-        return wanted
-    runs = store.table(RUNS).read(["model_id", "created_at"]).sort_by("created_at")
-    if not runs.num_rows:
-        raise UsageError(
-            f"the store {store.location} has no clusters yet: run `artcluster cluster` first"
-        )
-    return str(runs["model_id"][-1].as_py())
 
 
 def _listed(location: Location, config: Config) -> Iterator[list[PartRow]]:

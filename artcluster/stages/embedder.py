@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -158,17 +158,25 @@ def _weights_path(embedder_id: str) -> str:
     return f"embedders/{embedder_id}/weights.safetensors"
 
 
+class Files(Protocol):
+    """Where small files are read from, by path: a store, or a package."""
+
+    def read_bytes(self, path: str) -> bytes:
+        """Return a file's bytes."""
+        ...
+
+
 def load_embedder(
-    store: Store,
+    files: Files,
     embedder: ReadyEmbedder,
     settings: EmbedSettings,
     device: str,
     threads: int,
 ) -> Embedder:
-    """Load an embedder whose weights lie in the store; converted networks are kept by machine."""
+    """Load an embedder whose weights lie in a store; converted networks are kept by machine."""
     return load(
         embedder.contract,
-        lambda: load_state(store.read_bytes(embedder.weights_path)),
+        lambda: load_state(files.read_bytes(embedder.weights_path)),
         device=device,
         engine=settings.engine,
         threads=threads,

@@ -4,12 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from artcluster.archive.plan import latest_plans, unfinished
 from artcluster.config import Config
 from artcluster.schema import FORMAT_VERSION
 from artcluster.stages.known import archive_ids, known_archive
-from artcluster.stages.scanning import limits_of, rows_of
 from artcluster.stages.summary import ArchiveStatus, RunStatus, StoreStatus
+from artcluster.stages.unfinished import unfinished_plans
 from artcluster.store import Store
 from artcluster.store.lease import Record
 
@@ -39,16 +38,12 @@ def store_status(store: Store, config: Config) -> StoreStatus:
 
 def _unfinished(store: Store, config: Config) -> Iterator[str]:
     """Yield the plans that a job did not finish."""
-    for plan in latest_plans(store.location):
-        images = rows_of(store, "images", {})
-        embedded = rows_of(store, "embeddings", {"embedder_id": plan.embedder_id})
-        left = list(unfinished(store.location, plan, images, embedded, limits_of(config)))
-        if left:
-            yield (
-                f"{sum(ref.images for ref in left):,} of {plan.images:,} images of "
-                f"{plan.archive_id} by {plan.embedder_id}, planned {plan.created_at[:16]}; the "
-                "same command goes on with them"
-            )
+    for plan, left in unfinished_plans(store, config):
+        yield (
+            f"{sum(ref.images for ref in left):,} of {plan.images:,} images of "
+            f"{plan.archive_id} by {plan.embedder_id}, planned {plan.created_at[:16]}; the "
+            "same command goes on with them"
+        )
 
 
 def _writers(store: Store) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import obstore
@@ -20,6 +22,15 @@ _ADVICE = {
     "os error 13": " May this user write there?",
     "os error 28": " The disk is full.",
 }
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of a store, as a listing tells of it; the time is by the storage's clock."""
+
+    path: str
+    size_bytes: int
+    modified_at: datetime
 
 
 class Blobs:
@@ -111,10 +122,15 @@ class Blobs:
 
     def list_sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Yield path and size in bytes of all files below a folder, in no order."""
+        for entry in self.entries(prefix):
+            yield entry.path, entry.size_bytes
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """Yield all files below a folder, in no order."""
         try:
             for batch in obstore.list(self.objects, prefix=prefix.strip("/") or None):
                 for entry in batch:
-                    yield entry["path"], entry["size"]
+                    yield Entry(entry["path"], entry["size"], entry["last_modified"])
         except (BaseError, OSError) as failed:
             raise self._failed("list", prefix, failed) from failed
 

@@ -15,7 +15,9 @@ from artcluster.errors import StoreError
 from artcluster.location import Location
 from artcluster.redaction import redact
 from artcluster.schema import Table
+from artcluster.store.blobs import Blobs
 from artcluster.store.fence import Fence
+from artcluster.store.replaced import never_again
 from artcluster.store.shards import ShardInfo
 
 _ATTEMPTS = 20
@@ -144,7 +146,10 @@ def commit(
         if fence is not None:
             version = fence.next_version(opened.transaction_version(fence.app_id))
             transactions = [Transaction(fence.app_id, version)]
-        known = committed_paths(opened)
+        # In this order: what is merged after the table was opened is among its files.
+        known = committed_paths(opened) | (
+            never_again(Blobs(store), table.name) if shards else set()
+        )
         new = list({shard.path: shard for shard in shards if shard.path not in known}.values())
         added = new if added is None else added
         if shards and not new:
@@ -168,6 +173,22 @@ def commit(
         time.sleep(random.uniform(0, _SECOND_ATTEMPT_S * 2 ** min(attempt, 5)))
         opened = _reopen(store, table.name)
     raise AssertionError
+
+
+def checkpoint_log(store: Location, name: str) -> None:
+    """Write a checkpoint of a table's log, and remove the entries it replaced long enough ago.
+
+    Raises:
+        StoreError: It could not be written.
+    """
+    opened = open_table(store, name)
+    if opened is None:
+        return
+    try:
+        opened.create_checkpoint()
+        opened.cleanup_metadata()
+    except (DeltaError, OSError) as failed:
+        raise _failed("write a checkpoint of", store, name, failed) from failed
 
 
 def _check_schemas(present: pa.Schema, table: Table, shards: Sequence[ShardInfo]) -> None:

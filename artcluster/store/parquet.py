@@ -52,8 +52,8 @@ def decode_footer(tail: bytes) -> pq.FileMetaData | None:
         raise StoreError(str(wrong)) from None
 
 
-def read_file(data: pa.Buffer, columns: Sequence[str]) -> pa.Table:
-    """Read columns of a Parquet file in memory, or mapped into it.
+def read_file(data: pa.Buffer, columns: Sequence[str] | None) -> pa.Table:
+    """Read columns (None: all) of a Parquet file in memory, or mapped into it.
 
     Raises:
         StoreError: It is no Parquet file, or holds a type that is not read.
@@ -61,7 +61,9 @@ def read_file(data: pa.Buffer, columns: Sequence[str]) -> pa.Table:
     try:
         length = footer_bytes(data.slice(max(0, data.size - 8)).to_pybytes())
         refuse_extension_types(data.slice(max(0, data.size - length)).to_pybytes())
-        return pq.ParquetFile(pa.BufferReader(data)).read(columns=list(columns))
+        return pq.ParquetFile(pa.BufferReader(data)).read(
+            columns=None if columns is None else list(columns)
+        )
     except (NotParquetError, pa.ArrowInvalid, OSError) as wrong:
         raise StoreError(str(wrong)) from None
 

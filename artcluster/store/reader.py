@@ -1,6 +1,8 @@
 """Reading a table of a store, at one version of it."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,6 +17,23 @@ if TYPE_CHECKING:
     from pyarrow.dataset import Dataset
 
 
+@dataclass(frozen=True)
+class FileInfo:
+    """One file of a table, as the log tells of it.
+
+    Attributes:
+        path: In the table's folder.
+        size_bytes: Its size.
+        committed_at: By the writer's clock.
+        partition: The values of the table's partition columns.
+    """
+
+    path: str
+    size_bytes: int
+    committed_at: datetime
+    partition: Mapping[str, str]
+
+
 class TableReader:
     """One table as it was when the reader was made; a table not yet created reads as empty.
 
@@ -27,6 +46,11 @@ class TableReader:
         self._store = store
         self._table = table
         self._opened = delta.open_table(store, table.name)
+
+    @property
+    def table(self) -> Table:
+        """The table as this program knows it."""
+        return self._table
 
     def exists(self) -> bool:
         """Tell whether anything was ever committed to it."""
@@ -111,6 +135,21 @@ class TableReader:
         paths: list[str] = listing["path"].to_pylist()
         rows: list[int] = listing["num_records"].to_pylist()
         return list(zip(paths, rows, strict=True))
+
+    def file_infos(self) -> list[FileInfo]:
+        """Return what the log tells of its files, sorted by path."""
+        if self._opened is None:
+            return []
+        rows = delta.file_listing(self._opened).sort_by("path").to_pylist()
+        return [
+            FileInfo(
+                row["path"],
+                row["size_bytes"],
+                datetime.fromtimestamp(row["modification_time"] / 1000, UTC),
+                {name: row[f"partition.{name}"] for name in self._table.partition_by},
+            )
+            for row in rows
+        ]
 
     def distinct(self, column: str) -> list[Any]:
         """Return the values of a partition column, sorted, from the log alone."""

@@ -73,6 +73,23 @@ def shard_path(table: Table, name: str, partition: Mapping[str, str]) -> str:
     return f"{partition_path(table, partition)}{name}.parquet"
 
 
+def is_shard_path(table: Table, path: str) -> bool:
+    """Tell whether a path in a table's folder is one that its shards have.
+
+    >>> from artcluster.schema import EMBEDDINGS, MODELS
+    >>> is_shard_path(EMBEDDINGS, "embedder_id=timm%3Avit/0123456789ab.parquet")
+    True
+    >>> is_shard_path(MODELS, "kmeans-0123456789ab/model.safetensors")
+    False
+    """
+    *folders, name = path.split("/")
+    return (
+        [folder.partition("=")[0] for folder in folders] == list(table.partition_by)
+        and name.endswith(".parquet")
+        and _NAME.fullmatch(name.removesuffix(".parquet")) is not None
+    )
+
+
 def partition_path(table: Table, partition: Mapping[str, str]) -> str:
     """Return a partition's folder in its table's folder, with a slash; '' without partitions.
 

@@ -14,6 +14,7 @@ from artcluster.store.fence import Fence
 from artcluster.store.format import open_mark
 from artcluster.store.lease import Lease
 from artcluster.store.reader import TableReader
+from artcluster.store.replaced import never_again
 from artcluster.store.shards import ShardInfo, ShardWriter
 
 
@@ -78,6 +79,7 @@ class Store:
     ) -> dict[str, ShardInfo]:
         """Find shards that an earlier job wrote and never committed; see `leftover_shards`."""
         committed = set(self.table(table).paths(partition))
+        committed |= never_again(self._blobs, table.name)
         return shards.leftover_shards(self._blobs, table, partition, names, committed)
 
     def commit_shards(

@@ -1,0 +1,82 @@
+"""What training and killed jobs left behind: checkpoints, pixels, temporary files."""
+
+import re
+from collections import defaultdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from artcluster.stages.vacuum.cleaning import CLOCK, Cleaning
+from artcluster.store.blobs import Entry
+
+_HALF_WRITTEN = re.compile(r".*#\d+")
+"""How a file is called while it is written on a local disk; listings leave these out."""
+
+
+def clean_training(cleaning: Cleaning) -> None:
+    """Remove checkpoints and pixels that no training has touched for long, or that are done with.
+
+    A checkpoint is done with once what it led to lies in `pretrained/`.
+    """
+    settings = cleaning.config.vacuum
+    hours, days = settings.keep_files_hours, settings.keep_unfinished_days
+    done = {path.split("/")[1].rsplit(".", 1)[0] for path in cleaning.store.list("pretrained")}
+    training_cae = False
+    for name, entries in _folders(cleaning, "checkpoints").items():
+        last = max(entry.modified_at for entry in entries)
+        if name in done and cleaning.older(last, hours=hours):
+            cleaning.delete("checkpoints of finished training", entries)
+        elif cleaning.older(last, days=days):
+            cleaning.delete(f"checkpoints that no job went on from for {days:g} days", entries)
+        else:
+            cleaning.keep(f"checkpoints that training may go on from, for {days:g} days")
+            training_cae = training_cae or (name.startswith("cae-") and name not in done)
+    for entries in _folders(cleaning, "pixels").values():
+        last = max(entry.modified_at for entry in entries)
+        if training_cae or not cleaning.older(last, days=days):
+            cleaning.keep(f"pixels that training may read, for {days:g} days")
+        else:
+            # Their list first: without it they are decoded again.
+            ordered = sorted(entries, key=lambda entry: not entry.path.endswith("/done.json"))
+            cleaning.delete("decoded pixels of finished training", ordered)
+
+
+def clean_half_written(cleaning: Cleaning) -> None:
+    """Remove files that a killed job, or a full disk, left half-written.
+
+    On object storage there are none that a listing shows; a rule of the bucket for incomplete
+    uploads removes the rest.
+    """
+    hours = cleaning.config.vacuum.keep_files_hours
+    found = [
+        entry
+        for entry in cleaning.blobs.entries("")
+        if entry.path.startswith(f"{CLOCK}/")
+        or ("/_delta_log/" in entry.path and entry.path.endswith(".tmp"))
+    ]
+    if cleaning.store.location.is_local:
+        root = Path(cleaning.store.location.uri)
+        for file in root.rglob("*#*"):
+            if _HALF_WRITTEN.fullmatch(file.name) and file.is_file():
+                seen = file.stat()
+                modified_at = datetime.fromtimestamp(seen.st_mtime, UTC)
+                path = file.relative_to(root).as_posix()
+                found.append(Entry(path, seen.st_size, modified_at))
+    old = [entry for entry in found if cleaning.older(entry.modified_at, hours=hours)]
+    cleaning.remove("files half-written by killed jobs", len(old), "files", _bytes(old))
+    if not cleaning.dry:
+        for entry in old:
+            if _HALF_WRITTEN.fullmatch(entry.path):
+                Path(cleaning.store.location.uri, entry.path).unlink(missing_ok=True)
+            else:
+                cleaning.blobs.delete([entry.path])
+
+
+def _bytes(entries: list[Entry]) -> int:
+    return sum(entry.size_bytes for entry in entries)
+
+
+def _folders(cleaning: Cleaning, room: str) -> dict[str, list[Entry]]:
+    found: dict[str, list[Entry]] = defaultdict(list)
+    for entry in cleaning.blobs.entries(room):
+        found[entry.path.split("/")[1]].append(entry)
+    return found

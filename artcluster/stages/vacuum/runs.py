@@ -1,0 +1,110 @@
+"""Runs past their retention, with the rows that belong to them."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from artcluster.config import VacuumSettings
+from artcluster.schema import RUNS, TABLES, Table
+from artcluster.stages.vacuum.cleaning import Cleaning
+from artcluster.store.rows import remove_partitions, remove_rows
+
+
+@dataclass(frozen=True)
+class Models:
+    """Models by whether runs use them: `used` by runs that stay, `freed` by runs that went."""
+
+    used: frozenset[str]
+    freed: frozenset[str]
+
+
+def clean_runs(cleaning: Cleaning) -> Models:
+    """Remove old runs and their rows.
+
+    A run's own row goes first, as it came last: what follows is of a run that is not there. Dead
+    half-way, the next cleaning finds the rest by itself.
+    """
+    runs = cleaning.store.table(RUNS).read().to_pylist()
+    reasons = retained(runs, _edited(cleaning), cleaning.config.vacuum, cleaning.now)
+    for words in sorted({*reasons.values()}):
+        count = sum(reason == words for reason in reasons.values())
+        cleaning.keep(f"{count:,} {'run' if count == 1 else 'runs'}: {words}")
+    stay = [run for run in runs if run["run_id"] in reasons]
+    gone = {run["run_id"] for run in runs} - reasons.keys()
+    cleaning.remove("past their retention", len(gone), "runs")
+    if gone and not cleaning.dry:
+        remove_rows(cleaning.store, RUNS, "run_id", gone, cleaning.fences)
+    _clean_rows_of_runs(cleaning, reasons.keys(), gone)
+    used = frozenset(run["model_id"] for run in stay)
+    return Models(used, frozenset(run["model_id"] for run in runs) - used)
+
+
+def retained(
+    runs: Sequence[Mapping[str, Any]],
+    edited: Collection[str],
+    settings: VacuumSettings,
+    now: datetime,
+) -> dict[str, str]:
+    """Return the runs to keep, each with the reason.
+
+    Args:
+        runs: Rows of `runs`.
+        edited: Runs that people's names and edits belong to.
+        settings: The retention.
+        now: The time.
+    """
+    kept: dict[str, str] = {}
+    by_archive: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for run in sorted(runs, key=lambda run: (run["created_at"], run["run_id"]), reverse=True):
+        by_archive[run["archive_id"]].append(run)
+    for mine in by_archive.values():
+        for place, run in enumerate(mine):
+            age_days = (now - run["created_at"]).total_seconds() / 86_400
+            if place < settings.keep_runs:
+                kept[run["run_id"]] = f"among the last {settings.keep_runs} of an archive"
+            elif age_days < settings.keep_days:
+                kept[run["run_id"]] = f"younger than {settings.keep_days:g} days"
+            elif run["run_id"] in edited:
+                kept[run["run_id"]] = "people named or edited clusters in it"
+        # The last run is compared with its parent.
+        parent = mine[0]["parent"]
+        if any(run["run_id"] == parent for run in mine):
+            kept.setdefault(parent, "the last run follows it")
+    return kept
+
+
+def _edited(cleaning: Cleaning) -> set[str]:
+    """Return the runs that names and edits belong to: rows of tables without partitions."""
+    found: set[str] = set()
+    for table in TABLES.values():
+        if table is not RUNS and not table.partition_by and "run_id" in table.schema.names:
+            rows = cleaning.store.table(table).read(["run_id"])
+            found |= set(rows["run_id"].unique().to_pylist())
+    return found
+
+
+def _clean_rows_of_runs(cleaning: Cleaning, stay: Collection[str], gone: Collection[str]) -> None:
+    """Remove clusters and lineage of runs that went, or were begun long ago and never made."""
+    days = cleaning.config.vacuum.keep_unfinished_days
+    for table in keyed_by("run_id"):
+        newest: dict[str, datetime] = {}
+        for file in cleaning.store.table(table).file_infos():
+            run_id = file.partition["run_id"]
+            newest[run_id] = max(file.committed_at, newest.get(run_id, file.committed_at))
+        superfluous = []
+        for run_id in newest.keys() - set(stay):
+            if run_id in gone or cleaning.older(newest[run_id], days=days):
+                superfluous.append(run_id)
+            else:
+                cleaning.keep(f"runs that a job began less than {days:g} days ago")
+        never_made = len(set(superfluous) - set(gone))
+        cleaning.remove(f"{table.name} of runs that were never finished", never_made, "runs")
+        if superfluous and not cleaning.dry:
+            remove_partitions(cleaning.store, table, superfluous, cleaning.fences)
+
+
+def keyed_by(column: str) -> list[Table]:
+    """Return the tables with a partition for each value of a column."""
+    return [table for table in TABLES.values() if table.partition_by == (column,)]
