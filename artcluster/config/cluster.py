@@ -28,10 +28,42 @@ class DecSettings(Settings):
     that of the seeds."""
 
 
+class DcecSettings(Settings):
+    """Refinement on pixels, of DCEC-Paint and its relatives (t = 140, δ = 0.001, batches of 128).
+
+    The weights of the two losses are the method's; the optimiser is AdaMax at Keras's 0.001, for
+    `genre-dec` Adam.
+    """
+
+    balance: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """λ of `dcec-paint`, λ Lr + (1 − λ) Lc, and of `dcec`, (1 − λ) Lr + λ Lc."""
+    refresh_every: Annotated[int, Field(ge=1)] = 140
+    """Iterations between two refreshes of the target distribution, t."""
+    tolerance: Annotated[float, Field(ge=0)] = 1e-3
+    """Stop once fewer than this share of labels changed between refreshes, δ."""
+    max_iterations: Annotated[int, Field(ge=1)] = 20_000
+    batch_size: Annotated[int, Field(ge=1)] = 128
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    guard_margin: Annotated[float, Field(ge=0)] = 0.05
+    """Refinement is discarded where its silhouette in the space of the network's codes before
+    refinement falls this far below that of the seeds."""
+
+
 class ClusterSettings(Settings):
     """The method, the number of clusters, and the means."""
 
-    method: Literal["delius", "ae-kmeans", "kmeans"] = "delius"
+    method: Literal[
+        "delius",
+        "ae-kmeans",
+        "kmeans",
+        "pca-kmeans",
+        "cae-kmeans",
+        "cae-dec",
+        "dcec-paint",
+        "dcec",
+        "dcec-noweights",
+        "genre-dec",
+    ] = "delius"
     k: Annotated[int, Field(ge=2)] = 8
     seed: Annotated[int, Field(ge=0)] = 0
     restarts: Annotated[int, Field(ge=1)] = 20
@@ -52,5 +84,10 @@ class ClusterSettings(Settings):
     """Train on GPUs; by default where there are any."""
     pretrain: PretrainSettings = PretrainSettings()
     dec: DecSettings = DecSettings()
+    dcec: DcecSettings = DcecSettings()
+    pca_components: Annotated[int, Field(ge=1)] = 2
+    """Principal components of `pca-kmeans`."""
+    colours: Literal["rgb", "grey"] = "rgb"
+    """What `genre-dec` sees of the pictures."""
     labels: tuple[str, ...] = ()
     """Metadata columns that metrics compare the clusters with. Training never sees them."""

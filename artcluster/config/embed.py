@@ -5,14 +5,15 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from artcluster.config.base import Settings
-from artcluster.config.training import CaeSettings
+from artcluster.config.training import CaeSettings, GenreSettings, PcaSettings
 
 
 class EmbedSettings(Settings):
     """The embedder, where its weights come from, and how the work is spread."""
 
     backbone: str = "densenet121"
-    """densenet121, vgg16, resnet50, mobilenet_v2, timm:NAME, cae, color-histogram, random:NAME."""
+    """densenet121, vgg16, resnet50, mobilenet_v2, timm:NAME, cae, genre-cae, genre-v2 (both also
+    with -grey), pca:N, color-histogram, random:NAME."""
     weights: str = "auto"
     """`auto` (an installed package, else torchvision's own download), or a path or URI."""
     weights_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
@@ -25,6 +26,10 @@ class EmbedSettings(Settings):
     """Seed of random:NAME networks and of the convolutional autoencoder's training."""
     cae: CaeSettings = CaeSettings()
     """How the embedder `cae` is trained, which the first job over an archive does."""
+    genre: GenreSettings = GenreSettings()
+    """The same for `genre-cae`, `genre-v2` and their grey forms."""
+    pca: PcaSettings = PcaSettings()
+    """How the components of `pca:N` are found."""
     engine: Literal["auto", "openvino", "torch"] = "auto"
     """OpenVINO on CPUs where it is installed, torch otherwise."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

@@ -25,4 +25,21 @@ class CaeSettings(PretrainSettings):
     batch_size: Annotated[int, Field(ge=1)] = 128
     max_images: Annotated[int, Field(ge=1)] = 50_000
     """It is trained on at most so many images, whole parts of the archive drawn at random; their
-    pixels are kept in the store and in memory, 48 KiB an image."""
+    pixels are kept in the store, 48 KiB an image of 128 px, and mapped, not held in memory."""
+
+
+class GenreSettings(CaeSettings):
+    """Training of the genre paper's autoencoders: 140 epochs. It does not state the batches."""
+
+    epochs: Annotated[int, Field(ge=1)] = 140
+    batch_size: Annotated[int, Field(ge=1)] = 32
+
+
+class PcaSettings(Settings):
+    """How the components of `pca:N` are found, by passes over the archive's pixels."""
+
+    tolerance: Annotated[float, Field(ge=0)] = 1e-4
+    """Stops once no component's variance changed by a larger share of the first in a pass."""
+    max_passes: Annotated[int, Field(ge=1)] = 50
+    max_images: Annotated[int, Field(ge=1)] = 50_000
+    """They are found on at most so many images, as for `cae`; 147 KiB an image of 224 px."""

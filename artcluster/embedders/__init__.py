@@ -5,7 +5,7 @@ The driver calls `prepare` once: it fetches the weights and states the contract.
 that finds its network converted never imports torch: that would be most of its start-up.
 """
 
-from artcluster.embedders.catalogue import EMBEDDERS, parse_name
+from artcluster.embedders.catalogue import EMBEDDERS, defaults_of, is_trained_here, parse_name
 from artcluster.embedders.contract import PRECISION_CLASSES, Contract
 from artcluster.embedders.embedder import Embedder
 from artcluster.embedders.loading import CPU_BATCH, load
@@ -18,6 +18,8 @@ __all__ = [
     "PRECISION_CLASSES",
     "Contract",
     "Embedder",
+    "defaults_of",
+    "is_trained_here",
     "load",
     "load_state",
     "parse_name",

@@ -1,6 +1,6 @@
 """DCEC-Paint's convolutional autoencoder: three strided convolutions, a code, and their mirror."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -54,12 +54,15 @@ class ConvolutionalAutoencoder(nn.Module):
         input_px: Height and width of the images; a multiple of 8.
         channels: Colour channels of the images.
         filters: Filters of the three convolutions.
+        kernels: Sides of their kernels.
+        activation: The nonlinearity.
         code: Length of the code.
         seed: Seeds the weights, which are drawn as Keras draws them by default: Glorot uniform,
             biases zero.
 
     Raises:
-        ValueError: `input_px` is not a positive multiple of 8, or `filters` are not three.
+        ValueError: `input_px` is not a positive multiple of 8, or `filters` or `kernels` are not
+            three.
     """
 
     def __init__(
@@ -68,40 +71,42 @@ class ConvolutionalAutoencoder(nn.Module):
         input_px: int = 128,
         channels: int = 3,
         filters: Sequence[int] = (32, 64, 128),
+        kernels: Sequence[int] = (5, 5, 3),
+        activation: Callable[[], nn.Module] = nn.ELU,
         code: int = 32,
         seed: int = 0,
     ) -> None:
-        if input_px <= 0 or input_px % 8:
+        check_input_px(input_px)
+        if len(filters) != 3 or len(kernels) != 3:
             raise ValueError(
-                f"input_px must be a positive multiple of 8, got {input_px}: "
-                "three convolutions halve the image three times"
+                f"filters and kernels must be three numbers each, got {tuple(filters)} and "
+                f"{tuple(kernels)}"
             )
-        if len(filters) != 3:
-            raise ValueError(f"filters must be three numbers, got {tuple(filters)}")
         super().__init__()
         first, second, third = filters
         side = input_px // 8
         self.input_px = input_px
+        self.channels = channels
         self.code = code
         self.encoder = nn.Sequential(
-            SameConv2d(channels, first, 5),
-            nn.ELU(),
-            SameConv2d(first, second, 5),
-            nn.ELU(),
-            SameConv2d(second, third, 3),
-            nn.ELU(),
+            SameConv2d(channels, first, kernels[0]),
+            activation(),
+            SameConv2d(first, second, kernels[1]),
+            activation(),
+            SameConv2d(second, third, kernels[2]),
+            activation(),
             nn.Flatten(),
             nn.Linear(third * side * side, code),
         )
         self.decoder = nn.Sequential(
             nn.Linear(code, third * side * side),
-            nn.ELU(),
+            activation(),
             nn.Unflatten(1, (third, side, side)),
-            SameConvTranspose2d(third, second, 3),
-            nn.ELU(),
-            SameConvTranspose2d(second, first, 5),
-            nn.ELU(),
-            SameConvTranspose2d(first, channels, 5),
+            SameConvTranspose2d(third, second, kernels[2]),
+            activation(),
+            SameConvTranspose2d(second, first, kernels[1]),
+            activation(),
+            SameConvTranspose2d(first, channels, kernels[0]),
         )
         initialise_glorot(self, seed)
 
@@ -116,6 +121,19 @@ class ConvolutionalAutoencoder(nn.Module):
         """
         code: torch.Tensor = self.encoder(pixels)
         return code, self.decoder(code)
+
+
+def check_input_px(input_px: int) -> None:
+    """Check that three strided convolutions can halve an image of this side.
+
+    Raises:
+        ValueError: It is not a positive multiple of 8.
+    """
+    if input_px <= 0 or input_px % 8:
+        raise ValueError(
+            f"input_px must be a positive multiple of 8, got {input_px}: "
+            "three convolutions halve the image three times"
+        )
 
 
 def initialise_glorot(network: nn.Module, seed: int) -> None:

@@ -6,6 +6,8 @@ from artcluster.errors import UsageError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+_ZERO = (0.0, 0.0, 0.0)
+_ONE = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Backbone:
         std: Channel deviations that its weights expect, of RGB in [0, 1].
         torchvision: Name of torchvision's weights, "" for none.
         packaged: Packages that carry the same weights, tried first.
+        trained_here: Whether it is trained on the archive itself.
     """
 
     dim: int
@@ -36,6 +39,7 @@ class Backbone:
     std: tuple[float, ...] = IMAGENET_STD
     torchvision: str = ""
     packaged: tuple[PackagedWeights, ...] = ()
+    trained_here: bool = False
 
 
 EMBEDDERS = {
@@ -53,12 +57,17 @@ EMBEDDERS = {
             ),
         ),
     ),
-    "cae": Backbone(32, input_px=128, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
-    "color-histogram": Backbone(512, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
+    "cae": Backbone(32, input_px=128, mean=_ZERO, std=_ONE, trained_here=True),
+    "genre-cae": Backbone(4096, input_px=128, mean=_ZERO, std=_ONE, trained_here=True),
+    "genre-cae-grey": Backbone(1280, input_px=128, mean=_ZERO, std=_ONE, trained_here=True),
+    "genre-v2": Backbone(300, input_px=128, mean=_ZERO, std=_ONE, trained_here=True),
+    "genre-v2-grey": Backbone(100, input_px=128, mean=_ZERO, std=_ONE, trained_here=True),
+    "color-histogram": Backbone(512, mean=_ZERO, std=_ONE),
 }
-"""Embedders with a name of their own; `timm:NAME` and `random:NAME` come beside them."""
+"""Embedders with a name of their own; `timm:NAME`, `pca:N` and `random:NAME` come beside them."""
 
 TIMM = "timm:"
+PCA = "pca:"
 RANDOM = "random:"
 
 
@@ -67,7 +76,7 @@ class Name:
     """An embedder's name, taken apart.
 
     Attributes:
-        network: The network under it: a key of `EMBEDDERS`, or `timm:NAME`.
+        network: The network under it: a key of `EMBEDDERS`, `timm:NAME` or `pca:N`.
         random: Whether its weights are random.
     """
 
@@ -91,9 +100,40 @@ def parse_name(name: str) -> Name:
     network = name.removeprefix(RANDOM)
     random = name.startswith(RANDOM)
     known = network in EMBEDDERS or (network.startswith(TIMM) and len(network) > len(TIMM))
-    if not known:
-        choices = ", ".join([*EMBEDDERS, "timm:NAME"])
+    if not known and components_of(network) is None:
+        choices = ", ".join([*EMBEDDERS, "timm:NAME", "pca:N"])
         raise UsageError(f"unknown embedder {name!r}; choose {choices} or random:NAME")
-    if random and network == "color-histogram":
-        raise UsageError("color-histogram has no weights, so there is no random:color-histogram")
+    if random and (network == "color-histogram" or network.startswith(PCA)):
+        raise UsageError(f"{network} has no weights to draw, so there is no random:{network}")
     return Name(network, random)
+
+
+def components_of(network: str) -> int | None:
+    """Return the number of components of `pca:N`; None for any other network.
+
+    >>> components_of("pca:2"), components_of("cae"), components_of("pca:0")
+    (2, None, None)
+    """
+    number = network.removeprefix(PCA)
+    if number == network or not number.isdigit() or int(number) < 1:
+        return None
+    return int(number)
+
+
+def defaults_of(network: str) -> Backbone:
+    """Return the defaults of a network that is not timm's."""
+    components = components_of(network)
+    if components is not None:
+        return Backbone(components, mean=_ZERO, std=_ONE, trained_here=True)
+    return EMBEDDERS[network]
+
+
+def is_trained_here(name: str) -> bool:
+    """Tell whether an embedder is one that is trained on the archive itself.
+
+    >>> is_trained_here("cae"), is_trained_here("random:cae"), is_trained_here("pca:10")
+    (True, False, True)
+    """
+    return (
+        not name.startswith((RANDOM, TIMM)) and defaults_of(parse_name(name).network).trained_here
+    )

@@ -8,9 +8,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from artcluster.embedders.autoencoder import ConvolutionalAutoencoder
+from artcluster.embedders.catalogue import components_of
 from artcluster.embedders.contract import Contract
+from artcluster.embedders.projection import PixelProjection
 from artcluster.embedders.timm_networks import build_timm
+from artcluster.embedders.trained_networks import AUTOENCODERS, Encoder
 from artcluster.errors import UsageError
 
 
@@ -31,19 +33,6 @@ class PooledMaps(nn.Module):
         if self.relu:
             maps = functional.relu(maps)
         return functional.adaptive_avg_pool2d(maps, 1).flatten(1)
-
-
-class Encoder(nn.Module):
-    """The convolutional autoencoder's first half, under the names it has in the whole."""
-
-    def __init__(self, input_px: int, seed: int) -> None:
-        super().__init__()
-        self.encoder = ConvolutionalAutoencoder(input_px=input_px, seed=seed).encoder
-
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Map (N, 3, H, W) in [0, 1] to the code (N, 32)."""
-        code: torch.Tensor = self.encoder(pixels)
-        return code
 
 
 def _densenet121() -> nn.Module:
@@ -90,7 +79,7 @@ def build_network(network: str, input_px: tuple[int, int], *, seed: int | None =
     """Build a network without its head, in evaluation mode.
 
     Args:
-        network: A key of the catalogue that has weights, or `timm:NAME`.
+        network: A key of the catalogue that has weights, `timm:NAME` or `pca:N`.
         input_px: Height and width of its input.
         seed: Draws the weights. With None the network is a shell that waits for `fill`: what
             torchvision builds then costs neither time nor memory.
@@ -103,8 +92,10 @@ def build_network(network: str, input_px: tuple[int, int], *, seed: int | None =
         torch.manual_seed(seed or 0)
         if network in _TORCHVISION:
             built = _TORCHVISION[network]()
-        elif network == "cae":
-            built = Encoder(_square_px(input_px), seed or 0)
+        elif network in AUTOENCODERS:
+            built = Encoder(network, _square_px(network, input_px), seed or 0)
+        elif (components := components_of(network)) is not None:
+            built = PixelProjection(components, input_px)
         else:
             built = build_timm(network, input_px)
         if seed is not None:
@@ -186,9 +177,9 @@ def _size_checked(name: str, input_px: tuple[int, int]) -> Iterator[None]:
         ) from error
 
 
-def _square_px(input_px: tuple[int, int]) -> int:
+def _square_px(network: str, input_px: tuple[int, int]) -> int:
     if input_px[0] != input_px[1]:
-        raise UsageError(f"cae takes square images, got {input_px[0]}×{input_px[1]}")
+        raise UsageError(f"{network} takes square images, got {input_px[0]}×{input_px[1]}")
     return input_px[0]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from artcluster.embedders.catalogue import EMBEDDERS, TIMM, Name, parse_name
+from artcluster.embedders.catalogue import TIMM, Name, defaults_of, parse_name
 from artcluster.embedders.contract import Contract, precision_class
 from artcluster.errors import UsageError
 
@@ -29,7 +29,7 @@ def prepare(
     """Fetch an embedder's weights and state its contract. For the driver, once a job.
 
     Args:
-        name: A key of `EMBEDDERS`, `timm:NAME` or `random:NAME`.
+        name: A key of `EMBEDDERS`, `timm:NAME`, `pca:N` or `random:NAME`.
         pixel_policy_id: Id of the policy that turned bytes into RGB.
         fit: How the policy brings an image to `input_px`.
         weights: `auto`, `package`, `torchvision`, `timm`, a path or URI, or the tensors
@@ -52,7 +52,7 @@ def prepare(
     state: dict[str, torch.Tensor] = {}
     dim, sha256, origin = 0, "", ""
     if parsed.network == "color-histogram":
-        dim, precision = EMBEDDERS[name].dim, "auto"
+        dim, precision = defaults_of(name).dim, "auto"
     else:
         from artcluster.embedders.state import state_sha256
         from artcluster.embedders.weights import WeightsSource
@@ -86,7 +86,7 @@ def _preprocessing(
 
         size, mean, std = timm_preprocessing(network)
     else:
-        backbone = EMBEDDERS[network]
+        backbone = defaults_of(network)
         size, mean, std = (backbone.input_px, backbone.input_px), backbone.mean, backbone.std
     if input_px is not None:
         size = (input_px, input_px)

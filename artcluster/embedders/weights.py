@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import torch
 
-from artcluster.embedders.catalogue import EMBEDDERS, TIMM, PackagedWeights
+from artcluster.embedders.catalogue import TIMM, PackagedWeights, defaults_of
 from artcluster.embedders.state import read_tensors
 from artcluster.embedders.timm_networks import timm_weights
 from artcluster.errors import UsageError
@@ -94,7 +94,7 @@ def fetch_weights(
         return _checked(data, source.sha256, shown(source.uri))
     if network.startswith(TIMM):
         return _from_timm(network, source.kind)
-    backbone = EMBEDDERS[network]
+    backbone = defaults_of(network)
     if source.kind in ("auto", "package"):
         for packaged in backbone.packaged:
             path = _find_in_package(packaged)
@@ -113,7 +113,7 @@ def fetch_weights(
     raise UsageError(
         f"there are no {'' if source.kind == 'auto' else source.kind + ' '}weights for {network}: "
         "hand in a path or URI and its SHA-256"
-        + (", or train it on the archive" if network == "cae" else "")
+        + (", or train it on the archive" if backbone.trained_here else "")
     )
 
 

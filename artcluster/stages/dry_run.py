@@ -2,29 +2,41 @@
 
 import tempfile
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
 from artcluster.archive.comparison import Comparison
 from artcluster.archive.fetch import Fetcher
 from artcluster.archive.parts import PartRow
-from artcluster.embedders import EMBEDDERS, Contract, load
-from artcluster.embedders.autoencoder import ConvolutionalAutoencoder
+from artcluster.config import Config
+from artcluster.embedders import Contract, is_trained_here, load, load_state
+from artcluster.embedders.networks import build_network
+from artcluster.images.policy import PixelPolicy
 from artcluster.location import Location
 from artcluster.stages.decoding import open_decoder
-from artcluster.stages.embedder import cache_folder, contract_and_state
+from artcluster.stages.embedder import ReadyEmbedder, cache_folder, contract_and_state
 from artcluster.stages.job import Job
 from artcluster.stages.rate import read_rate
 from artcluster.stages.scanning import Planning, check_not_empty, fetch_settings, resolve_archive
 from artcluster.stages.summary import ArchiveCounts
+from artcluster.stages.trained_network import input_px
+from artcluster.store import Store
 
 _SAMPLE = 24
 
+State: TypeAlias = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+"""An embedder's weights, or what reads them."""
 
-def plan_archive(job: Job, images: str) -> ArchiveCounts:
+
+def plan_archive(job: Job, images: str, embedder: ReadyEmbedder | None = None) -> ArchiveCounts:
     """List an archive and say what embedding it would take.
+
+    Args:
+        job: What to work with.
+        images: Where the archive lies.
+        embedder: One that the store has; by default the configured one.
 
     Raises:
         ArchiveError: The archive cannot be listed or read.
@@ -32,12 +44,9 @@ def plan_archive(job: Job, images: str) -> ArchiveCounts:
     """
     archive = resolve_archive(images, job.config)
     with job.timings.stage("prepare"):
-        untrained = None
-        if job.config.embed.backbone == "cae" and job.config.embed.weights == "auto":
-            # Its cost is that of the trained one, and what has a vector is not known before it is.
-            side = job.config.embed.input_px or EMBEDDERS["cae"].input_px
-            untrained = ConvolutionalAutoencoder(input_px=side).state_dict()
-        contract, state, policy = contract_and_state(job.config, untrained)
+        contract, state, policy = (
+            _configured(job.config) if embedder is None else _stored(job.store, embedder)
+        )
     with tempfile.TemporaryDirectory(prefix="artcluster-dry-run-") as scratch:
         planning = Planning(
             job.store, job.config, archive, contract.embedder_id, policy, Location.parse(scratch)
@@ -63,12 +72,29 @@ def plan_archive(job: Job, images: str) -> ArchiveCounts:
     )
 
 
+def _configured(config: Config) -> tuple[Contract, State, PixelPolicy]:
+    untrained = None
+    if is_trained_here(config.embed.backbone) and config.embed.weights == "auto":
+        # Its cost is that of the trained one, and what has a vector is not known before it is.
+        side = input_px(config.embed)
+        untrained = build_network(config.embed.backbone, (side, side), seed=0).state_dict()
+    return contract_and_state(config, untrained)
+
+
+def _stored(store: Store, embedder: ReadyEmbedder) -> tuple[Contract, State, PixelPolicy]:
+    return (
+        embedder.contract,
+        lambda: load_state(store.read_bytes(embedder.weights_path)),
+        embedder.policy,
+    )
+
+
 def _expected(
     job: Job,
     planning: Planning,
     comparison: Comparison,
     contract: Contract,
-    state: Mapping[str, Any],
+    state: State,
 ) -> tuple[float, str]:
     """Return seconds to expect, at the last job's rate or one measured here, and what from."""
     summary = comparison.summary

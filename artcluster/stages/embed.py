@@ -9,9 +9,11 @@ import pyarrow.compute as pc
 from artcluster.archive.comparison import Comparison
 from artcluster.archive.parts import PartRef
 from artcluster.archive.plan import Plan
-from artcluster.archive.scan import read_scan
+from artcluster.archive.scan import Scan, read_scan
+from artcluster.embedders import is_trained_here
 from artcluster.errors import ArtclusterError, FencedError
 from artcluster.schema import EMBEDDINGS, IMAGES
+from artcluster.stages.archive_settings import record_settings
 from artcluster.stages.commits import Committer, Tally, WriteLeases, write_leases
 from artcluster.stages.decode_part import DecodePart
 from artcluster.stages.embed_part import EmbedPart
@@ -22,22 +24,29 @@ from artcluster.stages.known import known_archive
 from artcluster.stages.metadata import import_metadata
 from artcluster.stages.rate import record_rate
 from artcluster.stages.scanning import (
+    Archive,
     Planning,
     check_not_empty,
     fetch_settings,
     resolve_archive,
 )
+from artcluster.stages.stored_scan import stored_scan
 from artcluster.stages.summary import EmbedSummary
 
 _ROUNDS = 3
 _CPU_THREADS = 2
 
 
-def embed_archive(job: Job, images: str) -> EmbedSummary:
+def embed_archive(job: Job, images: str, embedder: ReadyEmbedder | None = None) -> EmbedSummary:
     """Embed what an archive holds and the store does not.
 
     A job that was killed goes on from its stored plan and its last commit. Content that has a
     vector is not embedded again, wherever it lies.
+
+    Args:
+        job: What to work with.
+        images: Where the archive lies.
+        embedder: One that the store has; by default the configured one.
 
     Raises:
         ArchiveError: The archive cannot be listed or read.
@@ -49,14 +58,8 @@ def embed_archive(job: Job, images: str) -> EmbedSummary:
         # listed. Later ones often find nothing new, and need none.
         job.executor.start()
     archive = resolve_archive(images, job.config)
-    settings = job.config.embed
-    trained = None
-    if settings.backbone == "cae" and settings.weights == "auto":
-        from artcluster.stages.train_cae import trained_autoencoder
-
-        trained = trained_autoencoder(job, archive)
-    with job.timings.stage("prepare"):
-        embedder = prepare_embedder(job.store, job.config, trained)
+    if embedder is None:
+        embedder = _configured_embedder(job, archive)
     planning = Planning(
         job.store, job.config, archive, embedder.embedder_id, embedder.policy, job.store.location
     )
@@ -69,6 +72,7 @@ def embed_archive(job: Job, images: str) -> EmbedSummary:
         record_embedder(job.store, embedder, tally.engine)
     known = known_archive(job.store, archive.archive_id, job.config)
     import_metadata(job, archive, known.scan_id)
+    record_settings(job.store, archive.archive_id, job.config)
     return EmbedSummary(
         archive_id=archive.archive_id,
         scan_id=known.scan_id,
@@ -83,12 +87,56 @@ def embed_archive(job: Job, images: str) -> EmbedSummary:
     )
 
 
+def embed_known(job: Job, archive_id: str, embedder: ReadyEmbedder) -> int:
+    """Embed what the store knows of an archive by another embedder, without listing it again.
+
+    Args:
+        job: What to work with.
+        archive_id: The archive; its images are those of its last listing.
+        embedder: The embedder, its weights in the store.
+
+    Returns:
+        Distinct contents that the embedder was called for.
+
+    Raises:
+        UsageError: The store does not know where the archive lies.
+        ArchiveError: The archive cannot be read.
+        LeaseHeldError: Another job writes the same.
+    """
+    archive, scan = stored_scan(job, archive_id)
+    planning = Planning(
+        job.store, job.config, archive, embedder.embedder_id, embedder.policy, job.store.location
+    )
+    with planning.compared(scan) as comparison:
+        todo = comparison.summary.todo
+    tally = Tally()
+    if todo:
+        with write_leases(job, embedder.embedder_id, archive_id) as leases:
+            embedding = _Embedding(job, planning, embedder, leases, tally)
+            work = embedding.resume() or embedding.plan_known(scan)
+            if work is not None:
+                embedding.finish(work)
+    record_embedder(job.store, embedder, tally.engine)
+    return tally.embedded
+
+
 @dataclass(frozen=True)
 class _Work:
     """A plan, and its parts that are not done."""
 
     plan: Plan
     refs: list[PartRef]
+
+
+def _configured_embedder(job: Job, archive: Archive) -> ReadyEmbedder:
+    settings = job.config.embed
+    trained = None
+    if is_trained_here(settings.backbone) and settings.weights == "auto":
+        from artcluster.stages.trained_network import trained_network
+
+        trained = trained_network(job, archive)
+    with job.timings.stage("prepare"):
+        return prepare_embedder(job.store, job.config, trained)
 
 
 @dataclass(frozen=True)
@@ -131,6 +179,11 @@ class _Embedding:
             if not summary.todo:
                 return None
             return self._planned(comparison)
+
+    def plan_known(self, scan: Scan) -> _Work | None:
+        """Return what is to do of a listing that the store has, or None."""
+        with self.job.timings.stage("plan"), self.planning.compared(scan) as comparison:
+            return self._planned(comparison) if comparison.summary.todo else None
 
     def finish(self, work: _Work) -> None:
         """Do the work, and what is found missing after it, until nothing is.

@@ -1,9 +1,17 @@
-"""Pixels of an archive, decoded once and kept in the store as arrays that training reads."""
+"""Pixels of an archive, decoded once and kept in the store as arrays that training maps or reads.
+
+A shard is an array and, written after it, a list of the contents in it: a shard is there once its
+list is. Shards are added as the archive grows, never changed. All networks of one input size share
+them.
+"""
 
 import io
-import re
+import json
+import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -13,14 +21,42 @@ from artcluster.config import ImageSettings
 from artcluster.images.policy import PixelPolicy
 from artcluster.location import Location
 from artcluster.stages.decoding import open_decoder
+from artcluster.stages.digest import digest
+from artcluster.stages.executor import Claim, Claims
 from artcluster.store import Store
 
-_ROWS = re.compile(r"-(\d+)\.npy$")
+_LISTS_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class PixelShard:
+    """An array of pictures in the store.
+
+    Attributes:
+        path: The array, uint8 (N, H, W, 3).
+        content_ids: Whose pictures, in its order.
+    """
+
+    path: str
+    content_ids: tuple[str, ...]
+
+
+def stored_shards(store: Store, folder: str) -> list[PixelShard]:
+    """Return the shards of a folder, in an order that their contents decide."""
+    lists = [path for path in store.list(folder) if path.endswith(".json")]
+
+    def read(path: str) -> PixelShard:
+        found = json.loads(store.read_bytes(path))
+        return PixelShard(f"{folder}/{found['array']}", tuple(found["content_ids"]))
+
+    with ThreadPoolExecutor(_LISTS_AT_ONCE) as pool:
+        shards = [shard for shard in pool.map(read, lists) if shard.content_ids]
+    return sorted(shards, key=lambda shard: min(shard.content_ids))
 
 
 @dataclass(frozen=True)
 class DecodePixels:
-    """Decodes parts into arrays in the store, unless they lie there. Picklable."""
+    """Decodes parts into shards, each content once, unless they are there. Picklable."""
 
     store: Store
     archive: Location
@@ -29,48 +65,90 @@ class DecodePixels:
     size_px: tuple[int, int]
     images: ImageSettings
     fetch: FetchSettings
+    claims: Claims
 
-    def __call__(self) -> Callable[[PartRef], str]:
-        """Start a decoder and return the step: a part's reference to its array's path."""
+    def __call__(self) -> Callable[[PartRef], int]:
+        """Start a decoder and return the step: a part's reference to the number of its files."""
         decoder = open_decoder(self.policy, self.size_px, self.images)
         fetcher = Fetcher(self.archive, self.fetch)
 
-        def decode(ref: PartRef) -> str:
+        def decode(ref: PartRef) -> int:
+            listed = f"{self.folder}/{ref.part_id}.json"
+            if self.store.exists(listed):
+                return ref.images
             part = read_part(self.store.location, ref)
             blobs = {
                 file.content_id: file.data
                 for _, file in fetcher.fetch_many(part.rows)
                 if file.content_id is not None
             }
-            pixels = decoder.decode(list(blobs.values())).pixels_NHWC
-            path = f"{self.folder}/{ref.part:06d}-{len(pixels)}.npy"
+            answers = self.claims.claim(ref.part_id, list(blobs))
+            mine = [c for c, a in zip(blobs, answers, strict=True) if a == Claim.YOURS]
+            batch = decoder.decode([blobs[content] for content in mine])
+            kept = [mine[place] for place in batch.accepted]
             content = io.BytesIO()
-            np.save(content, pixels)
-            self.store.write_bytes_if_absent(path, content.getvalue())
-            return path
+            np.save(content, batch.pixels_NHWC)
+            # Another attempt may divide doubles among parts otherwise: its array has another name.
+            array = f"{ref.part_id}-{digest(kept)}.npy"
+            self.store.write_bytes(f"{self.folder}/{array}", content.getvalue())
+            facts = {"array": array, "content_ids": kept}
+            self.store.write_bytes_if_absent(listed, json.dumps(facts).encode())
+            return ref.images
 
         return decode
 
 
 @dataclass(frozen=True)
 class LoadPixels:
-    """Loads some arrays as one, where they are needed. Picklable."""
+    """Maps a shard, or some of its rows, into memory where they are needed. Picklable.
+
+    Of a store on a local disk the array itself is mapped; from object storage, and where rows are
+    left out, it is copied to a temporary file that goes with the process.
+    """
 
     store: Store
-    paths: Sequence[str]
+    path: str
+    rows: tuple[int, ...] | None = None
 
     def __call__(self) -> np.ndarray:
         """Return uint8 (N, H, W, 3)."""
-        arrays = [np.load(io.BytesIO(self.store.read_bytes(path))) for path in self.paths]
-        return np.concatenate(arrays)
+        array: np.ndarray
+        if self.store.location.is_local:
+            array = np.load(Path(self.store.location.uri, self.path), mmap_mode="r")
+            if self.rows is None:
+                return array
+        else:
+            array = np.load(io.BytesIO(self.store.read_bytes(self.path)))
+        if self.rows is not None:
+            array = array[list(self.rows)]
+        if not len(array):
+            return array
+        with tempfile.TemporaryFile(prefix="artcluster-pixels-") as file:
+            array.tofile(file)
+            file.flush()
+            return np.memmap(file, array.dtype, mode="r", shape=array.shape)
 
 
-def rows_of_array(path: str) -> int:
-    """Return the rows that an array's name states.
+def loaders(
+    store: Store, shards: Sequence[PixelShard], contents: frozenset[str] | None = None
+) -> list[tuple[LoadPixels, list[str]]]:
+    """Return how to load the rows of given contents, and which they are, shard by shard.
 
-    >>> rows_of_array("pixels/a/000003-17.npy")
-    17
+    Args:
+        store: Where the shards lie.
+        shards: The shards.
+        contents: Which contents; None for all. A content that two shards hold is loaded once.
     """
-    found = _ROWS.search(path)
-    assert found, path
-    return int(found[1])
+    seen: set[str] = set()
+    found = []
+    for shard in shards:
+        rows = []
+        for row, content in enumerate(shard.content_ids):
+            if content not in seen and (contents is None or content in contents):
+                seen.add(content)
+                rows.append(row)
+        if rows:
+            whole = len(rows) == len(shard.content_ids)
+            load = LoadPixels(store, shard.path, None if whole else tuple(rows))
+            found.append((load, [shard.content_ids[row] for row in rows]))
+    return found

@@ -1,6 +1,6 @@
 """Where a model trains: on the cluster, or here where the cluster's start-up costs more."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,6 +18,9 @@ WORTH_A_CLUSTER = 50_000
 """Vectors from which training is spread without being asked to: below, Ray Train's start-up (some
 25 s) and its summing of gradients cost more than they give."""
 
+WORTH_A_CLUSTER_PICTURES = 2_000
+"""The same for pictures, each of which costs a convolutional network some 20 ms a step."""
+
 
 @dataclass(frozen=True)
 class TrainingPlace:
@@ -30,9 +33,18 @@ class TrainingPlace:
 
     def train(self, loop: Callable[[Worker], T], rows: np.ndarray, name: str) -> T:
         """Run a loop on rows, cut into virtual shards."""
+        return self.train_shards(loop, cut_into_shards(rows), name)
+
+    def train_shards(
+        self,
+        loop: Callable[[Worker], T],
+        shards: Sequence[np.ndarray | Callable[[], np.ndarray]],
+        name: str,
+    ) -> T:
+        """Run a loop on virtual shards, or functions that load them where they are needed."""
         return self.executor.train(
             loop,
-            cut_into_shards(rows),
+            shards,
             workers=self.workers,
             use_gpu=self.use_gpu,
             name=name,
@@ -40,11 +52,11 @@ class TrainingPlace:
         )
 
 
-def training_place(job: Job, vectors: int) -> TrainingPlace:
-    """Choose where to train on so many vectors; `cluster.workers` and `use_gpu` overrule it."""
+def training_place(job: Job, rows: int, worth_a_cluster: int = WORTH_A_CLUSTER) -> TrainingPlace:
+    """Choose where to train on so many rows; `cluster.workers` and `use_gpu` overrule it."""
     settings = job.config.cluster
     checkpoints = job.store.location.child("checkpoints")
-    if settings.workers is None and not settings.use_gpu and vectors < WORTH_A_CLUSTER:
+    if settings.workers is None and not settings.use_gpu and rows < worth_a_cluster:
         return TrainingPlace(job.local, 1, False, checkpoints)
     resources = job.executor.resources()
     use_gpu = resources.gpus >= 1 if settings.use_gpu is None else settings.use_gpu

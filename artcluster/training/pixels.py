@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from artcluster.clustering.losses import squared_error_sum
+from artcluster.embedders.pixel_input import network_input
+from artcluster.embedders.trained_networks import Autoencoder
 from artcluster.training.optimizers import OptimizerName
 from artcluster.training.reconstruction import (
     DTYPES,
@@ -25,20 +26,32 @@ class CaeConfig(ReconstructionConfig):
     optimizer: OptimizerName = "adamax"
 
 
+@dataclass(frozen=True, kw_only=True)
+class GenreCaeConfig(ReconstructionConfig):
+    """The genre paper's settings: 140 epochs; batches and optimiser, which it does not state, are
+    Keras's defaults."""
+
+    epochs: int = 140
+    batch_size: int = 32
+
+
 def train_cae(
-    worker: Worker, network: nn.Module, config: CaeConfig, *, row_shape: tuple[int, int, int]
+    worker: Worker,
+    network: Autoencoder,
+    config: ReconstructionConfig,
+    *,
+    row_shape: tuple[int, int, int],
 ) -> Reconstruction:
     """Train a convolutional autoencoder on the worker's pictures, N×H×W×C shards of uint8.
 
     Pixels stay bytes, in memory or in mapped files, until their batch is drawn; then they are
-    scaled to [0, 1].
+    scaled to [0, 1], and to grey for a network of one channel.
 
     Args:
         worker: This rank.
-        network: Returns code and reconstruction of pictures (N, C, H, W); with the same weights on
-            every rank. It is trained in place.
+        network: With the same weights on every rank. It is trained in place.
         config: How to train.
-        row_shape: Height, width and channels of the pictures.
+        row_shape: Height, width and channels of the pictures, which are in colour.
 
     Raises:
         ValueError: The shards are not uint8 or of another shape, or the job's checkpoint is of
@@ -47,9 +60,7 @@ def train_cae(
     Source: Castellano and Vessio 2021, "Deep convolutional embedding for digitized painting
     clustering" (DCEC-Paint), §3 and §4; the mean squared error is Keras's, averaged over pixels.
     """
-    kinds = {str(shard.dtype) for shard in worker.shards.values()} - {"uint8"}
-    if kinds:
-        raise ValueError(f"expected pictures as uint8, got {', '.join(sorted(kinds))}")
+    check_bytes(worker)
     dtype = DTYPES[config.dtype]
     network.to(worker.device, dtype).train()
     batches = BatchStream(
@@ -58,15 +69,15 @@ def train_cae(
         dtype=torch.uint8,
         batch_size=config.batch_size,
         seed=config.seed,
-        resident_bytes=config.resident_bytes,
+        resident_bytes=pixel_budget(worker, config.resident_bytes),
     )
 
     def batch_error(pixels_NHWC: torch.Tensor) -> torch.Tensor:
-        pixels = pixels_NHWC.permute(0, 3, 1, 2).to(dtype).div_(255.0)
+        pixels = network_input(pixels_NHWC, network.channels, dtype)
         _, reconstruction = network(pixels)
         return squared_error_sum(reconstruction, pixels)
 
-    height, width, channels = row_shape
+    height, width, _ = row_shape
     return train_reconstruction(
         worker,
         network,
@@ -74,5 +85,25 @@ def train_cae(
         batch_error,
         config,
         stage="cae",
-        row_elements=height * width * channels,
+        row_elements=height * width * network.channels,
     )
+
+
+def check_bytes(worker: Worker) -> None:
+    """Check that the worker's pictures are bytes.
+
+    Raises:
+        ValueError: They are not.
+    """
+    kinds = {str(shard.dtype) for shard in worker.shards.values()} - {"uint8"}
+    if kinds:
+        raise ValueError(f"expected pictures as uint8, got {', '.join(sorted(kinds))}")
+
+
+def pixel_budget(worker: Worker, resident_bytes: int | None) -> int | None:
+    """Return how many bytes of pixels may be resident, where no budget is given.
+
+    On a CPU none: the system keeps what it has room for of the files that pixels are mapped from,
+    and a copy would take its place.
+    """
+    return 0 if resident_bytes is None and worker.device.type == "cpu" else resident_bytes

@@ -1,6 +1,6 @@
-"""DEC's refinement: the encoder and the centroids together, by the KL divergence alone."""
+"""Refinement of an encoder and its centroids together: DEC's loop, and with a decoder DCEC's."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from artcluster.clustering.encoder import encoder_from_state
-from artcluster.clustering.losses import kl_divergence_sum
+from artcluster.clustering.losses import kl_divergence_sum, squared_error_sum
 from artcluster.clustering.soft_assignment import soft_assignment
 from artcluster.clustering.stopping import converged
 from artcluster.training.checkpoints import (
@@ -39,6 +39,8 @@ class DecConfig:
         batch_size: Rows of a batch over all ranks.
         learning_rate: The optimiser's.
         optimizer: `adam`, as DELIUS has. DEC's authors have `sgd`, with a learning rate of 0.01.
+        clustering_weight: Of KL(P‖Q) in the loss.
+        reconstruction_weight: Of the mean squared error; above 0 the decoder is trained along.
         seed: Seeds the batches.
         dtype: What to compute in; float64 is for comparisons.
         resident_bytes: Vectors larger than this are streamed; by default half of the free memory.
@@ -52,6 +54,8 @@ class DecConfig:
     batch_size: int = 256
     learning_rate: float = 1e-3
     optimizer: OptimizerName = "adam"
+    clustering_weight: float = 1.0
+    reconstruction_weight: float = 0.0
     seed: int = 0
     dtype: Literal["float32", "float64"] = "float32"
     resident_bytes: int | None = None
@@ -66,6 +70,11 @@ class DecConfig:
             raise ValueError(f"tolerance is a share, 0 to 1, got {self.tolerance}")
         if self.learning_rate <= 0:
             raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
+        if self.clustering_weight <= 0 or self.reconstruction_weight < 0:
+            raise ValueError(
+                "clustering_weight must be above 0 and reconstruction_weight at least 0, got "
+                f"{self.clustering_weight} and {self.reconstruction_weight}"
+            )
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
 
@@ -80,7 +89,7 @@ class DecResult:
     """A refined encoder with its centroids.
 
     Attributes:
-        encoder: State dict of a `DenseEncoder`, on the CPU.
+        encoder: State dict of the encoder, on the CPU.
         centroids_KD: In the code's space.
         history: One entry a refresh; the last is of the state returned.
         iterations: Iterations done.
@@ -94,17 +103,61 @@ class DecResult:
     converged: bool
 
 
-class _Clustering(nn.Module):
-    """What refinement trains."""
+class Clustering(nn.Module):
+    """What refinement trains.
 
-    def __init__(self, encoder: nn.Module, centroids_KD: torch.Tensor) -> None:
+    Args:
+        encoder: From what `prepare` returns to codes.
+        centroids_KD: Seeds, from k-means on the codes.
+        code_dim: Length of the codes.
+        decoder: Back to what `prepare` returns; None where the loss has no reconstruction.
+        prepare: From rows as they are stored to what the encoder takes; by default nothing.
+
+    Raises:
+        ValueError: Centroids and codes differ in length.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        centroids_KD: np.ndarray,
+        *,
+        code_dim: int,
+        decoder: nn.Module | None = None,
+        prepare: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    ) -> None:
         super().__init__()
+        if centroids_KD.ndim != 2 or len(centroids_KD) < 1 or centroids_KD.shape[1] != code_dim:
+            raise ValueError(
+                f"expected centroids (K, {code_dim}), of the codes' length, got "
+                f"{centroids_KD.shape}"
+            )
         self.encoder = encoder
-        self.centroids = nn.Parameter(centroids_KD)
+        self.centroids = nn.Parameter(torch.tensor(centroids_KD))
+        self.decoder = decoder
+        self._prepare = prepare or nn.Identity()
 
-    def forward(self, x_ND: torch.Tensor) -> torch.Tensor:
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Return soft assignments."""
-        return soft_assignment(self.encoder(x_ND), self.centroids)
+        return soft_assignment(self.encoder(self._prepare(rows)), self.centroids)
+
+    def loss(
+        self, rows: torch.Tensor, p_NK: torch.Tensor, total: int, config: DecConfig
+    ) -> torch.Tensor:
+        """Return these rows' share of the loss of a batch of `total` rows.
+
+        KL is summed over clusters and averaged over samples, the squared error averaged over all
+        elements, as in Keras: else the weights would mean something else.
+        """
+        x = self._prepare(rows)
+        code_ND = self.encoder(x)
+        q_NK = soft_assignment(code_ND, self.centroids)
+        loss = kl_divergence_sum(p_NK, q_NK) * (config.clustering_weight / total)
+        if self.decoder is None:
+            return loss
+        elements = total * x[0].numel()
+        error = squared_error_sum(self.decoder(code_ND), x)
+        return loss + error * (config.reconstruction_weight / elements)
 
 
 def train_dec(
@@ -114,9 +167,6 @@ def train_dec(
     config: DecConfig,
 ) -> DecResult:
     """Refine an encoder and centroids on the worker's vectors, N×D shards of floats.
-
-    Every t iterations all vectors are encoded once, which gives labels, the share of them that
-    changed, and the target that is frozen until the next time.
 
     Args:
         worker: This rank.
@@ -129,31 +179,67 @@ def train_dec(
         interrupted and resumed.
 
     Raises:
-        ValueError: Centroids and codes differ in length, the loss is no longer finite, or the
-            job's checkpoint is of another job.
+        ValueError: Centroids and codes differ in length, a weight of the reconstruction is given,
+            the loss is no longer finite, or the job's checkpoint is of another job.
 
     Source: Xie et al. 2016, §3.1; Castellano and Vessio 2021 (DELIUS), §3.3, Algorithm 1 and §4.2.
     """
-    dtype = DTYPES[config.dtype]
-    encoder = encoder_from_state(autoencoder)
-    code_dim = list(encoder.parameters())[-1].shape[0]
-    if centroids_KD.ndim != 2 or len(centroids_KD) < 1 or centroids_KD.shape[1] != code_dim:
+    if config.reconstruction_weight:
         raise ValueError(
-            f"expected centroids (K, {code_dim}), of the codes' length, got {centroids_KD.shape}"
+            "DEC drops the decoder: reconstruction_weight must be 0, got "
+            f"{config.reconstruction_weight}"
         )
-    model = _Clustering(encoder, torch.tensor(centroids_KD)).to(worker.device, dtype)
+    encoder = encoder_from_state(autoencoder)
+    return refine(
+        worker,
+        Clustering(encoder, centroids_KD, code_dim=list(encoder.parameters())[-1].shape[0]),
+        config,
+        stage="dec",
+        row_shape=(next(encoder.parameters()).shape[1],),
+        row_dtype=DTYPES[config.dtype],
+    )
+
+
+def refine(
+    worker: Worker,
+    model: Clustering,
+    config: DecConfig,
+    *,
+    stage: str,
+    row_shape: tuple[int, ...],
+    row_dtype: torch.dtype,
+) -> DecResult:
+    """Train a network and its centroids, from the job's last checkpoint where there is one.
+
+    Every t iterations all rows are encoded once, which gives labels, the share of them that
+    changed, and the target that is frozen until the next time: it is of the whole data set.
+
+    Args:
+        worker: This rank.
+        model: With the same weights on every rank. It is trained in place.
+        config: How to refine.
+        stage: Names checkpoints.
+        row_shape: Shape of one row.
+        row_dtype: Of the rows, as they are kept and as `model` prepares them.
+
+    Raises:
+        ValueError: The loss is no longer finite, or the job's checkpoint is of another job.
+    """
+    dtype = DTYPES[config.dtype]
+    clusters = len(model.centroids)
+    model.to(worker.device, dtype).train()
     batches = BatchStream(
         worker,
-        row_shape=(next(encoder.parameters()).shape[1],),
-        dtype=dtype,
+        row_shape=row_shape,
+        dtype=row_dtype,
         batch_size=config.batch_size,
         seed=config.seed,
         resident_bytes=config.resident_bytes,
     )
     parameters = list(model.parameters())
     optimizer = make_optimizer(config.optimizer, parameters, config.learning_rate)
-    named = identity("dec", {**config.deciding(), "k": len(centroids_KD)}, worker.shard_rows)
-    keeper = TargetKeeper(worker, batches.rows, len(centroids_KD), dtype, config.chunk_rows)
+    named = identity(stage, {**config.deciding(), "k": clusters}, worker.shard_rows)
+    keeper = TargetKeeper(worker, batches.rows, clusters, dtype, config.chunk_rows)
     clock = CheckpointClock(worker, config.checkpoint_interval_s)
     iteration = 0
     state = load_state(worker, named)
@@ -175,7 +261,7 @@ def train_dec(
         batch = batches.batch(iteration)
         optimizer.zero_grad(set_to_none=True)
         if len(batch.x):
-            loss = kl_divergence_sum(keeper.target(batch.numbers), model(batch.x)) / batch.total
+            loss = model.loss(batch.x, keeper.target(batch.numbers), batch.total, config)
             torch.autograd.backward(loss)
         sum_gradients(parameters, worker)
         optimizer.step()
