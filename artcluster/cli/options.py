@@ -26,6 +26,7 @@ _FLAG_FIELDS = {
     "label": "cluster.labels",
     "num_workers": "cluster.workers",
     "use_gpu": "cluster.use_gpu",
+    "map_method": "map.method",
 }
 
 

@@ -1,0 +1,55 @@
+"""`artcluster map`: a place in the plane for every image."""
+
+import click
+
+from artcluster.cli.options import config_options, resolve_config
+
+_EPILOG = """\b
+Examples:
+  artcluster map store/
+  artcluster map store/ --method umap
+  artcluster map store/ --run 3f2a --set map.perplexity=50
+"""
+
+
+@click.command("map", epilog=_EPILOG)
+@click.argument("store")
+@click.option("--run", "run_id", metavar="ID", help="Whose model; by default the last run's.")
+@click.option("--archive-id", metavar="NAME", help="Which archive, where the store has several.")
+@click.option("--method", "map_method", metavar="NAME", help="tsne (default) or umap.")
+@config_options
+def map_command(
+    store: str,
+    run_id: str | None,
+    archive_id: str | None,
+    map_method: str | None,
+    config_file: str | None,
+    overrides: tuple[str, ...],
+    storage_options: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Lay the images of a run of STORE out on a plane: the table `projections`.
+
+    A model has one map. Images that came since it was made are placed in it; nothing in it moves.
+    """
+    from artcluster.cli.printing import new_console, print_json, print_rows
+    from artcluster.cli.session import open_job
+    from artcluster.stages.project import project_model
+    from artcluster.stages.shown import choose_run
+    from artcluster.stages.summary import as_json as plain
+
+    flags = {"map_method": map_method}
+    config = resolve_config(config_file, overrides, storage_options, flags)
+    with open_job(config, store, "in-process", create=False) as job:
+        made = project_model(job, choose_run(job.store, run_id, archive_id).model_id)
+    if as_json:
+        print_json(plain(made))
+        return
+    rows = [
+        ("model", made.model_id),
+        ("method", made.method),
+        ("fitted on", f"{made.fitted_on:,} images"),
+        ("in the map", f"{made.points:,} images"),
+        ("placed now", "nothing is new" if made.already else f"{made.placed:,} images"),
+    ]
+    print_rows(new_console(), "Map", rows)

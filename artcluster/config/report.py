@@ -1,0 +1,59 @@
+"""What can be set about maps and reports."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from artcluster.config.base import Settings
+
+
+class MapSettings(Settings):
+    """How a model's images are laid out on a plane."""
+
+    method: Literal["tsne", "umap"] = "tsne"
+    """openTSNE, or UMAP (the extra `umap`)."""
+    perplexity: Annotated[float, Field(ge=2, le=500)] = 30.0
+    """t-SNE's perplexity; smaller where there are few images."""
+    early_iterations: Annotated[int, Field(ge=1)] = 250
+    """t-SNE's iterations with early exaggeration."""
+    iterations: Annotated[int, Field(ge=1)] = 500
+    """t-SNE's iterations after them; UMAP's epochs."""
+    neighbours: Annotated[int, Field(ge=2)] = 15
+    """UMAP's neighbours."""
+    min_dist: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """UMAP's least distance of points."""
+    pca_dim: Annotated[int, Field(ge=2)] = 50
+    """Longer vectors are first brought to so many principal components."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    max_fitted: Annotated[int, Field(ge=100)] = 25_000
+    """The map is fitted on at most so many images, a sample of every cluster; the rest is placed
+    in it."""
+    max_bytes: Annotated[int, Field(ge=1 << 20)] = 2 << 30
+    """Memory that the sample's vectors may take."""
+
+
+class ReportSettings(Settings):
+    """What a report shows, and how it links to the originals."""
+
+    title: str | None = None
+    """Title of the report; by default the archive's name."""
+    title_column: str | None = None
+    """Metadata column that captions a picture; by default `title`, where there is one."""
+    number_column: str | None = None
+    """Metadata column with the archive's own number of a picture."""
+    link: str | None = None
+    """Address of an original, such as `https://iiif.museum.org/{number}/full/max/0/default.jpg`.
+    May name {path}, {stem}, {uri}, {content_id}, {number}, and metadata columns. By default the
+    file itself, where a browser can open it."""
+    max_map_points: Annotated[int, Field(ge=100)] = 200_000
+    """The map shows at most so many images, a sample past it."""
+    card_images: Annotated[int, Field(ge=6, le=500)] = 48
+    """Pictures in a cluster's sample sheet; fewer where there are many clusters …"""
+    max_card_images: Annotated[int, Field(ge=100)] = 6_000
+    """… as all cards together show at most about so many."""
+    duplicate_distance: Annotated[float, Field(ge=0, le=2)] = 0.05
+    """Images of one cluster are near-duplicates up to this cosine distance of their vectors."""
+    max_vectors: Annotated[int, Field(ge=100)] = 100_000
+    """Near-duplicates are looked for among at most so many vectors, a sample of every cluster …"""
+    max_vector_bytes: Annotated[int, Field(ge=1 << 20)] = 1 << 30
+    """… that take at most so much memory."""

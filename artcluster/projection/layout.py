@@ -1,0 +1,49 @@
+"""What every method of laying vectors out on a plane is asked."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class LayoutSettings:
+    """How a map is made: all that decides it, besides the vectors.
+
+    Attributes:
+        perplexity: t-SNE's; capped at a third of the points.
+        early_iterations: t-SNE's iterations with early exaggeration.
+        iterations: t-SNE's iterations after them; UMAP's epochs.
+        neighbours: UMAP's neighbours.
+        min_dist: UMAP's least distance of points.
+        seed: Of everything random.
+        threads: CPU threads; sums in another order differ in their last bits.
+    """
+
+    perplexity: float = 30.0
+    early_iterations: int = 250
+    iterations: int = 500
+    neighbours: int = 15
+    min_dist: float = 0.1
+    seed: int = 0
+    threads: int = 1
+
+
+class Layout(Protocol):
+    """A method: lays a sample out, then places further vectors among it."""
+
+    def fit(self, x_ND: np.ndarray) -> np.ndarray:
+        """Lay vectors out; float64 (N, 2)."""
+        ...
+
+    def placer(self, x_ND: np.ndarray, y_N2: np.ndarray) -> "Placer":
+        """Return what places further vectors in a map that `fit` made, which stays as it is."""
+        ...
+
+
+class Placer(Protocol):
+    """Places vectors in a finished map."""
+
+    def __call__(self, x_MD: np.ndarray) -> np.ndarray:
+        """Return float64 (M, 2); each row depends on its own vector and the map alone."""
+        ...

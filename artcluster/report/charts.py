@@ -1,0 +1,114 @@
+"""Charts as SVG, drawn without inline styles, so that the strictest policy shows them."""
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+from artcluster.report.content import Chart
+
+_WIDTH, _HEIGHT = 640, 300
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 16, 44
+_BARS_WIDTH, _BARS_HEIGHT = 320, 96
+
+
+def line_chart(chart: Chart) -> str:
+    """Draw the curves of a chart, with axes, points that tell their values, and a legend."""
+    xs = [x for curve in chart.curves for x, _ in curve.points]
+    ys = [y for curve in chart.curves for _, y in curve.points]
+    low, high = min(ys), max(ys)
+    pad = (high - low) * 0.08 or abs(high) * 0.1 or 1.0
+    x_scale = _scale(min(xs), max(xs), _LEFT, _WIDTH - _RIGHT)
+    y_scale = _scale(low - pad, high + pad, _HEIGHT - _BOTTOM, _TOP)
+    parts = [
+        f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
+        f'aria-label="{escape(_spoken(chart))}">'
+    ]
+    for tick in ticks(low - pad, high + pad):
+        y = y_scale(tick)
+        parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>')
+        parts.append(f'<text class="tick end" x="{_LEFT - 8}" y="{y + 4:.1f}">{tick:,g}</text>')
+    for tick in sorted(set(xs)):
+        x = x_scale(tick)
+        parts.append(f'<text class="tick mid" x="{x:.1f}" y="{_HEIGHT - 22}">{tick:g}</text>')
+    middle = (_LEFT + _WIDTH - _RIGHT) / 2
+    parts.append(
+        f'<text class="tick mid" x="{middle}" y="{_HEIGHT - 4}">{escape(chart.x_label)}</text>'
+    )
+    for number, curve in enumerate(chart.curves):
+        line = " ".join(f"{x_scale(x):.1f},{y_scale(y):.1f}" for x, y in curve.points)
+        parts.append(f'<polyline class="line s{number % 6}" points="{line}"/>')
+        for x, y in curve.points:
+            told = f"{curve.title}, {x:g} {chart.x_label}: {y:,.4g}"
+            parts.append(
+                f'<circle class="mark s{number % 6}" cx="{x_scale(x):.1f}" cy="{y_scale(y):.1f}" '
+                f'r="4"><title>{escape(told)}</title></circle>'
+            )
+    parts.append("</svg>")
+    legend = "".join(
+        f'<li><span class="key s{number % 6}"></span>{escape(curve.title)}</li>'
+        for number, curve in enumerate(chart.curves)
+    )
+    return "".join(parts) + f'<ul class="chart-legend">{legend}</ul>'
+
+
+def histogram(counts: Sequence[int], label: str) -> str:
+    """Draw counts in tenths from 0 to 1 as bars."""
+    most = max(max(counts), 1)
+    step = _BARS_WIDTH / len(counts)
+    total = max(sum(counts), 1)
+    bars = "".join(
+        f'<rect class="bar" x="{place * step + 1:.1f}" '
+        f'y="{_BARS_HEIGHT * (1 - count / most):.1f}" width="{step - 2:.1f}" '
+        f'height="{_BARS_HEIGHT * count / most:.1f}"><title>{place / 10:.1f}–{(place + 1) / 10:.1f}'
+        f": {count:,} images</title></rect>"
+        for place, count in enumerate(counts)
+    )
+    shares = ", ".join(
+        f"{place * 10}–{place * 10 + 10}: {c / total:.0%}" for place, c in enumerate(counts) if c
+    )
+    base = _BARS_HEIGHT + 16
+    return (
+        f'<svg class="chart bars" viewBox="0 0 {_BARS_WIDTH} {_BARS_HEIGHT + 22}" role="img" '
+        f'aria-label="{escape(label)}, in percent: {escape(shares)}">{bars}'
+        f'<path class="grid" d="M0 {_BARS_HEIGHT}H{_BARS_WIDTH}"/>'
+        f'<text class="tick" x="0" y="{base}">0</text>'
+        f'<text class="tick mid" x="{_BARS_WIDTH / 2}" y="{base}">{escape(label)}</text>'
+        f'<text class="tick end" x="{_BARS_WIDTH}" y="{base}">1</text></svg>'
+    )
+
+
+def ticks(low: float, high: float, about: int = 5) -> list[float]:
+    """Return round numbers between two.
+
+    >>> ticks(0.03, 0.47)
+    [0.1, 0.2, 0.3, 0.4]
+    """
+    if not high > low:
+        return [low]
+    rough = (high - low) / about
+    power = 10 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
+    first, last = math.ceil(low / step), math.floor(high / step)
+    return [round(number * step, 12) for number in range(first, last + 1)]
+
+
+def _scale(low: float, high: float, start: float, end: float) -> "_Scale":
+    return _Scale(low, (end - start) / ((high - low) or 1.0), start)
+
+
+class _Scale:
+    """A linear scale."""
+
+    def __init__(self, low: float, factor: float, start: float) -> None:
+        self._low, self._factor, self._start = low, factor, start
+
+    def __call__(self, value: float) -> float:
+        return self._start + (value - self._low) * self._factor
+
+
+def _spoken(chart: Chart) -> str:
+    told = "; ".join(
+        f"{curve.title}: " + ", ".join(f"{x:g}: {y:.4g}" for x, y in curve.points)
+        for curve in chart.curves
+    )
+    return f"{chart.title}. {told}"

@@ -1,0 +1,240 @@
+"""The 2-D map of a model: fitted on a sample once, everything else placed in it."""
+
+import io
+import json
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from safetensors.numpy import load, save
+
+from artcluster.clustering.model import ClusterModel
+from artcluster.errors import UsageError
+from artcluster.projection import LayoutSettings, make_layout
+from artcluster.projection.principal import Components
+from artcluster.projection.sampling import stratified_sample
+from artcluster.schema import ASSIGNMENTS, MODELS, PROJECTIONS
+from artcluster.stages.assignments import load_model
+from artcluster.stages.job import Job
+from artcluster.store import Lease, Store, shard_name
+from artcluster.store.vectors import gather, read_vectors
+
+_ROWS_A_SHARD = 65_536
+_ROWS_AT_ONCE = 8192
+
+
+@dataclass(frozen=True)
+class MapSummary:
+    """A map as it is now."""
+
+    model_id: str
+    method: str
+    fitted_on: int
+    """Contents that the map was fitted on."""
+    points: int
+    """Contents with a place in it."""
+    placed: int
+    """Contents placed by this job, without those that a new map was fitted on."""
+    already: bool
+    """Whether there was nothing to do."""
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """What a map was fitted on, and how: enough to place further contents in it."""
+
+    content_ids: pa.Array
+    y_N2: np.ndarray
+    components: Components
+    facts: dict[str, object]
+
+
+def project_model(job: Job, model_id: str) -> MapSummary:
+    """Give every content that a model assigned a place in the model's map.
+
+    The map is fitted once; contents that came since are placed in it, and nothing in it moves.
+
+    Raises:
+        UsageError: The settings ask for a method that is not installed.
+        LeaseHeldError: Another job makes the same map.
+    """
+    with job.lease(f"map={model_id}", PROJECTIONS) as lease:
+        mine = pc.field("model_id") == model_id
+        whole = mine & (pc.field("region") == "")
+        assigned = job.store.table(ASSIGNMENTS).read(["content_id", "cluster"], whole)
+        known = job.store.table(PROJECTIONS).read(["content_id"], whole)["content_id"]
+        new = assigned.filter(pc.invert(pc.is_in(assigned["content_id"], known.combine_chunks())))
+        reference = _read_reference(job.store, model_id)
+        if reference is not None and not new.num_rows:
+            return _summary(model_id, reference, len(known), 0, already=True)
+        row = job.store.table(MODELS).read(["embedder_id"], mine).to_pylist()[0]
+        model = load_model(job.store, model_id)
+        if reference is None:
+            with job.timings.stage("map", unit="images"):
+                reference = _fit(job, model_id, model, row["embedder_id"], assigned)
+        fitted = pa.table({"content_id": reference.content_ids})
+        fresh = pc.is_in(fitted["content_id"], new["content_id"].combine_chunks())
+        if pc.any(fresh).as_py():
+            rows = np.flatnonzero(fresh.to_numpy())
+            _write(job, model_id, reference.content_ids.take(rows), reference.y_N2[rows], lease)
+        others = new.filter(pc.invert(pc.is_in(new["content_id"], reference.content_ids)))
+        placed = 0
+        if others.num_rows:
+            with job.timings.stage("place", others.num_rows):
+                wanted = others["content_id"].combine_chunks()
+                placed = _place(job, model_id, model, row["embedder_id"], reference, wanted, lease)
+        return _summary(model_id, reference, len(known) + new.num_rows, placed, already=False)
+
+
+def _fit(
+    job: Job, model_id: str, model: ClusterModel, embedder_id: str, assigned: pa.Table
+) -> _Reference:
+    settings = job.config.map
+    ordered = assigned.sort_by("content_id")
+    rows = stratified_sample(ordered["cluster"].to_numpy(), settings.max_fitted, settings.seed)
+    content_ids, x_ND = gather(
+        job.store,
+        embedder_id,
+        ordered["content_id"].take(pa.array(rows)).combine_chunks(),
+        limit_bytes=settings.max_bytes,
+    )
+    z_ND = model.transform(x_ND, threads=torch.get_num_threads())
+    components = Components.fit(z_ND, settings.pca_dim, settings.seed)
+    how = _layout_settings(job)
+    try:
+        layout = make_layout(settings.method, how)
+    except ValueError as wrong:
+        raise UsageError(f"map.{wrong}") from None
+    y_N2 = layout.fit(components(z_ND))
+    facts: dict[str, object] = {
+        "method": settings.method,
+        "settings": vars(how),
+        "pca_dim": settings.pca_dim,
+        "fitted_on": len(content_ids),
+        "sampled_from": assigned.num_rows,
+        "versions": {"openTSNE" if settings.method == "tsne" else "umap-learn": _version(job)},
+    }
+    reference = _Reference(content_ids, y_N2, components, facts)
+    _write_reference(job.store, model_id, reference)
+    job.progress.advance("map", len(content_ids))
+    return reference
+
+
+def _place(
+    job: Job,
+    model_id: str,
+    model: ClusterModel,
+    embedder_id: str,
+    reference: _Reference,
+    wanted: pa.Array,
+    lease: Lease,
+) -> int:
+    """Place contents in the map, a shard at a time."""
+    threads = torch.get_num_threads()
+    _, x_ND = gather(
+        job.store, embedder_id, reference.content_ids, limit_bytes=job.config.map.max_bytes
+    )
+    z_ND = reference.components(model.transform(x_ND, threads=threads))
+    recorded = reference.facts["settings"]
+    assert isinstance(recorded, dict)
+    layout = make_layout(str(reference.facts["method"]), LayoutSettings(**recorded))
+    place = layout.placer(z_ND, reference.y_N2)
+    del x_ND
+    ids: list[str] = []
+    points: list[np.ndarray] = []
+    placed = 0
+    vectors = read_vectors(job.store, embedder_id, wanted, batch_rows=_ROWS_AT_ONCE)
+    for content_ids, x_MD in vectors:
+        z_MD = reference.components(model.transform(x_MD, threads=threads))
+        ids.extend(content_ids)
+        points.append(place(z_MD))
+        placed += len(content_ids)
+        job.progress.advance("place", len(content_ids))
+        if len(ids) >= _ROWS_A_SHARD:
+            _write(job, model_id, pa.array(ids), np.concatenate(points), lease)
+            ids, points = [], []
+    if ids:
+        _write(job, model_id, pa.array(ids), np.concatenate(points), lease)
+    return placed
+
+
+def _write(job: Job, model_id: str, content_ids: pa.Array, y_N2: np.ndarray, lease: Lease) -> None:
+    rows = pa.table(
+        {
+            "content_id": content_ids,
+            "region": [""] * len(content_ids),
+            "x": y_N2[:, 0].astype(np.float32),
+            "y": y_N2[:, 1].astype(np.float32),
+        }
+    )
+    name = shard_name(model_id, *content_ids.to_pylist())
+    shard = job.store.shard_writer(PROJECTIONS).write(name, rows, {"model_id": model_id})
+    lease.check()
+    job.store.commit_shards(PROJECTIONS, [shard], lease.fence)
+
+
+def _layout_settings(job: Job) -> LayoutSettings:
+    settings = job.config.map
+    return LayoutSettings(
+        perplexity=settings.perplexity,
+        early_iterations=settings.early_iterations,
+        iterations=settings.iterations,
+        neighbours=settings.neighbours,
+        min_dist=settings.min_dist,
+        seed=settings.seed,
+        threads=torch.get_num_threads(),
+    )
+
+
+def _version(job: Job) -> str:
+    return version("openTSNE" if job.config.map.method == "tsne" else "umap-learn")
+
+
+def _write_reference(store: Store, model_id: str, reference: _Reference) -> None:
+    """Keep what the map was fitted on, before any point of it is committed."""
+    table = pa.table({"content_id": reference.content_ids})
+    sink = io.BytesIO()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    arrays = {
+        "content_ids": np.frombuffer(sink.getvalue(), np.uint8),
+        "positions": reference.y_N2,
+        "mean": reference.components.mean_D,
+        "axes": reference.components.axes_CD,
+    }
+    store.write_bytes(_path(model_id), save(arrays, metadata={"map": json.dumps(reference.facts)}))
+
+
+def _read_reference(store: Store, model_id: str) -> _Reference | None:
+    if not store.exists(_path(model_id)):
+        return None
+    data = store.read_bytes(_path(model_id))
+    arrays = load(data)
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    ids = pa.ipc.open_file(pa.BufferReader(arrays["content_ids"].tobytes())).read_all()
+    return _Reference(
+        ids["content_id"].combine_chunks(),
+        arrays["positions"],
+        Components(arrays["mean"], arrays["axes"]),
+        json.loads(header["__metadata__"]["map"]),
+    )
+
+
+def _path(model_id: str) -> str:
+    return f"maps/{model_id}.safetensors"
+
+
+def _summary(
+    model_id: str, reference: _Reference, points: int, placed: int, *, already: bool
+) -> MapSummary:
+    return MapSummary(
+        model_id,
+        str(reference.facts["method"]),
+        len(reference.content_ids),
+        points,
+        placed,
+        already,
+    )

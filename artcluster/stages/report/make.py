@@ -1,0 +1,241 @@
+"""Making a report: gathered from the store, drawn, and written with its first page last."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from artcluster.location import Location
+from artcluster.report.colours import cluster_colour
+from artcluster.report.content import Entry, Overview
+from artcluster.report.site import MOST_COVERS, Site, cluster_key
+from artcluster.stages.job import Job
+from artcluster.stages.project import project_model
+from artcluster.stages.report import overview as about
+from artcluster.stages.report.cards import (
+    CARD_PX,
+    CardFacts,
+    Chosen,
+    choose_pictures,
+    make_cards,
+    originals_of,
+)
+from artcluster.stages.report.covers import draw_cover
+from artcluster.stages.report.describe import Describe
+from artcluster.stages.report.members import Members, make_members
+from artcluster.stages.report.points import (
+    choose_points,
+    map_px,
+    point_originals,
+    point_scripts,
+    used_sheets,
+)
+from artcluster.stages.shown import ShownRun, choose_run, open_shown
+from artcluster.stages.terms import cloud, count_words, grouping_columns, telling_terms
+from artcluster.stages.thumbnails import Thumbnails
+from artcluster.store.blobs import Blobs
+
+_MANIFEST = "files.json"
+_CROSSTAB_COLUMNS = 8
+
+
+@dataclass(frozen=True)
+class ReportSummary:
+    """A report that was made."""
+
+    run_id: str
+    location: str
+    """Where it lies."""
+    first_page: str
+    """What to open."""
+    images: int
+    clusters: int
+    pages: int
+    size_bytes: int
+    unread: int
+    """Pictures without a small copy, since their originals could not be read."""
+
+
+def make_report(
+    job: Job, run_id: str | None, archive_id: str | None, out: Location | None
+) -> ReportSummary:
+    """Draw the pages of a run.
+
+    Args:
+        job: What to work with.
+        run_id: Which run; None for the last one.
+        archive_id: Which archive, where the store has several.
+        out: A folder for the report; None for `report` in the store.
+
+    Raises:
+        UsageError: There is no such run, or a setting names a column that there is not.
+    """
+    run = choose_run(job.store, run_id, archive_id)
+    project_model(job, run.model_id)
+    place = out or job.store.location.child("report")
+    place.objects(create=True)
+    output = Output(Blobs(place))
+    with open_shown(job.store, run, job.config) as tables:
+        with job.timings.stage("gather", unit="images"):
+            members = make_members(tables, job.store, run.model_id)
+            job.progress.advance("gather", members.images)
+        return _draw(job, run, members, output, place)
+
+
+def _draw(
+    job: Job, run: ShownRun, members: Members, output: "Output", place: Location
+) -> ReportSummary:
+    store, settings = job.store, job.config.report
+    row = about.run_row(store, run.run_id)
+    describe = Describe(settings, members.metadata)
+    with job.timings.stage("metadata", unit="columns"):
+        terms = telling_terms(members.tables, "members", members.metadata)
+        words = cloud(count_words(members.tables, "members", members.metadata))
+        columns = _ordered(
+            grouping_columns(members.tables, "members", members.metadata),
+            row["config"]["cluster"]["labels"],
+        )
+    entries = about.make_entries(members, terms, about.given_names(members))
+    medoids = {
+        cluster: content
+        for cluster, content in about.medoids_of(store, run.run_id).items()
+        if any(entry.cluster == cluster for entry in entries)
+    }
+    medoids |= {entry.cluster: medoids.get(entry.cluster, []) for entry in entries}
+    with job.timings.stage("choose", unit="images"):
+        chosen = choose_pictures(job, members, row["embedder_id"], medoids)
+        points = choose_points(members, settings.max_map_points)
+    cards, map_tiles = Thumbnails(store, CARD_PX), Thumbnails(store, map_px(points))
+    shown = [content for entry in entries for content in chosen[entry.cluster].contents()]
+    unread = cards.make(job, originals_of(members, shown), "pictures")
+    unread += map_tiles.make(job, point_originals(members), "map pictures")
+    entries = list(_covered(entries, chosen, cards, output))
+    colours = {
+        entry.cluster: (
+            cluster_colour(-1 if entry.cluster < 0 else number),
+            cluster_colour(-1 if entry.cluster < 0 else number, dark=True),
+        )
+        for number, entry in enumerate(entries)
+    }
+    rejects = about.reject_groups(members, run.archive_id)
+    lineage = about.lineage_of(store, run.run_id)
+    lines = about.run_lines(store, run.archive_id, run.run_id)
+    overview = Overview(
+        title=settings.title or run.archive_id,
+        archive_id=run.archive_id,
+        run_id=run.run_id,
+        made=f"{row['created_at']:%Y-%m-%d %H:%M}",
+        images=members.images,
+        paths=members.paths,
+        clusters=entries,
+        rejects=sum(group.count for group in rejects),
+        metrics=about.metric_lines(row["metrics"]),
+        facts=about.fact_lines(row, about.model_row(store, run.model_id)),
+        settings=about.settings_yaml(row),
+        has_map=points > 0,
+        has_crosstabs=bool(columns),
+        has_runs=True,
+        lineage=lineage,
+        parent=row["parent"] or "",
+        unread=unread,
+        colours=colours,
+    )
+    site = Site(overview, cards.grid, output.write)
+    facts = CardFacts(
+        {entry.cluster: entry for entry in entries},
+        medoids,
+        terms,
+        words,
+        about.parents_of(lineage, {}),
+    )
+    with job.timings.stage("pages", len(entries), "clusters"):
+        site.assets()
+        for card in make_cards(job, members, chosen, facts, describe, cards):
+            site.card(card)
+            job.progress.advance("pages", 1)
+        if points:
+            site.map()
+            for path, data in point_scripts(
+                members, entries, columns, describe, map_tiles, colours
+            ):
+                output.write(path, data)
+        if columns:
+            site.distribution(about.crosstabs(members, columns[:_CROSSTAB_COLUMNS], entries))
+        site.runs(lines, about.run_charts(lines))
+        site.rejects(rejects)
+        output.sheets(cards, _sheets_of(shown, cards))
+        output.sheets(map_tiles, used_sheets(members, map_tiles))
+        site.first_page()
+        output.finish()
+    return ReportSummary(
+        run_id=run.run_id,
+        location=str(place),
+        first_page=place.child("index.html").uri,
+        images=members.images,
+        clusters=len(entries),
+        pages=sum(path.endswith(".html") for path in output.sizes),
+        size_bytes=sum(output.sizes.values()),
+        unread=unread,
+    )
+
+
+class Output:
+    """Files of a report, and those of an earlier one that are no longer part of it.
+
+    Args:
+        blobs: The report's root.
+    """
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+        known = blobs.read_if_exists(_MANIFEST)
+        self._before: set[str] = set(json.loads(known)) if known is not None else set()
+        self.sizes: dict[str, int] = {}
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write a file in the place of an earlier one."""
+        self._blobs.write(path, data)
+        self.sizes[path] = len(data)
+
+    def sheets(self, thumbnails: Thumbnails, names: Iterable[str]) -> None:
+        """Copy sheets; one that is there is the same, since its name says what it holds."""
+        for name in names:
+            path = f"thumbnails/{thumbnails.grid.cell_px}/{name}.webp"
+            if path in self._before and self._blobs.exists(path):
+                self.sizes[path] = self._blobs.size_bytes(path)
+            else:
+                self.write(path, thumbnails.sheet(name))
+
+    def finish(self) -> None:
+        """Remove what an earlier report left, and note what this one is made of."""
+        self._blobs.delete(sorted(self._before - set(self.sizes)))
+        self._blobs.write(_MANIFEST, json.dumps(sorted(self.sizes)).encode())
+
+
+def _covered(
+    entries: Sequence[Entry],
+    chosen: dict[int, Chosen],
+    thumbnails: Thumbnails,
+    output: Output,
+) -> Iterator[Entry]:
+    """Draw the covers of the largest clusters."""
+    for entry in entries[:MOST_COVERS]:
+        contents = list(
+            dict.fromkeys([*chosen[entry.cluster].medoids, *chosen[entry.cluster].sample])
+        )
+        tiles = [tile for content in contents[:6] if (tile := thumbnails.get(content)) is not None]
+        if not tiles:
+            yield entry
+            continue
+        output.write(f"covers/{cluster_key(entry.cluster)}.webp", draw_cover(tiles, thumbnails))
+        yield replace(entry, cover=f"{len(tiles)} typical images of {entry.title}")
+    yield from entries[MOST_COVERS:]
+
+
+def _sheets_of(contents: Iterable[str], thumbnails: Thumbnails) -> list[str]:
+    tiles = [thumbnails.get(content) for content in contents]
+    return sorted({tile.sheet for tile in tiles if tile is not None})
+
+
+def _ordered(columns: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """Return the columns with the run's labels first."""
+    return sorted(columns, key=lambda column: (column not in labels, columns.index(column)))
