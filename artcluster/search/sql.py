@@ -70,8 +70,14 @@ def query(
                 f"query: expected one SELECT, got {found}. Stores are read-only here; results go "
                 "to a file with --out."
             )
-        reader = tables.sql(statements[0]).to_arrow_reader(_BATCH_ROWS)
-    return _with_distinct_names(reader, tables)
+        return rows_of(tables, statements[0])
+
+
+def rows_of(
+    tables: duckdb.DuckDBPyConnection, sql: str | duckdb.Statement, batch_rows: int = _BATCH_ROWS
+) -> pa.RecordBatchReader:
+    """Return a query's rows as they are computed, in columns of distinct names."""
+    return _with_distinct_names(tables.sql(sql).to_arrow_reader(batch_rows), tables)
 
 
 @contextmanager
