@@ -12,7 +12,7 @@ _EPILOG = """\b
 Examples:
   artcluster export store/ --to csv --out works.csv
   artcluster export store/ --to embedding-atlas --out atlas.parquet
-  artcluster export store/ --to fiftyone --out fiftyone/
+  artcluster export store/ --to fiftyone --out labels.json
 
 Each row has image, cluster, name, confidence, position on the map where there is one, and
 metadata.
@@ -28,7 +28,7 @@ metadata.
     required=True,
     help="csv writes Parquet where --out ends in .parquet.",
 )
-@click.option("--out", metavar="PLACE", required=True, help="File, for fiftyone a folder.")
+@click.option("--out", metavar="FILE", required=True, help="The file to write.")
 @click.option("--run", "run_id", metavar="ID", help="Which run; by default the last one.")
 @click.option("--archive-id", metavar="NAME", help="Which archive, where the store has several.")
 @click.option("--size", "thumbnail_px", default=128, show_default=True, help="Side of thumbnails.")

@@ -104,40 +104,33 @@ def export_embedding_atlas(export: Export, out: Path) -> str:
 
 
 def export_fiftyone(export: Export, out: Path) -> str:
-    """Write a folder that FiftyOne imports: paths and labels; images stay where they are.
+    """Write a JSON file of labels that FiftyOne imports; images stay where they are.
 
     Raises:
-        UsageError: Images are not on this machine's disks.
+        UsageError: The file has another ending, or images are not on this machine's disks.
+
+    Source: the documented format FiftyOneImageClassificationDataset, with absolute file paths.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    if out.suffix.lower() != ".json":
+        raise UsageError(f"--out: expected a file ending in .json, got {str(out)!r}")
     with open_shown(export.store, export.run, export.config) as tables:
-        classes = [
-            row[0]
-            for row in tables.execute(
-                f"SELECT DISTINCT {_LABEL} FROM shown WHERE cluster IS NOT NULL ORDER BY ALL"
-            ).fetchall()
-        ]
-        with (
-            export.open_file(out / "data.json") as paths,
-            export.open_file(out / "labels.json") as labels,
-        ):
-            labels.write(f'{{"classes": {json.dumps(classes)},\n"labels": {{'.encode())
-            paths.write(b"{")
+        named = tables.execute(
+            f"SELECT DISTINCT {_LABEL} FROM shown WHERE cluster IS NOT NULL ORDER BY ALL"
+        ).fetchall()
+        rows = rows_of(tables, _query(tables, vectors=False, label=True))
+        with export.open_file(out) as file:
+            classes = json.dumps([name for (name,) in named], ensure_ascii=False)
+            file.write(f'{{"classes": {classes},\n"labels": {{'.encode())
             between = "\n"
-            rows = rows_of(tables, _query(tables, vectors=False, label=True))
             for batch in _counted(rows, export.progress):
                 for row in batch.to_pylist():
-                    uuid = json.dumps(f"{row.pop('archive_id')}/{row.pop('path')}")
-                    file = json.dumps(_local(row.pop("image")))
-                    paths.write(f"{between}{uuid}: {file}".encode())
-                    labels.write(f"{between}{uuid}: {_label(row)}".encode())
+                    place = json.dumps(_local(row.pop("image")), ensure_ascii=False)
+                    file.write(f"{between}{place}: {_label(row)}".encode())
                     between = ",\n"
-            paths.write(b"\n}\n")
-            labels.write(b"\n}}\n")
+            file.write(b"\n}}\n")
     return (
-        f"{out}: import it with `fiftyone.Dataset.from_dir(dataset_dir={str(out)!r}, data_path="
-        '"data.json", dataset_type=fiftyone.types.FiftyOneImageClassificationDataset, '
-        'label_field="cluster")`'
+        f"{out}: import it with `fiftyone.Dataset.from_dir(labels_path={str(out)!r}, dataset_type="
+        'fiftyone.types.FiftyOneImageClassificationDataset, label_field="cluster")`'
     )
 
 
@@ -149,6 +142,7 @@ EXPORTS: dict[str, Callable[[Export, Path], str]] = {
 """Programs by name."""
 
 _LABEL = "concat_ws(' ', cluster, cluster_name)"
+_FIFTYONE_OWN = {"id", "label", "logits", "tags"}
 _FIRST = ("cluster", "cluster_name", "confidence", "archive_id", "path", "content_id")
 
 
@@ -211,6 +205,10 @@ def _label(row: dict[str, Any]) -> str:
     words = row.pop("label")
     if row["cluster"] is None:
         return "null"
-    fields = {name: value for name, value in row.items() if value is not None}
+    fields = {
+        f"metadata_{name}" if name in _FIFTYONE_OWN else name: value
+        for name, value in row.items()
+        if value is not None
+    }
     target = {"label": words, "confidence": fields.pop("confidence", None), "attributes": fields}
     return json.dumps(target, ensure_ascii=False, default=str)
