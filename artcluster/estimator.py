@@ -31,8 +31,11 @@ _VECTORS = "vectors"
 """What the models of an estimator call the embedder that they know nothing of."""
 
 
-class Clusterer(  # type: ignore[misc]
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator
+class Clusterer(
+    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
+    TransformerMixin,  # type: ignore[misc]
+    ClusterMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
 ):
     """Clusters vectors as the commands do, behind scikit-learn's interface.
 

@@ -244,6 +244,16 @@ EDITS = Table(
     ),
 )
 
+PERCEPTUAL_HASHES = Table(
+    "perceptual_hashes",
+    pa.schema(
+        [
+            _column("content_id", pa.string(), "SHA-256 of the image's bytes"),
+            _column("phash", pa.string(), "64 bits in hexadecimal: near where pictures look alike"),
+        ]
+    ),
+)
+
 TABLES = {
     table.name: table
     for table in (
@@ -258,6 +268,7 @@ TABLES = {
         PROJECTIONS,
         CLUSTER_NAMES,
         EDITS,
+        PERCEPTUAL_HASHES,
     )
 }
 """Every table with fixed columns. `metadata` has the user's own columns beside its keys."""

@@ -9,8 +9,10 @@ from artcluster import __version__
 from artcluster.cli.assign import assign
 from artcluster.cli.cluster import cluster
 from artcluster.cli.diff import diff
+from artcluster.cli.duplicates import duplicates
 from artcluster.cli.edit import edit
 from artcluster.cli.embed import embed
+from artcluster.cli.export import export
 from artcluster.cli.map import map_command
 from artcluster.cli.name import name
 from artcluster.cli.package import package
@@ -52,10 +54,12 @@ for command in (
     sheet,
     similar,
     sort,
+    export,
     map_command,
     report,
     vacuum,
     package,
+    duplicates,
     runs,
     diff,
     name,

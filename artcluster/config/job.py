@@ -5,6 +5,7 @@ from pydantic import Field
 from artcluster.config.archive import ArchiveSettings, MetadataSettings
 from artcluster.config.base import Settings
 from artcluster.config.cluster import ClusterSettings
+from artcluster.config.duplicates import DuplicatesSettings
 from artcluster.config.embed import EmbedSettings
 from artcluster.config.images import ImageSettings
 from artcluster.config.report import MapSettings, ReportSettings
@@ -41,6 +42,7 @@ class Config(Settings):
     map: MapSettings = MapSettings()
     report: ReportSettings = ReportSettings()
     vacuum: VacuumSettings = VacuumSettings()
+    duplicates: DuplicatesSettings = DuplicatesSettings()
 
     def public(self) -> dict[str, object]:
         """Return the resolved config as plain values, without credentials, to be saved."""
