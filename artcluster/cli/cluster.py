@@ -15,6 +15,7 @@ _EPILOG = """\b
 Examples:
   artcluster cluster store/ --method kmeans --k 20
   artcluster cluster store/ --method delius --k 8 --label style --label genre
+  artcluster cluster store/ --method dcec-paint --k 7 --set embed.cae.max_steps=2000
 """
 
 
@@ -38,7 +39,11 @@ def cluster(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Cluster what STORE holds embeddings of."""
+    """Cluster what STORE holds embeddings of.
+
+    Methods that train a network of their own (pca-kmeans, cae-*, dcec*, genre-dec) read the
+    pictures again, from where they were embedded.
+    """
     from artcluster.cli.session import open_job
     from artcluster.cli.show import show
     from artcluster.stages.cluster import cluster_archive

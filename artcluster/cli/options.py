@@ -80,8 +80,8 @@ embed_options = _stack(
     click.option(
         "--backbone",
         metavar="NAME",
-        help="densenet121 (default), resnet50, vgg16, mobilenet_v2, timm:NAME, cae, "
-        "color-histogram or random:NAME.",
+        help="densenet121 (default), resnet50, vgg16, mobilenet_v2, timm:NAME, cae, genre-cae, "
+        "genre-v2, pca:N, color-histogram or random:NAME.",
     ),
     click.option("--weights", metavar="FILE", help="Weights at a path or URI."),
     click.option("--weights-sha256", metavar="HEX", help="SHA-256 that the weights must have."),
@@ -89,7 +89,13 @@ embed_options = _stack(
 )
 
 cluster_options = _stack(
-    click.option("--method", metavar="NAME", help="delius (default), ae-kmeans or kmeans."),
+    click.option(
+        "--method",
+        metavar="NAME",
+        help="On any embeddings: delius (default), ae-kmeans, kmeans. With a network of their own, "
+        "trained on the pictures: dcec-paint, dcec, dcec-noweights, cae-kmeans, cae-dec, "
+        "genre-dec, pca-kmeans.",
+    ),
     click.option("--k", type=int, help="Number of clusters (default 8)."),
     click.option("--seed", type=int, help="Seed of everything random (default 0)."),
     click.option(

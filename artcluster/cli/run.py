@@ -18,6 +18,7 @@ Examples:
   artcluster run photos/ store/ --k 12
   artcluster run s3://museum/scans s3://museum/store --metadata works.csv --label style
   artcluster run photos/ store/ --method kmeans --backbone mobilenet_v2 --dry-run
+  artcluster run photos/ store/ --config examples/papers/dcec-paint-small.yaml
   ray job submit --working-dir . -- python jobs/run.py s3://museum/scans s3://museum/store
 """
 
@@ -47,16 +48,18 @@ def run(
     """Embed the pictures of IMAGES and cluster them into STORE.
 
     IMAGES is a folder, a bucket, a glob, or a CSV or Parquet list of URIs. STORE is a folder or
-    bucket of its own. What is done already is not done again.
+    bucket of its own. What is done already is not done again. Methods that train a network of
+    their own on the pictures (pca-kmeans, cae-*, dcec*, genre-dec) have no use for --backbone.
     """
     from artcluster.cli.session import open_job
     from artcluster.cli.show import show, show_counts
     from artcluster.stages.cluster import cluster_archive
     from artcluster.stages.dry_run import plan_archive
     from artcluster.stages.embed import embed_archive
+    from artcluster.stages.methods.own_network import with_own_network
     from artcluster.stages.rejects import check_reject_share
 
-    config = resolve_config(config_file, overrides, storage_options, flags)
+    config = with_own_network(resolve_config(config_file, overrides, storage_options, flags))
     with open_job(config, store, executor, create=True, dry=dry_run) as job:
         if dry_run:
             show_counts(plan_archive(job, images), as_json)

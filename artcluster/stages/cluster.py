@@ -7,6 +7,7 @@ from artcluster.stages.digest import digest
 from artcluster.stages.job import Job
 from artcluster.stages.known import choose_archive, choose_embedder, known_archive
 from artcluster.stages.metadata import check_labels
+from artcluster.stages.methods.own_network import network_of, own_embedder, with_own_network
 from artcluster.stages.runs import finished_run
 from artcluster.stages.summary import ClusterSummary
 from artcluster.store.metadata import metadata_version
@@ -23,7 +24,8 @@ def cluster_archive(
     Args:
         job: What to work with.
         archive_id: Which archive; None for the only one.
-        embedder: Whose vectors, by name or id; None for the only one.
+        embedder: Whose vectors, by name or id; None for the only one. Methods with a network of
+            their own make their vectors themselves.
         force: Make another run of the same.
 
     Raises:
@@ -31,7 +33,11 @@ def cluster_archive(
         LeaseHeldError: Another job clusters the same.
     """
     archive_id = choose_archive(job.store, archive_id)
-    embedder_id = choose_embedder(job.store, embedder)
+    if network_of(job.config.cluster) is None:
+        embedder_id = choose_embedder(job.store, embedder)
+    else:
+        job = replace(job, config=with_own_network(job.config))
+        embedder_id = own_embedder(job, archive_id).embedder_id
     check_labels(job.store, job.config.cluster.labels)
     known = known_archive(job.store, archive_id, job.config)
     run = {

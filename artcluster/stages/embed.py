@@ -17,7 +17,7 @@ from artcluster.stages.archive_settings import record_settings
 from artcluster.stages.commits import Committer, Tally, WriteLeases, write_leases
 from artcluster.stages.decode_part import DecodePart
 from artcluster.stages.embed_part import EmbedPart
-from artcluster.stages.embedder import ReadyEmbedder, prepare_embedder, record_embedder
+from artcluster.stages.embedder import ReadyEmbedder, is_recorded, prepare_embedder, record_embedder
 from artcluster.stages.executor import Step
 from artcluster.stages.job import Job
 from artcluster.stages.known import known_archive
@@ -110,13 +110,13 @@ def embed_known(job: Job, archive_id: str, embedder: ReadyEmbedder) -> int:
     with planning.compared(scan) as comparison:
         todo = comparison.summary.todo
     tally = Tally()
-    if todo:
+    if todo or not is_recorded(job.store, embedder):
         with write_leases(job, embedder.embedder_id, archive_id) as leases:
             embedding = _Embedding(job, planning, embedder, leases, tally)
             work = embedding.resume() or embedding.plan_known(scan)
             if work is not None:
                 embedding.finish(work)
-    record_embedder(job.store, embedder, tally.engine)
+            record_embedder(job.store, embedder, tally.engine)
     return tally.embedded
 
 

@@ -90,15 +90,15 @@ def prepare_embedder(
     remembered = f"embedders/by-settings/{_settings_digest(config)}.json"
     if trained is None and store.exists(remembered):
         contract = Contract.from_json(store.read_bytes(remembered).decode())
-        return ReadyEmbedder(contract, pixel_policy(config), _weights_path(contract.embedder_id))
+        return ReadyEmbedder(contract, pixel_policy(config), weights_path(contract.embedder_id))
     contract, state, policy = contract_and_state(config, trained)
-    weights_path = _weights_path(contract.embedder_id)
+    path = weights_path(contract.embedder_id)
     # Their hash is part of the id: what lies there already is the same.
-    if state and not store.exists(weights_path):
-        store.write_bytes_if_absent(weights_path, save_state(state))
+    if state and not store.exists(path):
+        store.write_bytes_if_absent(path, save_state(state))
     if trained is None:
         store.write_bytes(remembered, contract.to_json().encode())
-    return ReadyEmbedder(contract, policy, weights_path)
+    return ReadyEmbedder(contract, policy, path)
 
 
 def record_embedder(store: Store, embedder: ReadyEmbedder, engine: dict[str, str]) -> None:
@@ -111,8 +111,7 @@ def record_embedder(store: Store, embedder: ReadyEmbedder, engine: dict[str, str
     """
     if embedder.embedder_id not in store.table(EMBEDDINGS).distinct("embedder_id"):
         return
-    mine = pc.field("embedder_id") == embedder.embedder_id
-    if store.table(EMBEDDERS_TABLE).read(["embedder_id"], mine).num_rows:
+    if is_recorded(store, embedder):
         return
     row = {
         "embedder_id": embedder.embedder_id,
@@ -123,6 +122,12 @@ def record_embedder(store: Store, embedder: ReadyEmbedder, engine: dict[str, str
         "created_at": datetime.now(UTC),
     }
     store.append(EMBEDDERS_TABLE, pa.Table.from_pylist([row], EMBEDDERS_TABLE.schema))
+
+
+def is_recorded(store: Store, embedder: ReadyEmbedder) -> bool:
+    """Tell whether an embedder's contract is written down."""
+    mine = pc.field("embedder_id") == embedder.embedder_id
+    return bool(store.table(EMBEDDERS_TABLE).read(["embedder_id"], mine).num_rows)
 
 
 def read_embedder(store: Store, embedder_id: str) -> ReadyEmbedder:
@@ -139,7 +144,7 @@ def read_embedder(store: Store, embedder_id: str) -> ReadyEmbedder:
     return ReadyEmbedder(
         contract,
         PixelPolicy.from_pixels_id(contract.pixel_policy_id),
-        _weights_path(embedder_id),
+        weights_path(embedder_id),
     )
 
 
@@ -154,7 +159,8 @@ def _settings_digest(config: Config) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
-def _weights_path(embedder_id: str) -> str:
+def weights_path(embedder_id: str) -> str:
+    """Return where an embedder's weights lie in the store."""
     return f"embedders/{embedder_id}/weights.safetensors"
 
 

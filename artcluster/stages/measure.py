@@ -75,7 +75,11 @@ def measure(
         "inertia": inertia_of(z_ND, fitted_N, model.centroids_KD),
         "labels": {},
     }
-    for suffix, points in (("", z_ND), ("_embedder", data.x_ND)):
+    spaces = {"": z_ND, "_embedder": data.x_ND}
+    if data.pretrained_ND is not None:
+        # A refined network's own space says little: its objective made the clusters there.
+        spaces["_pretrained"] = data.pretrained_ND
+    for suffix, points in spaces.items():
         found = silhouette(
             points, fitted_N, limit=settings.max_silhouette_vectors, seed=settings.seed
         )

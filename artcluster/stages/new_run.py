@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, Literal
@@ -20,6 +20,8 @@ from artcluster.stages.known import contents_of
 from artcluster.stages.measure import Measured, measure
 from artcluster.stages.metadata import labels_of
 from artcluster.stages.methods import TrainingSet, fit
+from artcluster.stages.methods.own_network import network_of, own_embedder, with_own_network
+from artcluster.stages.methods.vectors import vectors_for
 from artcluster.stages.model_settings import model_settings
 from artcluster.stages.record_lineage import record_lineage
 from artcluster.stages.refit import refit
@@ -64,12 +66,16 @@ def make_run(job: Job, run: NewRun) -> None:
     """
     archive_id, embedder_id = run.facts["archive_id"], run.facts["embedder_id"]
     settings = job.config.cluster
+    if run.parent is not None and run.model != "kept" and network_of(settings) is not None:
+        # The parent's embedder may be a refined one: what follows begins where it began.
+        job = replace(job, config=with_own_network(job.config))
+        embedder_id = own_embedder(job, archive_id).embedder_id
     most = settings.max_training_vectors
     if run.model == "kept":
         most = min(most, job.config.update.measure_vectors)
     with job.timings.stage("gather"):
         contents = contents_of(job.store, archive_id, job.config)
-        data = _training_set(job, embedder_id, contents, most)
+        data = _training_set(job, archive_id, embedder_id, contents, most)
     model_id, facts = _name_model(job, run, data)
     with job.lease(f"model={model_id}", ASSIGNMENTS, MODELS, CLUSTERS, LINEAGE, EDITS, RUNS) as own:
         if finished_run(job.store, run.run_id) is not None:
@@ -80,11 +86,12 @@ def make_run(job: Job, run: NewRun) -> None:
         else:
             model = _model(job, run, model_id, data, facts, own)
         with job.timings.stage("assign", len(contents)):
-            assign_contents(job, model_id, model, embedder_id, contents, own)
+            assign_contents(job, model_id, model, model.embedder_id, contents, own)
         with job.timings.stage("measure"):
             assigned = read_assignments(job.store, model_id, contents)
             labels = labels_of(job, archive_id, settings.labels, assigned.content_ids)
-            measured = measure(model, data, assigned, labels, settings)
+            taken = vectors_for(job, model, data)
+            measured = measure(model, taken, assigned, labels, settings)
         _commit(job, run, model_id, model, measured, run.holds or own)
 
 
@@ -108,14 +115,16 @@ def _name_model(job: Job, run: NewRun, data: TrainingSet) -> tuple[str, dict[str
     return f"{job.config.cluster.method}-{digest(facts)}", settings
 
 
-def _training_set(job: Job, embedder_id: str, contents: pa.Array, most: int) -> TrainingSet:
+def _training_set(
+    job: Job, archive_id: str, embedder_id: str, contents: pa.Array, most: int
+) -> TrainingSet:
     settings = job.config.cluster
     rows = sample_indices(len(contents), most, settings.seed)
     chosen = contents if len(rows) == len(contents) else contents.take(pa.array(rows))
     content_ids, x_ND = gather(
         job.store, embedder_id, chosen, limit_bytes=settings.max_training_bytes
     )
-    return TrainingSet(embedder_id, content_ids, x_ND, len(contents))
+    return TrainingSet(embedder_id, content_ids, x_ND, len(contents), archive_id)
 
 
 def _model(
@@ -146,7 +155,7 @@ def _model(
         "model_id": model_id,
         "method": job.config.cluster.method,
         "k": fitted.model.k,
-        "embedder_id": data.embedder_id,
+        "embedder_id": fitted.model.embedder_id,
         "config": json.dumps(settings),
         "training": json.dumps(training),
         "path": folder,
@@ -182,6 +191,7 @@ def _commit(
     row = {
         **run.facts,
         "run_id": run.run_id,
+        "embedder_id": model.embedder_id,
         "series": series,
         "model_id": model_id,
         "images": run.images,

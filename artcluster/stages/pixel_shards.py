@@ -22,7 +22,9 @@ from artcluster.images.policy import PixelPolicy
 from artcluster.location import Location
 from artcluster.stages.decoding import open_decoder
 from artcluster.stages.digest import digest
+from artcluster.stages.embedder import pixel_policy
 from artcluster.stages.executor import Claim, Claims
+from artcluster.stages.job import Job
 from artcluster.store import Store
 
 _LISTS_AT_ONCE = 16
@@ -39,6 +41,11 @@ class PixelShard:
 
     path: str
     content_ids: tuple[str, ...]
+
+
+def pixel_folder(job: Job, archive_id: str, side_px: int) -> str:
+    """Return where the pixels of an archive at one size lie in the store."""
+    return f"pixels/{digest([archive_id, pixel_policy(job.config).pixels_id, side_px])}"
 
 
 def stored_shards(store: Store, folder: str) -> list[PixelShard]:

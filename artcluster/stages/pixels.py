@@ -7,21 +7,15 @@ from artcluster.archive.plan import part_refs
 from artcluster.archive.scan import Scan
 from artcluster.archive.states import Known
 from artcluster.clustering.kmeans import sample_indices
-from artcluster.stages.digest import digest
 from artcluster.stages.embedder import pixel_policy
 from artcluster.stages.executor import Step
 from artcluster.stages.job import Job
-from artcluster.stages.pixel_shards import DecodePixels, PixelShard, stored_shards
+from artcluster.stages.pixel_shards import DecodePixels, PixelShard, pixel_folder, stored_shards
 from artcluster.stages.scanning import Archive, Planning, check_not_empty, fetch_settings, rows_of
 
 _PARTS = 64
 """Parts that an archive is cut into at least, whatever machines there are: who trains with how many
 workers shall find the same shards."""
-
-
-def pixel_folder(job: Job, archive: Archive, side_px: int) -> str:
-    """Return where the pixels of an archive at one size lie in the store."""
-    return f"pixels/{digest([archive.archive_id, pixel_policy(job.config).pixels_id, side_px])}"
 
 
 def decoded(
@@ -36,7 +30,7 @@ def decoded(
         side_px: Height and width of the pixels.
         max_images: Decode no more where there are so many; else a sample of whole parts.
     """
-    folder = pixel_folder(job, archive, side_px)
+    folder = pixel_folder(job, archive.archive_id, side_px)
     policy = pixel_policy(job.config)
     planning = Planning(
         job.store, job.config, archive, folder.replace("/", "-"), policy, job.store.location

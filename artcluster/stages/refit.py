@@ -14,6 +14,7 @@ from artcluster.stages.assignments import load_model, read_assignments
 from artcluster.stages.job import Job
 from artcluster.stages.known import contents_of
 from artcluster.stages.methods import Fitted, TrainingSet, fit
+from artcluster.stages.methods.vectors import vectors_for
 from artcluster.stages.methods.warm import WARM
 from artcluster.stages.series import RunRecord, next_cluster
 
@@ -43,11 +44,12 @@ def refit(job: Job, data: TrainingSet, parent: RunRecord, *, warm: bool) -> Fitt
 
 def _numbers(job: Job, data: TrainingSet, parent: RunRecord, fitted: Fitted) -> np.ndarray:
     covered = contents_of(job.store, parent.archive_id, job.config, run_id=parent.run_id)
+    model = fitted.model
+    data = vectors_for(job, model, data)
     shared_N = np.asarray(pc.is_in(data.content_ids, covered))
     before = read_assignments(
         job.store, parent.model_id, data.content_ids.filter(pa.array(shared_N))
     )
-    model = fitted.model
     now = model.predict(data.x_ND[shared_N], threads=torch.get_num_threads())
     found = overlap(
         before.table["cluster"].to_numpy(),

@@ -74,6 +74,11 @@ def input_px(settings: EmbedSettings) -> int:
     return settings.input_px or defaults_of(settings.backbone).input_px
 
 
+def max_images(settings: EmbedSettings) -> int:
+    """Return how many pictures the configured network is trained on at most."""
+    return _settings(settings).max_images
+
+
 def _path(job: Job, archive: Archive) -> str:
     """Name what decides the network: the archive, its pixels, and how it is trained."""
     settings = job.config.embed

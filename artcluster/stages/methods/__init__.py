@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from artcluster.errors import UsageError
 from artcluster.stages.job import Job
 from artcluster.stages.methods.autoencoder import fit_ae_kmeans, fit_delius
+from artcluster.stages.methods.dcec import fit_dcec
 from artcluster.stages.methods.kmeans import fit_kmeans
 from artcluster.stages.methods.training_set import Fitted, TrainingSet
 
@@ -12,6 +13,13 @@ METHODS: Mapping[str, Callable[[Job, TrainingSet], Fitted]] = {
     "kmeans": fit_kmeans,
     "ae-kmeans": fit_ae_kmeans,
     "delius": fit_delius,
+    "pca-kmeans": fit_kmeans,
+    "cae-kmeans": fit_kmeans,
+    "cae-dec": fit_dcec,
+    "dcec-paint": fit_dcec,
+    "dcec": fit_dcec,
+    "dcec-noweights": fit_dcec,
+    "genre-dec": fit_dcec,
 }
 
 

@@ -20,12 +20,17 @@ class TrainingSet:
         content_ids: Sorted.
         x_ND: float32, in their order.
         sampled_from: How many contents there were to choose from.
+        archive_id: Whose contents; '' where there is no archive, but vectors alone.
+        pretrained_ND: The same contents' vectors before refinement, float32, where these are of an
+            embedder that a method refined.
     """
 
     embedder_id: str
     content_ids: pa.Array
     x_ND: np.ndarray
     sampled_from: int
+    archive_id: str = ""
+    pretrained_ND: np.ndarray | None = None
 
     @property
     def digest(self) -> str:

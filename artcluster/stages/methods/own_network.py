@@ -1,0 +1,87 @@
+"""Methods that train a network of their own on the pictures: which, and its codes as embeddings.
+
+The network is an embedder like any other. A method that only clusters its codes is k-means on that
+embedder's vectors; one that refines it makes another embedder of it.
+"""
+
+from artcluster.config import ClusterSettings, Config
+from artcluster.stages.embed import embed_known
+from artcluster.stages.embedder import ReadyEmbedder, prepare_embedder
+from artcluster.stages.job import Job
+from artcluster.stages.pixel_shards import loaders, pixel_folder, stored_shards
+from artcluster.stages.stored_scan import stored_scan
+
+_CAE = ("cae-kmeans", "cae-dec", "dcec-paint", "dcec", "dcec-noweights")
+
+
+def network_of(settings: ClusterSettings) -> str | None:
+    """Return the embedder that the configured method trains; None for methods over any vectors.
+
+    >>> network_of(ClusterSettings(method="dcec-paint"))
+    'cae'
+    >>> network_of(ClusterSettings(method="delius")) is None
+    True
+    """
+    if settings.method in _CAE:
+        return "cae"
+    if settings.method == "genre-dec":
+        return "genre-v2" if settings.colours == "rgb" else "genre-v2-grey"
+    if settings.method == "pca-kmeans":
+        return f"pca:{settings.pca_components}"
+    return None
+
+
+def with_own_network(config: Config) -> Config:
+    """Return the config whose embedder is the network that the method trains, if it has one.
+
+    The seed of the method is that of its network, too.
+    """
+    network = network_of(config.cluster)
+    if network is None:
+        return config
+    own = {
+        "backbone": network,
+        "weights": "auto",
+        "weights_sha256": None,
+        "seed": config.cluster.seed,
+    }
+    return config.model_copy(update={"embed": config.embed.model_copy(update=own)})
+
+
+def own_embedder(job: Job, archive_id: str) -> ReadyEmbedder:
+    """Return the method's network, trained and with vectors of all that the archive holds.
+
+    Both are done now or were by an earlier job. Pictures are found by the archive's last listing.
+
+    Args:
+        job: What to work with; its config is that of `with_own_network`.
+        archive_id: The archive.
+
+    Raises:
+        UsageError: The store does not know where the archive lies, or it holds no picture.
+        ArchiveError: The archive cannot be read.
+    """
+    # Only here: they import torch.
+    from artcluster.stages.trained_network import trained_network
+
+    archive, scan = stored_scan(job, archive_id)
+    trained = trained_network(job, archive, scan)
+    with job.timings.stage("prepare"):
+        embedder = prepare_embedder(job.store, job.config, trained)
+    _encode_kept(job, archive_id, embedder)
+    embed_known(job, archive_id, embedder)
+    return embedder
+
+
+def _encode_kept(job: Job, archive_id: str, embedder: ReadyEmbedder) -> None:
+    """Embed what lies decoded in the store, so that it is not decoded again."""
+    from artcluster.stages.pixel_encoding import encode_pixels, without_vector, write_codes
+    from artcluster.stages.training_place import WORTH_A_CLUSTER_PICTURES, training_place
+
+    shards = stored_shards(job.store, pixel_folder(job, archive_id, embedder.contract.input_px[0]))
+    contents = [content for shard in shards for content in shard.content_ids]
+    found = loaders(job.store, shards, without_vector(job.store, embedder.embedder_id, contents))
+    if found:
+        place = training_place(job, len(contents), WORTH_A_CLUSTER_PICTURES)
+        codes_ND = encode_pixels(job, place, embedder, [load for load, _ in found])
+        write_codes(job, embedder, [c for _, some in found for c in some], codes_ND)

@@ -1,0 +1,36 @@
+"""The vectors that a fitted model takes, which may be of an embedder that its method made."""
+
+import numpy as np
+
+from artcluster.clustering.model import ClusterModel
+from artcluster.stages.job import Job
+from artcluster.stages.methods.training_set import TrainingSet
+from artcluster.store.vectors import gather
+
+
+def vectors_for(job: Job, model: ClusterModel, data: TrainingSet) -> TrainingSet:
+    """Return the contents of a training set with the vectors that a model takes.
+
+    Where the model's embedder is another than the set's, the set's own vectors go along as
+    `pretrained_ND`.
+    """
+    if model.embedder_id == data.embedder_id:
+        return data
+    content_ids, x_ND = gather(
+        job.store,
+        model.embedder_id,
+        data.content_ids,
+        limit_bytes=job.config.cluster.max_training_bytes,
+    )
+    rows = np.searchsorted(
+        data.content_ids.to_numpy(zero_copy_only=False),
+        content_ids.to_numpy(zero_copy_only=False),
+    )
+    return TrainingSet(
+        model.embedder_id,
+        content_ids,
+        x_ND,
+        data.sampled_from,
+        data.archive_id,
+        pretrained_ND=data.x_ND[rows],
+    )
