@@ -41,6 +41,9 @@ class ReportSettings(Settings):
     """Metadata column that captions a picture; by default `title`, where there is one."""
     number_column: str | None = None
     """Metadata column with the archive's own number of a picture."""
+    columns: tuple[str, ...] = ()
+    """Metadata columns that say something about pictures: clusters are described and named by
+    them. Empty takes all."""
     link: str | None = None
     """Address of an original, such as `https://iiif.museum.org/{number}/full/max/0/default.jpg`.
     May name {path}, {stem}, {uri}, {content_id}, {number}, and metadata columns. By default the

@@ -51,29 +51,30 @@ def line_chart(chart: Chart) -> str:
     return "".join(parts) + f'<ul class="chart-legend">{legend}</ul>'
 
 
-def histogram(counts: Sequence[int], label: str) -> str:
-    """Draw counts in tenths from 0 to 1 as bars."""
+def histogram(counts: Sequence[int], end: float, label: str) -> str:
+    """Draw counts in equal steps from 0 to `end` as bars."""
     most = max(max(counts), 1)
     step = _BARS_WIDTH / len(counts)
     total = max(sum(counts), 1)
+    width = end / len(counts)
+    spans = [f"{place * width:.2f}–{(place + 1) * width:.2f}" for place in range(len(counts))]
     bars = "".join(
         f'<rect class="bar" x="{place * step + 1:.1f}" '
         f'y="{_BARS_HEIGHT * (1 - count / most):.1f}" width="{step - 2:.1f}" '
-        f'height="{_BARS_HEIGHT * count / most:.1f}"><title>{place / 10:.1f}–{(place + 1) / 10:.1f}'
-        f": {count:,} images</title></rect>"
-        for place, count in enumerate(counts)
+        f'height="{_BARS_HEIGHT * count / most:.1f}"><title>{span}: {count:,} images</title></rect>'
+        for place, (span, count) in enumerate(zip(spans, counts, strict=True))
     )
     shares = ", ".join(
-        f"{place * 10}–{place * 10 + 10}: {c / total:.0%}" for place, c in enumerate(counts) if c
+        f"{span}: {count / total:.0%}" for span, count in zip(spans, counts, strict=True) if count
     )
     base = _BARS_HEIGHT + 16
     return (
         f'<svg class="chart bars" viewBox="0 0 {_BARS_WIDTH} {_BARS_HEIGHT + 22}" role="img" '
-        f'aria-label="{escape(label)}, in percent: {escape(shares)}">{bars}'
+        f'aria-label="{escape(label)}, {escape(shares)}">{bars}'
         f'<path class="grid" d="M0 {_BARS_HEIGHT}H{_BARS_WIDTH}"/>'
         f'<text class="tick" x="0" y="{base}">0</text>'
         f'<text class="tick mid" x="{_BARS_WIDTH / 2}" y="{base}">{escape(label)}</text>'
-        f'<text class="tick end" x="{_BARS_WIDTH}" y="{base}">1</text></svg>'
+        f'<text class="tick end" x="{_BARS_WIDTH}" y="{base}">{end:g}</text></svg>'
     )
 
 

@@ -147,7 +147,9 @@ class Card:
     neighbours: Sequence[tuple[int, str, int]]
     """Number, title and images of the clusters that are next best for its images."""
     histogram: Sequence[int]
-    """Images by confidence, in tenths from 0 to 1."""
+    """Images by confidence, in equal steps from 0."""
+    histogram_end: float
+    """Where the last step ends; the same for all clusters of a run."""
     previous: Entry | None = None
     following: Entry | None = None
 

@@ -98,7 +98,7 @@ class Site:
             root="../",
             lightbox=True,
             card=card,
-            histogram=Markup(histogram(card.histogram, "confidence")),
+            histogram=Markup(histogram(card.histogram, card.histogram_end, "confidence")),
         )
 
     def map(self) -> None:

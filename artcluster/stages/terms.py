@@ -18,6 +18,7 @@ _LEAST_SHARE = 0.02
 _LEAST_COUNT = 3
 _NAMING_LIFT = 1.3
 _NAMING_SHARE = 0.25
+_SECOND_LIFT = 2.0
 _MOST_WORDS = 40_000
 _WORD = r"[\p{L}][\p{L}\p{M}’'-]{2,}"
 
@@ -113,9 +114,9 @@ def over_represented(column: str, counts: Counts, most: int = 12) -> dict[int, l
 def telling_terms(
     tables: duckdb.DuckDBPyConnection, relation: str, columns: Sequence[str], most: int = 12
 ) -> dict[int, list[Term]]:
-    """Return each cluster's telling values over several columns, the most telling first."""
+    """Return each cluster's telling values over several grouping columns, the best first."""
     found: dict[int, list[Term]] = {}
-    for column in grouping_columns(tables, relation, columns):
+    for column in columns:
         for cluster, terms in over_represented(
             column, count_values(tables, relation, column), most
         ).items():
@@ -152,16 +153,24 @@ def cloud(counts: Counts, most: int = 30) -> dict[int, list[Word]]:
     return found
 
 
-def suggested_name(terms: Sequence[Term]) -> str:
+def suggested_name(terms: Sequence[Term], preferred: Sequence[str] = ()) -> str:
     """Return a name made of a cluster's most telling values, of different columns; '' for none.
 
-    >>> suggested_name([Term("style", "aztec", 9, 0.9, 3.0), Term("genre", "sky", 9, 0.1, 3.0)])
-    'aztec'
+    Args:
+        terms: Telling values, the most telling first.
+        preferred: Columns whose values name a cluster rather than those of others.
+
+    >>> aztec, sky = Term("style", "aztec", 9, 0.9, 3.0), Term("genre", "sky", 9, 0.5, 2.0)
+    >>> suggested_name([aztec, sky]), suggested_name([aztec, sky], ["genre"])
+    ('aztec · sky', 'sky')
     """
+    fitting = [t for t in terms if t.lift >= _NAMING_LIFT and t.share >= _NAMING_SHARE]
+    fitting = [t for t in fitting if t.column in preferred] or fitting
     chosen: dict[str, str] = {}
-    for term in terms:
-        fits = term.lift >= _NAMING_LIFT and term.share >= _NAMING_SHARE
-        if fits and term.column not in chosen and term.value not in chosen.values():
+    for term in fitting:
+        says_the_same = any(term.value in known or known in term.value for known in chosen.values())
+        telling = not chosen or term.lift >= _SECOND_LIFT
+        if telling and not says_the_same and term.column not in chosen:
             chosen[term.column] = term.value
     return " · ".join(list(chosen.values())[:2])
 

@@ -2,7 +2,8 @@
 /* The map: points drawn by WebGL, found again by a grid, turned into pictures close up.
    The address after # says what is shown: x, y, z (zoom), cluster, field, value, q. */
 (async () => {
-  const MOST_PICTURES = 160;
+  const MOST_PICTURES = 400;
+  const MOST_IN_SIGHT = 6000;
   const SLOW_MS = 40;
   const CELLS = 256;
   const byId = (id) => document.getElementById(id);
@@ -30,7 +31,12 @@
   const asked = { clusters: new Set(), field: "", value: "", text: "" };
 
   /* ---- where we look: the middle in map units (0 to 1), and pixels a unit ---- */
-  const view = { x: 0.5, y: 0.5, scale: 1 };
+  const extent = { x: 1e-3, y: 1e-3 };
+  for (let i = 0; i < count; i++) {
+    extent.x = Math.max(extent.x, xs[i] / SPAN);
+    extent.y = Math.max(extent.y, ys[i] / SPAN);
+  }
+  const view = { x: extent.x / 2, y: extent.y / 2, scale: 1 };
   let width = 1, height = 1, ratio = 1, home = 1;
   const toX = (i) => (xs[i] / SPAN - view.x) * view.scale + width / 2;
   const toY = (i) => (view.y - ys[i] / SPAN) * view.scale + height / 2;
@@ -198,11 +204,9 @@
     drawn.pictures = 0;
     const w = width / 2 / view.scale, h = height / 2 / view.scale;
     const found = [];
-    within(view.x - w, view.y - h, view.x + w, view.y + h, (i) => { found.push(i); return found.length > 4000; });
-    if (found.length > 4000) return;
-    const side = Math.max(28, Math.min(map.cell, 0.8 * Math.sqrt(width * height / Math.max(found.length, 1))));
-    const fits = found.length <= MOST_PICTURES || view.scale > home * 6;
-    if (!fits) return;
+    within(view.x - w, view.y - h, view.x + w, view.y + h, (i) => { found.push(i); return found.length > MOST_IN_SIGHT; });
+    if (found.length > MOST_IN_SIGHT) return;
+    const side = Math.max(34, Math.min(map.cell, 0.8 * Math.sqrt(width * height / Math.max(found.length, 1))));
     const taken = [];
     for (const i of found) {
       if (drawn.pictures >= MOST_PICTURES) break;
@@ -210,7 +214,7 @@
       if (!t) continue;
       const zoom = side / Math.max(t.w, t.h), tw = t.w * zoom, th = t.h * zoom;
       const x = toX(i) - tw / 2, y = toY(i) - th / 2;
-      if (taken.some((o) => Math.abs(o[0] - x) < 0.72 * side && Math.abs(o[1] - y) < 0.72 * side)) continue;
+      if (taken.some((o) => Math.abs(o[0] - x) < side && Math.abs(o[1] - y) < side)) continue;
       const image = sheet(t.number);
       if (!image) continue;
       taken.push([x, y]);
@@ -230,7 +234,7 @@
       each.height = Math.round(height * ratio);
     }
     const was = home;
-    home = Math.min(width, height) * 0.9;
+    home = 0.9 * Math.min(width / extent.x, height / extent.y);
     view.scale *= home / was;
     draw();
   }
@@ -243,7 +247,7 @@
     move();
   }
   function pan(dx, dy) { view.x -= dx / view.scale; view.y += dy / view.scale; move(); }
-  function everything() { view.x = 0.5; view.y = 0.5; view.scale = home; move(); }
+  function everything() { view.x = extent.x / 2; view.y = extent.y / 2; view.scale = home; move(); }
   function goTo(i) { view.x = xs[i] / SPAN; view.y = ys[i] / SPAN; view.scale = Math.max(view.scale, home * 12); move(); }
 
   /* ---- names, and what a point is ---- */
@@ -362,7 +366,7 @@
   /* ---- the address ---- */
   function address() {
     const said = new URLSearchParams();
-    if (Math.abs(view.scale / home - 1) > 0.01 || Math.abs(view.x - 0.5) + Math.abs(view.y - 0.5) > 0.005) {
+    if (Math.abs(view.scale / home - 1) > 0.01 || Math.abs(view.x - extent.x / 2) + Math.abs(view.y - extent.y / 2) > 0.005) {
       said.set("x", view.x.toFixed(4)); said.set("y", view.y.toFixed(4)); said.set("z", (view.scale / home).toFixed(2));
     }
     if (asked.clusters.size) said.set("cluster", [...asked.clusters].map((k) => map.clusters[k][0]).join(","));
@@ -378,7 +382,7 @@
     asked.text = byId("search").value = said.get("q") || "";
     await choose(said.get("field") || "", said.get("value") || "");
     const given = (name, otherwise) => { const v = Number(said.get(name)); return said.has(name) && Number.isFinite(v) ? v : otherwise; };
-    view.x = given("x", 0.5); view.y = given("y", 0.5);
+    view.x = given("x", extent.x / 2); view.y = given("y", extent.y / 2);
     view.scale = home * Math.max(0.5, Math.min(400, given("z", 1)));
     await filter();
   }

@@ -24,6 +24,7 @@ _BOUNDARY = 12
 _DUPLICATE_GROUPS = 8
 _IN_A_GROUP = 6
 _NEIGHBOURS = 5
+_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class CardFacts:
     terms: Mapping[int, Sequence[Term]]
     words: Mapping[int, Sequence[Word]]
     parents: Mapping[int, Sequence[Kin]]
+    most_sure: float
+    """Confidence where histograms end."""
 
 
 def choose_pictures(
@@ -196,10 +199,10 @@ def _card(
             shown.pictures(chosen.boundary),
         ),
     ]
-    tenths = dict(
+    steps = dict(
         members.tables.execute(
-            "SELECT least(9, greatest(0, CAST(floor(confidence * 10) AS INTEGER))), count(*) "
-            "FROM members WHERE cluster = ? GROUP BY ALL",
+            f"SELECT least({_STEPS - 1}, CAST(floor(confidence / {facts.most_sure} * {_STEPS}) AS "
+            "INTEGER)), count(*) FROM members WHERE cluster = ? GROUP BY ALL",
             [entry.cluster],
         ).fetchall()
     )
@@ -220,7 +223,8 @@ def _card(
         words=facts.words.get(entry.cluster, []),
         parents=facts.parents.get(entry.cluster, []),
         neighbours=[(number, shown.title(number), count) for number, count in seconds],
-        histogram=[tenths.get(tenth, 0) for tenth in range(10)],
+        histogram=[steps.get(step, 0) for step in range(_STEPS)],
+        histogram_end=facts.most_sure,
         previous=previous,
         following=following,
     )

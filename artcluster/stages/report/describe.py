@@ -111,6 +111,19 @@ class Describe:
         return None if name is None else str(name)
 
 
+def describing_columns(settings: ReportSettings, metadata: Sequence[str]) -> list[str]:
+    """Return the metadata columns that clusters are described by.
+
+    Raises:
+        UsageError: A setting names a column that there is not.
+    """
+    for name in settings.columns:
+        if name not in metadata:
+            have = ", ".join(metadata) or "none"
+            raise UsageError(f"report.columns: no metadata column {name!r}; there are: {have}")
+    return list(settings.columns or metadata)
+
+
 def browser_link(uri: str) -> str:
     """Return an address that a browser opens; '' for other places, such as buckets.
 

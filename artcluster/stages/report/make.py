@@ -20,7 +20,7 @@ from artcluster.stages.report.cards import (
     originals_of,
 )
 from artcluster.stages.report.covers import draw_cover
-from artcluster.stages.report.describe import Describe
+from artcluster.stages.report.describe import Describe, describing_columns
 from artcluster.stages.report.members import Members, make_members
 from artcluster.stages.report.points import (
     choose_points,
@@ -86,15 +86,14 @@ def _draw(
 ) -> ReportSummary:
     store, settings = job.store, job.config.report
     row = about.run_row(store, run.run_id)
+    labels = [name for name in row["config"]["cluster"]["labels"] if name in members.metadata]
+    described = describing_columns(settings, members.metadata)
     describe = Describe(settings, members.metadata)
     with job.timings.stage("metadata", unit="columns"):
-        terms = telling_terms(members.tables, "members", members.metadata)
-        words = cloud(count_words(members.tables, "members", members.metadata))
-        columns = _ordered(
-            grouping_columns(members.tables, "members", members.metadata),
-            row["config"]["cluster"]["labels"],
-        )
-    entries = about.make_entries(members, terms, about.given_names(members))
+        columns = _ordered(grouping_columns(members.tables, "members", described), labels)
+        terms = telling_terms(members.tables, "members", columns)
+        words = cloud(count_words(members.tables, "members", described))
+    entries = about.make_entries(members, terms, about.given_names(members), labels)
     medoids = {
         cluster: content
         for cluster, content in about.medoids_of(store, run.run_id).items()
@@ -146,6 +145,7 @@ def _draw(
         terms,
         words,
         about.parents_of(lineage, {}),
+        about.most_sure(members),
     )
     with job.timings.stage("pages", len(entries), "clusters"):
         site.assets()

@@ -1,6 +1,7 @@
 """What a report's pages say of the run as a whole."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -82,7 +83,10 @@ def medoids_of(store: Store, run_id: str) -> dict[int, list[str]]:
 
 
 def make_entries(
-    members: Members, terms: Mapping[int, Sequence[Term]], names: Mapping[int, str]
+    members: Members,
+    terms: Mapping[int, Sequence[Term]],
+    names: Mapping[int, str],
+    labels: Sequence[str],
 ) -> list[Entry]:
     """Return the clusters with images, the largest first; noise last."""
     rows = members.tables.sql(
@@ -91,7 +95,10 @@ def make_entries(
         "ORDER BY cluster < 0, count(*) DESC, cluster"
     ).fetchall()
     suggested = distinct_names(
-        {row[0]: suggested_name(terms.get(row[0], [])) if row[0] >= 0 else "" for row in rows}
+        {
+            cluster: suggested_name(terms.get(cluster, []), labels) if cluster >= 0 else ""
+            for cluster, *_ in rows
+        }
     )
     return [
         Entry(
@@ -103,10 +110,23 @@ def make_entries(
             confidence=float(confidence or 0),
             low_confidence=float(low or 0),
             outliers=float(outliers or 0),
-            terms=list(terms.get(cluster, []))[:3],
+            terms=_distinct(terms.get(cluster, []))[:3],
         )
         for cluster, count, confidence, low, outliers in rows
     ]
+
+
+def _distinct(terms: Sequence[Term]) -> list[Term]:
+    """Leave out values that another column says, too."""
+    return list({term.value: term for term in reversed(terms)}.values())[::-1]
+
+
+def most_sure(members: Members) -> float:
+    """Return the greatest confidence, rounded up to a tenth."""
+    ((greatest,),) = members.tables.sql(
+        "SELECT coalesce(max(confidence), 1) FROM members"
+    ).fetchall()
+    return min(1.0, math.ceil(float(greatest) * 10) / 10) or 1.0
 
 
 def given_names(members: Members) -> dict[int, str]:
@@ -156,6 +176,8 @@ def metric_lines(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         (title, _figure(metrics.get(name)), meaning)
         for name, title, meaning in _METRICS
         if metrics.get(name) is not None
+        # A model that is the embedder's own space has nothing more to say.
+        and (name != "silhouette" or metrics[name] != metrics.get("silhouette_embedder"))
     ]
     for column, label in metrics.get("labels", {}).items():
         lines.append(
@@ -332,4 +354,4 @@ def _figure(value: float | None) -> str:
         return "–"
     if isinstance(value, int) or float(value).is_integer():
         return f"{int(value):,}"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3f}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
