@@ -192,7 +192,8 @@ class RejectedFile:
     link: str
     stage: str
     detail: str
-    picture: Tile | None
+    content_id: str
+    picture: Tile | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from PIL import Image
 
@@ -16,6 +16,9 @@ from artcluster.images.policy import PixelPolicy
 from artcluster.images.thumbnail import decode_thumbnail, inside
 from artcluster.location import Location
 from artcluster.stages.scanning import fetch_settings
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from artcluster.images.serve import DecodeOne
 
 _RETRIES = 1
 """A picture that is only looked at is not worth a long wait."""
@@ -42,9 +45,12 @@ class Pictures:
     Args:
         config: How files are fetched and decoded.
         box_px: Side of the square that a small copy fits in.
+        decode_one: Makes the small copy in the decoder's process.
     """
 
-    def __init__(self, config: Config, box_px: int) -> None:
+    def __init__(
+        self, config: Config, box_px: int, decode_one: "DecodeOne" = decode_thumbnail
+    ) -> None:
         self._config = config
         self._box = (box_px, box_px)
         self._fetchers: dict[str, Fetcher] = {}
@@ -55,7 +61,7 @@ class Pictures:
             self._box,
             timeout_s=images.timeout_s,
             memory_bytes=images.memory_bytes,
-            decode_one=decode_thumbnail,
+            decode_one=decode_one,
         )
 
     def __enter__(self) -> "Pictures":

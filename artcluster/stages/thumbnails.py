@@ -9,17 +9,23 @@ import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
 from artcluster.config import Config
+from artcluster.images.salvage import decode_salvaged
+from artcluster.images.thumbnail import decode_thumbnail
 from artcluster.report.atlas import Grid, Tile, pack
 from artcluster.stages.executor import Step
 from artcluster.stages.job import Job
 from artcluster.stages.pictures import Pictures
 from artcluster.store import Store
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from artcluster.images.serve import DecodeOne
 
 _SHEETS_AN_INDEX = 16
 _SCHEMA = pa.schema(
@@ -58,12 +64,14 @@ class Thumbnails:
     Args:
         store: The store.
         cell_px: Side of the square that each fits in.
+        broken: Keep what can be seen of rejects, apart from the others.
     """
 
-    def __init__(self, store: Store, cell_px: int) -> None:
+    def __init__(self, store: Store, cell_px: int, *, broken: bool = False) -> None:
         self.grid = Grid(cell_px)
         self._store = store
-        self._folder = f"report-cache/thumbnails-{cell_px}"
+        self._decode_one = decode_salvaged if broken else decode_thumbnail
+        self._folder = f"report-cache/{'broken' if broken else 'thumbnails'}-{cell_px}"
         self._tiles = _read_index(store, self._folder)
 
     def __getitem__(self, content_id: str) -> Tile:
@@ -87,7 +95,7 @@ class Thumbnails:
         parts = (new[start : start + cells] for start in range(0, len(new), cells))
         px = self.grid.cell_px
         steps = [
-            Step("thumbnails", MakeThumbnails(job.config, px)),
+            Step("thumbnails", MakeThumbnails(job.config, px, self._decode_one)),
             Step("sheets", PackSheet(px)),
         ]
         missing = 0
@@ -128,10 +136,11 @@ class MakeThumbnails:
 
     config: Config
     cell_px: int
+    decode_one: "DecodeOne"
 
     def __call__(self) -> Callable[[Sequence[Original]], list[tuple[str, Image.Image | None]]]:
         """Start a decoder and return the step."""
-        pictures = Pictures(self.config, self.cell_px)
+        pictures = Pictures(self.config, self.cell_px, self.decode_one)
         pool = ThreadPoolExecutor(self.config.archive.fetch_threads, "thumbnails")
 
         def make(originals: Sequence[Original]) -> list[tuple[str, Image.Image | None]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from artcluster.location import Location
 from artcluster.report.colours import cluster_colour
-from artcluster.report.content import Entry, Overview
+from artcluster.report.content import Entry, Overview, RejectGroup
 from artcluster.report.site import MOST_COVERS, Site, cluster_key
 from artcluster.stages.job import Job
 from artcluster.stages.project import project_model
@@ -115,7 +115,8 @@ def _draw(
         )
         for number, entry in enumerate(entries)
     }
-    rejects = about.reject_groups(members, run.archive_id)
+    broken = Thumbnails(store, CARD_PX, broken=True)
+    rejects = about.with_pictures(job, about.reject_groups(members, run.archive_id), broken)
     lineage = about.lineage_of(store, run.run_id)
     lines = about.run_lines(store, run.archive_id, run.run_id)
     overview = Overview(
@@ -163,6 +164,7 @@ def _draw(
         site.runs(lines, about.run_charts(lines))
         site.rejects(rejects)
         output.sheets(cards, _sheets_of(shown, cards))
+        output.sheets(broken, _sheets_of(_rejected(rejects), broken))
         output.sheets(map_tiles, used_sheets(members, map_tiles))
         site.first_page()
         output.finish()
@@ -234,6 +236,11 @@ def _covered(
 def _sheets_of(contents: Iterable[str], thumbnails: Thumbnails) -> list[str]:
     tiles = [thumbnails.get(content) for content in contents]
     return sorted({tile.sheet for tile in tiles if tile is not None})
+
+
+def _rejected(groups: Iterable[RejectGroup]) -> Iterator[str]:
+    for group in groups:
+        yield from (file.content_id for file in group.files)
 
 
 def _ordered(columns: Sequence[str], labels: Sequence[str]) -> list[str]:

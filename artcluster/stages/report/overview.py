@@ -3,13 +3,13 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow.compute as pc
 import yaml
 
 from artcluster.images.rejects import ADVICE
-from artcluster.redaction import redact
 from artcluster.report.content import (
     Chart,
     Crosstab,
@@ -22,13 +22,16 @@ from artcluster.report.content import (
     Term,
 )
 from artcluster.schema import CLUSTERS, LINEAGE, MODELS, RUNS
+from artcluster.stages.job import Job
 from artcluster.stages.report.describe import browser_link
 from artcluster.stages.report.members import Members
 from artcluster.stages.terms import count_values, distinct_names, suggested_name
+from artcluster.stages.thumbnails import Original, Thumbnails
 from artcluster.store import Store
 
 _MOST_VALUES = 24
 _MOST_REJECTS = 200
+_SALVAGED = ("truncated", "corrupt")
 _FETCH_ADVICE = {
     "too-large": "The picture is larger than the settings allow: raise images.max_pixels or "
     "archive.max_file_bytes, if it is wanted.",
@@ -245,10 +248,10 @@ def crosstabs(members: Members, columns: Sequence[str], entries: Sequence[Entry]
 
 
 def reject_groups(members: Members, archive_id: str) -> list[RejectGroup]:
-    """Return the archive's rejects by reason, the most frequent first; pictures come later."""
+    """Return the archive's rejects by reason, the most frequent first, without pictures."""
     rows = members.tables.execute(
         f"""
-        SELECT reason, stage, path, uri, detail, total FROM (
+        SELECT reason, stage, path, uri, detail, content_id, total FROM (
             SELECT *, count(*) OVER (PARTITION BY reason) AS total,
                 row_number() OVER (PARTITION BY reason ORDER BY path) AS nth
             FROM rejects WHERE archive_id = ?
@@ -258,9 +261,11 @@ def reject_groups(members: Members, archive_id: str) -> list[RejectGroup]:
     ).fetchall()
     groups: dict[str, list[RejectedFile]] = {}
     totals: dict[str, int] = {}
-    for reason, stage, path, uri, detail, total in rows:
+    for reason, stage, path, uri, detail, content_id, total in rows:
         totals[reason] = total
-        file = RejectedFile(path, redact(uri), browser_link(uri), stage or "", detail or "", None)
+        file = RejectedFile(
+            path, uri, browser_link(uri), stage or "", detail or "", content_id or ""
+        )
         groups.setdefault(reason, []).append(file)
     return [
         RejectGroup(
@@ -270,6 +275,25 @@ def reject_groups(members: Members, archive_id: str) -> list[RejectGroup]:
             files,
         )
         for reason, files in groups.items()
+    ]
+
+
+def with_pictures(job: Job, groups: Sequence[RejectGroup], broken: Thumbnails) -> list[RejectGroup]:
+    """Add what can be seen of rejects whose bytes are broken."""
+    originals = [
+        Original(file.content_id, file.place)
+        for group in groups
+        if group.reason in _SALVAGED
+        for file in group.files
+        if file.content_id
+    ]
+    broken.make(job, list(dict.fromkeys(originals)), "rejects")
+    return [
+        replace(
+            group,
+            files=[replace(file, picture=broken.get(file.content_id)) for file in group.files],
+        )
+        for group in groups
     ]
 
 
