@@ -10,6 +10,9 @@ from artcluster.stages.run_pair import ImageChanges
 from artcluster.stages.series import RunRecord
 
 
+_MODEL = {"first": "fitted", "new": "fitted anew", "warm": "refitted", "kept": "kept"}
+
+
 def show_comparison(
     old: RunRecord, new: RunRecord, found: RunComparison, json_wanted: bool
 ) -> None:
@@ -46,22 +49,22 @@ def show_runs(runs: Sequence[RunRecord], json_wanted: bool) -> None:
     if json_wanted:
         print_json([asdict(run) for run in runs])
         return
-    columns = ("run", "follows", "made", "archive", "scan", "model", "images", "clusters", "how")
-    rows = [
-        (
-            run.run_id,
-            run.parent or "–",
-            f"{run.created_at:%Y-%m-%d %H:%M}",
-            run.archive_id,
-            str(run.scan_id),
-            run.model_id,
-            f"{run.images:,}",
-            str(run.metrics.get("non_empty", "–")),
-            str(run.decision.get("model", "new")),
-        )
-        for run in runs
-    ]
-    print_table(new_console(), "Runs", columns, rows)
+    columns = ("run", "follows", "made", "images", "clusters", "model")
+    console = new_console()
+    for archive_id in dict.fromkeys(run.archive_id for run in runs):
+        rows = [
+            (
+                run.run_id,
+                run.parent or "–",
+                f"{run.created_at:%y-%m-%d %H:%M}",
+                f"{run.images:,}",
+                str(run.metrics.get("non_empty", "–")),
+                _MODEL[run.decision.get("model", "new" if run.parent else "first")],
+            )
+            for run in runs
+            if run.archive_id == archive_id
+        ]
+        print_table(console, f"Runs of {archive_id}", columns, rows)
 
 
 def image_rows(images: ImageChanges) -> list[tuple[str, str]]:
