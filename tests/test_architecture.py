@@ -42,7 +42,10 @@ ALLOWED = {
     | {"config", "store", "archive", "search", "sheets", "report"},
     "executors": VOCABULARY | RESOLVER | {"config", "store", "stages", "training"},
     "estimator": VOCABULARY | NUMERIC | {"config", "store", "stages", "executors"},
-    "cli": VOCABULARY | RESOLVER | {"config", "store", "archive", "search", "stages", "executors"},
+    "serve": VOCABULARY | RESOLVER | NUMERIC | {"config", "store", "stages"},
+    "cli": VOCABULARY
+    | RESOLVER
+    | {"config", "store", "archive", "search", "stages", "executors", "serve"},
 } | {room: NUMERIC | {"errors"} for room in NUMERIC}
 
 

@@ -20,6 +20,7 @@ from artcluster.cli.query import query
 from artcluster.cli.report import report
 from artcluster.cli.run import run
 from artcluster.cli.runs import runs
+from artcluster.cli.serve import serve
 from artcluster.cli.sheet import sheet
 from artcluster.cli.similar import similar
 from artcluster.cli.sort import sort
@@ -55,6 +56,7 @@ for command in (
     similar,
     sort,
     export,
+    serve,
     map_command,
     report,
     vacuum,
