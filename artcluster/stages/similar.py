@@ -121,10 +121,27 @@ class SimilarPictures:
                     waiting = []
         yield from self._answered(waiting, top)
 
-    def ask_bytes(self, name: str, data: bytes, top: int) -> Similar:
-        """Return the answer for a picture that is handed in; nothing of it is kept."""
+    def ask_inside(self, name: str, top: int) -> Similar | None:
+        """Return the answer for a picture of the store; None where there is none of that name."""
+        inside = self._inside(name)
+        return None if inside is None else next(self._answered([inside], top))
+
+    def ask_bytes(self, name: str, data: bytes, top: int) -> tuple[Similar, np.ndarray | None]:
+        """Return the answer for a picture that is handed in, and its vector.
+
+        Nothing of it is kept.
+        """
         asked = self._with_vector([OutsidePicture(name, None, data)])
-        return next(self._answered(asked, top))
+        return next(self._answered(asked, top)), asked[0].vector
+
+    def uri_of(self, content_id: str) -> str | None:
+        """Return where a picture of the store lies; None where it is not there any more."""
+        found = self._current(np.array([content_id.encode()])).get(content_id)
+        return None if found is None else found.uri
+
+    def refresh(self) -> None:
+        """Look what the store holds now."""
+        self._neighbours.refresh()
 
     def _resolved(self, name: str) -> Iterator[_Asked]:
         inside = self._inside(name)

@@ -1,0 +1,78 @@
+"""`artcluster serve`: the report, live, with search and upload."""
+
+import os
+
+import click
+
+from artcluster.cli.options import config_options, resolve_config
+from artcluster.errors import UsageError
+
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+_EPILOG = """\b
+Examples:
+  artcluster report store/ && artcluster serve store/
+  artcluster serve s3://museum/store --port 9000
+  artcluster serve store/ --host 0.0.0.0 --allow-host pictures.museum.org
+
+It answers this machine alone. There are no users and no passwords: put a web server that has
+them in front before you let others in with --host and --allow-host.
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("store")
+@click.option("--run", "run_id", metavar="ID", help="Which run; by default the last one, always.")
+@click.option("--archive-id", metavar="NAME", help="Which archive, where the store has several.")
+@click.option("--report", metavar="DIR", help="The report; by default `report` in the store.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option("--port", default=8020, show_default=True, help="0 takes a free one.")
+@click.option("--allow-host", multiple=True, metavar="NAME", help="A name it may be called by.")
+@click.option(
+    "--max-upload-bytes", default=64 << 20, show_default=True, help="Largest picture taken."
+)
+@config_options
+def serve(
+    store: str,
+    run_id: str | None,
+    archive_id: str | None,
+    report: str | None,
+    host: str,
+    port: int,
+    allow_host: tuple[str, ...],
+    max_upload_bytes: int,
+    config_file: str | None,
+    overrides: tuple[str, ...],
+    storage_options: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Show STORE's report in a browser, find similar pictures, and look at new ones."""
+    try:
+        from artcluster.serve.running import run_server
+    except ImportError as missing:
+        raise UsageError(
+            f"serve needs a package that is not installed ({missing.name}): pip install "
+            '"artcluster[serve]"'
+        ) from None
+    from artcluster.location import Location
+    from artcluster.store import Store
+
+    config = resolve_config(config_file, overrides, storage_options, {})
+    opened = Store.open(Location.parse(store, config.store.options))
+    place = (
+        opened.location.child("report")
+        if report is None
+        else Location.parse(report, config.store.options)
+    )
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    run_server(
+        opened,
+        place,
+        config,
+        threads,
+        run_id=run_id,
+        archive_id=archive_id,
+        address=(host, port),
+        hosts=(*_LOOPBACK, *allow_host),
+        max_upload_bytes=max_upload_bytes,
+        as_json=as_json,
+    )
