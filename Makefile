@@ -7,7 +7,7 @@ export PYTHONHASHSEED := 0
 export RAY_USAGE_STATS_ENABLED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults check bench lock clean
+.PHONY: help demo test faults check azurite bench lock clean
 
 help: ## List these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ check: $(VENV)/ready ## Mend style, check types
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/mypy
+
+azurite: $(VENV)/ready ## Install the server that the tests of Azure's storage need (by npm)
+	npm install --silent --no-save --prefix $(VENV) azurite@3
 
 bench: $(VENV)/ready ## Measure, and write benchmarks/results
 	$(BIN)/python -m benchmarks

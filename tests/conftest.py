@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from artcluster.executors.ray_executor import RayExecutor
+from tests.azure_server import AzureServer, azurite
 from tests.ray_session import RayHead
 from tests.s3_server import S3Server
 
@@ -22,6 +23,17 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """A real S3 server: `s3.location()` is a fresh place on it, `s3.options` its credentials."""
     server = S3Server(tmp_path_factory.mktemp("s3"))
     server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureServer]:
+    """A real server of Azure's blob protocol, where npm has installed it: `make azurite`."""
+    program = azurite()
+    if program is None:
+        pytest.skip("Azurite is not installed: make azurite (needs npm)")
+    server = AzureServer(program, tmp_path_factory.mktemp("azure"))
     yield server
     server.kill()
 

@@ -25,6 +25,8 @@ BUCKET = "museum"
 class S3Server:
     """One running server; `restart` after `kill` finds the same data again."""
 
+    secret = SECRET
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         names = ("s3", "master", "volume", "filer")

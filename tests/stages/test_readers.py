@@ -11,8 +11,11 @@ from deltalake import DeltaTable
 
 from artcluster.stages.cluster import cluster_archive
 from artcluster.stages.embed import embed_archive
+from artcluster.stages.progress import Silent
+from artcluster.stages.vacuum import vacuum_store
 from artcluster.store import Store
 from artcluster.store.views import read_view
+from tests.azure_server import AzureServer
 from tests.s3_server import S3Server
 from tests.stages.jobs import copy_pictures, make_job
 
@@ -48,15 +51,19 @@ def test_the_latest_view_joins_images_and_clusters(store: Path) -> None:
 
 
 @pytest.mark.s3
-def test_archive_and_store_on_s3(tmp_path: Path, s3: S3Server) -> None:
-    place = s3.location("whole-job")
+@pytest.mark.parametrize("cloud", ["s3", "azure"])
+def test_archive_and_store_on_object_storage(
+    tmp_path: Path, cloud: str, request: pytest.FixtureRequest
+) -> None:
+    server: S3Server | AzureServer = request.getfixturevalue(cloud)
+    place = server.location()
     images = place.child("images")
     target = images.objects()
     for copy in copy_pictures(tmp_path / "images", 8):
         target.put(f"a folder/{copy.name}", copy.read_bytes())
     settings = {
-        "archive__options": dict(s3.options),
-        "store__options": dict(s3.options),
+        "archive__options": dict(server.options),
+        "store__options": dict(server.options),
         "cluster__method": "kmeans",
         "cluster__k": 2,
     }
@@ -68,5 +75,8 @@ def test_archive_and_store_on_s3(tmp_path: Path, s3: S3Server) -> None:
     done = cluster_archive(make_job(store, **settings), None)
     assert sum(done.sizes.values()) == 8
     assert len(read_view(store, "latest", "arrow")) == 8
+    cleaned = make_job(store, vacuum__merge_files=2, **settings)
+    vacuum_store(store, cleaned.config, Silent(), dry=False)
+    assert len(read_view(store, "latest", "arrow")) == 8
     for text in store.table("runs").read(["config"])["config"].to_pylist():
-        assert s3.options["AWS_SECRET_ACCESS_KEY"] not in text
+        assert server.secret not in text
