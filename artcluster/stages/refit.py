@@ -29,28 +29,31 @@ def refit(job: Job, data: TrainingSet, parent: RunRecord, *, warm: bool) -> Fitt
         job: What to work with.
         data: The vectors of today.
         parent: The run to follow.
-        warm: Start from the parent's model, where the method knows how to.
+        warm: Start from the parent's model, if these are the vectors it takes; its method is one
+            of `WARM`.
 
     Raises:
         UsageError: There are fewer distinct contents than clusters asked for.
     """
-    go_on = WARM.get(job.config.cluster.method) if warm else None
-    last = load_model(job.store, parent.model_id) if go_on is not None else None
-    fitted = fit(job, data) if go_on is None or last is None else go_on(job, data, last)
+    last = load_model(job.store, parent.model_id) if warm else None
+    if last is not None and last.embedder_id == data.embedder_id:
+        fitted = WARM[job.config.cluster.method](job, data, last)
+    else:
+        fitted = fit(job, data)
     with job.timings.stage("match"):
         numbers_K = _numbers(job, data, parent, fitted)
     return replace(fitted, model=replace(fitted.model, numbers_K=numbers_K))
 
 
 def _numbers(job: Job, data: TrainingSet, parent: RunRecord, fitted: Fitted) -> np.ndarray:
-    covered = contents_of(job.store, parent.archive_id, job.config, run_id=parent.run_id)
     model = fitted.model
-    data = vectors_for(job, model, data)
-    shared_N = np.asarray(pc.is_in(data.content_ids, covered))
+    taken = vectors_for(job, model, data)
+    covered = contents_of(job.store, parent.archive_id, job.config, run_id=parent.run_id)
+    shared_N = np.asarray(pc.is_in(taken.content_ids, covered))
     before = read_assignments(
-        job.store, parent.model_id, data.content_ids.filter(pa.array(shared_N))
+        job.store, parent.model_id, taken.content_ids.filter(pa.array(shared_N))
     )
-    now = model.predict(data.x_ND[shared_N], threads=torch.get_num_threads())
+    now = model.predict(taken.x_ND[shared_N], threads=torch.get_num_threads())
     found = overlap(
         before.table["cluster"].to_numpy(),
         model.centroid_rows(now.cluster),

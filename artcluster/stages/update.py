@@ -173,6 +173,7 @@ class _Update:
     def _run(
         self, known: KnownArchive, metadata: str, decision: Decision, drifts: _Drifts
     ) -> ClusterSummary:
+        from artcluster.stages.methods.warm import WARM
         from artcluster.stages.new_run import NewRun, make_run
 
         parent, config = self.parent, self.job.config
@@ -185,6 +186,8 @@ class _Update:
             "config": config.model_dump(mode="json", include={"cluster"}),
         }
         model = decision.model
+        if model == "warm" and config.cluster.method not in WARM:
+            model = "new"
         run = NewRun(
             run_id=digest(facts | {"model": model}),
             facts=facts,

@@ -72,6 +72,8 @@ def continue_dec(job: Job, data: TrainingSet, last: ClusterModel) -> Fitted:
 WARM: Mapping[str, Callable[[Job, TrainingSet, ClusterModel], Fitted]] = {
     "kmeans": continue_kmeans,
     "ae-kmeans": continue_kmeans,
+    "pca-kmeans": continue_kmeans,
+    "cae-kmeans": continue_kmeans,
     "delius": continue_dec,
 }
 """Method → how it goes on from a model; a method that is not here is always fitted anew."""
