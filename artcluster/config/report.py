@@ -25,7 +25,7 @@ class MapSettings(Settings):
     pca_dim: Annotated[int, Field(ge=2)] = 50
     """Longer vectors are first brought to so many principal components."""
     seed: Annotated[int, Field(ge=0)] = 0
-    max_fitted: Annotated[int, Field(ge=100)] = 25_000
+    max_fitted: Annotated[int, Field(ge=100)] = 10_000
     """The map is fitted on at most so many images, a sample of every cluster; the rest is placed
     in it."""
     max_bytes: Annotated[int, Field(ge=1 << 20)] = 2 << 30

@@ -1,7 +1,7 @@
 """Making a run: a model is fitted, every content assigned and measured, the run's row written."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,6 +14,7 @@ from artcluster.clustering.kmeans import sample_indices
 from artcluster.clustering.model import ClusterModel
 from artcluster.schema import ASSIGNMENTS, CLUSTERS, EDITS, LINEAGE, MODELS, RUNS, Table
 from artcluster.stages.assignments import assign_contents, load_model, read_assignments
+from artcluster.stages.cluster_terms import terms_of_clusters
 from artcluster.stages.digest import digest
 from artcluster.stages.job import Job
 from artcluster.stages.known import contents_of
@@ -92,7 +93,8 @@ def make_run(job: Job, run: NewRun) -> None:
             labels = labels_of(job, archive_id, settings.labels, assigned.content_ids)
             taken = vectors_for(job, model, data)
             measured = measure(model, taken, assigned, labels, settings)
-        _commit(job, run, model_id, model, measured, run.holds or own)
+            terms = terms_of_clusters(job, archive_id, assigned)
+        _commit(job, run, model_id, model, measured, terms, run.holds or own)
 
 
 def _name_model(job: Job, run: NewRun, data: TrainingSet) -> tuple[str, dict[str, Any]]:
@@ -167,7 +169,13 @@ def _model(
 
 
 def _commit(
-    job: Job, run: NewRun, model_id: str, model: ClusterModel, measured: Measured, lease: Lease
+    job: Job,
+    run: NewRun,
+    model_id: str,
+    model: ClusterModel,
+    measured: Measured,
+    terms: Mapping[int, Sequence[str]],
+    lease: Lease,
 ) -> None:
     """Write the run's clusters and lineage, then its row: with that the run exists."""
     if not _has_rows(job, CLUSTERS, run.run_id):
@@ -177,7 +185,7 @@ def _commit(
                 "cluster": cluster,
                 "size": size,
                 "medoids": measured.medoids[cluster],
-                "terms": [],
+                "terms": terms.get(cluster, []),
             }
             for cluster, size in measured.sizes.items()
         ]

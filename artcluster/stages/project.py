@@ -22,8 +22,7 @@ from artcluster.stages.job import Job
 from artcluster.store import Lease, Store, shard_name
 from artcluster.store.vectors import gather, read_vectors
 
-_ROWS_A_SHARD = 65_536
-_ROWS_AT_ONCE = 8192
+_ROWS_A_SHARD = 32_768
 
 
 @dataclass(frozen=True)
@@ -144,21 +143,21 @@ def _place(
     place = layout.placer(z_ND, reference.y_N2)
     del x_ND
     ids: list[str] = []
-    points: list[np.ndarray] = []
+    waiting: list[np.ndarray] = []
+
+    def write() -> int:
+        _write(job, model_id, pa.array(ids), place(np.concatenate(waiting)), lease)
+        job.progress.advance("place", len(ids))
+        return len(ids)
+
     placed = 0
-    vectors = read_vectors(job.store, embedder_id, wanted, batch_rows=_ROWS_AT_ONCE)
-    for content_ids, x_MD in vectors:
-        z_MD = reference.components(model.transform(x_MD, threads=threads))
+    for content_ids, x_MD in read_vectors(job.store, embedder_id, wanted):
         ids.extend(content_ids)
-        points.append(place(z_MD))
-        placed += len(content_ids)
-        job.progress.advance("place", len(content_ids))
+        waiting.append(reference.components(model.transform(x_MD, threads=threads)))
         if len(ids) >= _ROWS_A_SHARD:
-            _write(job, model_id, pa.array(ids), np.concatenate(points), lease)
-            ids, points = [], []
-    if ids:
-        _write(job, model_id, pa.array(ids), np.concatenate(points), lease)
-    return placed
+            placed += write()
+            ids, waiting = [], []
+    return placed + (write() if ids else 0)
 
 
 def _write(job: Job, model_id: str, content_ids: pa.Array, y_N2: np.ndarray, lease: Lease) -> None:
