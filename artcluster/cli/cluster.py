@@ -15,6 +15,7 @@ _EPILOG = """\b
 Examples:
   artcluster cluster store/ --method kmeans --k 20
   artcluster cluster store/ --method delius --k 8 --label style --label genre
+  artcluster cluster store/ --k 12 --parent last
   artcluster cluster store/ --method dcec-paint --k 7 --set embed.cae.max_steps=2000
 """
 
@@ -25,6 +26,11 @@ Examples:
 @click.option("--backbone", metavar="NAME", help="Whose vectors, where the store has several.")
 @cluster_options
 @click.option("--force", is_flag=True, help="Make another run where this one exists already.")
+@click.option(
+    "--parent",
+    metavar="RUN",
+    help="A run, or `last`, whose clusters' numbers, names and edits go on; by default none.",
+)
 @executor_option
 @config_options
 def cluster(
@@ -32,6 +38,7 @@ def cluster(
     archive_id: str | None,
     backbone: str | None,
     force: bool,
+    parent: str | None,
     executor: str,
     config_file: str | None,
     overrides: tuple[str, ...],
@@ -50,5 +57,5 @@ def cluster(
 
     config = resolve_config(config_file, overrides, storage_options, flags)
     with open_job(config, store, executor, create=False) as job:
-        clustered = cluster_archive(job, archive_id, backbone, force=force)
+        clustered = cluster_archive(job, archive_id, backbone, force=force, parent=parent)
     show([clustered], as_json)

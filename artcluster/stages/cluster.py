@@ -9,12 +9,18 @@ from artcluster.stages.known import choose_archive, choose_embedder, known_archi
 from artcluster.stages.metadata import check_labels
 from artcluster.stages.methods.own_network import network_of, own_embedder, with_own_network
 from artcluster.stages.runs import finished_run
+from artcluster.stages.series import RUN_TABLES, find_run, read_runs
 from artcluster.stages.summary import ClusterSummary
 from artcluster.store.metadata import metadata_version
 
 
 def cluster_archive(
-    job: Job, archive_id: str | None, embedder: str | None = None, *, force: bool = False
+    job: Job,
+    archive_id: str | None,
+    embedder: str | None = None,
+    *,
+    force: bool = False,
+    parent: str | None = None,
 ) -> ClusterSummary:
     """Fit a model on an archive's vectors, assign every image, measure, and commit the run.
 
@@ -27,9 +33,12 @@ def cluster_archive(
         embedder: Whose vectors, by name or id; None for the only one. Methods with a network of
             their own make their vectors themselves.
         force: Make another run of the same.
+        parent: A run, or `last`, whose clusters' numbers go on in this one's; by default none:
+            a run that nobody asked to follow another begins a series of its own.
 
     Raises:
-        UsageError: The choice is not clear, a label is no column, or there are too few images.
+        UsageError: The choice is not clear, a label is no column, there are too few images, or no
+            such parent.
         LeaseHeldError: Another job clusters the same.
     """
     archive_id = choose_archive(job.store, archive_id)
@@ -40,12 +49,13 @@ def cluster_archive(
         embedder_id = own_embedder(job, archive_id).embedder_id
     check_labels(job.store, job.config.cluster.labels)
     known = known_archive(job.store, archive_id, job.config)
+    follows = None if parent is None else find_run(read_runs(job.store, archive_id), parent)
     run = {
         "archive_id": archive_id,
         "scan_id": known.scan_id,
         "embedder_id": embedder_id,
         "metadata_version": metadata_version(job.store, archive_id),
-        "parent": None,
+        "parent": None if follows is None else follows.run_id,
         "config": job.config.model_dump(mode="json", include={"cluster"}),
     }
     run_id = digest(run | ({"at": datetime.now(UTC).isoformat()} if force else {}))
@@ -55,7 +65,11 @@ def cluster_archive(
     # Only here: it imports torch, which takes longer than finding that nothing is to do.
     from artcluster.stages.new_run import NewRun, make_run
 
-    make_run(job, NewRun(run_id, run, known.images))
+    if follows is None:
+        make_run(job, NewRun(run_id, run, known.images))
+    else:
+        with job.lease(f"runs={archive_id}", *RUN_TABLES) as lease:
+            make_run(job, NewRun(run_id, run, known.images, parent=follows, holds=lease))
     made = finished_run(job.store, run_id)
     assert made is not None
     return replace(made, already=False, seconds=dict(job.timings.seconds))

@@ -10,8 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from artcluster.errors import UsageError
-from artcluster.schema import CLUSTER_NAMES, CLUSTERS, EDITS, RUNS, Table
+from artcluster.schema import CLUSTER_NAMES, CLUSTERS, EDITS, LINEAGE, RUNS, Table
 from artcluster.store import Store
+
+RUN_TABLES = (RUNS, CLUSTERS, LINEAGE, EDITS)
+"""What is written under the lease on an archive's runs, by a run that follows another."""
 
 
 @dataclass(frozen=True)

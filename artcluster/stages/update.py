@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from artcluster.errors import UsageError
 from artcluster.images.policy import PixelPolicy
 from artcluster.lineage.drift import Drift, Profile, drift
-from artcluster.schema import ASSIGNMENTS, CLUSTERS, EDITS, LINEAGE, RUNS
+from artcluster.schema import ASSIGNMENTS
 from artcluster.stages.cluster import cluster_archive
 from artcluster.stages.compare_runs import compare_runs
 from artcluster.stages.decision import Decision, Situation, decide
@@ -20,7 +20,7 @@ from artcluster.stages.model_settings import changed_settings
 from artcluster.stages.run_pair import RunView, read_profile
 from artcluster.stages.runs import finished_run
 from artcluster.stages.scanning import resolve_archive
-from artcluster.stages.series import RunRecord, find_run, fitted_in, read_runs
+from artcluster.stages.series import RUN_TABLES, RunRecord, find_run, fitted_in, read_runs
 from artcluster.stages.summary import ArchiveCounts, ClusterSummary, EmbedSummary
 from artcluster.stages.update_summary import UpdateSummary
 from artcluster.store import Lease
@@ -53,8 +53,7 @@ def update_archive(
         return _first_run(job, images)
     parent = find_run(before, run_id or "last")
     embedded = embed_archive(job, images, _embedder(job, parent))
-    lease = job.lease(f"runs={archive_id}", RUNS, CLUSTERS, LINEAGE, EDITS)
-    with lease:
+    with job.lease(f"runs={archive_id}", *RUN_TABLES) as lease:
         # Another update may have made a run while this one waited.
         runs = read_runs(job.store, archive_id)
         parent = find_run(runs, run_id or "last")

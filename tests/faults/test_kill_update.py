@@ -21,17 +21,16 @@ from tests.stages.jobs import make_job
 
 STEPS = (
     ("after", "embeddings"),
-    ("before", "lineage"),
-    ("before", "runs"),
     ("after", "images"),
     ("after", "assignments"),
     ("before", "models"),
     ("after", "models"),
     ("before", "clusters"),
     ("after", "clusters"),
-    ("after", "edits"),
-    ("after", "lineage"),
+    ("before", "lineage"),
+    ("before", "runs"),
 )
+"""As they follow one another: each next start goes on where the one before died."""
 KILLS = int(os.environ.get("ARTCLUSTER_KILLS", "2"))
 ARCHIVE = ("--archive-id", "pictures", "--executor", "in-process")
 
@@ -70,9 +69,8 @@ def test_an_update_killed_between_its_steps_and_started_twice_at_once(tmp_path: 
     before = seen(store)
     archive.add(8)
     archive.remove(names[:1])
-    steps = STEPS[:KILLS]
     died = []
-    for moment, table in steps:
+    for moment, table in STEPS if len(STEPS) <= KILLS else (STEPS[0], STEPS[-2]):
         killed = start(tmp_path, "tests.faults.killed_update", moment, table)
         killed.communicate()
         died.append(killed.returncode)

@@ -24,6 +24,7 @@ from artcluster.schema import ASSIGNMENTS, EMBEDDINGS, LINEAGE, MODELS, RUNS
 from artcluster.stages import decode_part
 from artcluster.stages.archive_settings import inherited_settings
 from artcluster.stages.assignments import load_model
+from artcluster.stages.cluster import cluster_archive
 from artcluster.stages.curation import Curation
 from artcluster.stages.decoding import open_decoder
 from artcluster.stages.update import update_archive
@@ -339,3 +340,16 @@ def test_an_archive_of_which_nothing_usable_is_left(small: Path) -> None:
     with pytest.raises(UsageError, match="no usable image is left"):
         update(small, **SMALL)
     assert Store.open(small / "store").table(RUNS).rows() == 1
+
+
+def test_a_clustering_may_follow_a_run(small: Path) -> None:
+    first = RunFacts(small)
+    job = make_job(small / "store", **SETTINGS | SMALL | {"cluster__k": 5})
+    alone = cluster_archive(job, "pictures")
+    assert RunFacts(small).run["series"] == alone.run_id
+    done = cluster_archive(job, "pictures", parent=first.run_id)
+    now = RunFacts(small)
+    assert done.run_id != alone.run_id
+    assert (now.run["parent"], now.run["series"]) == (first.run_id, first.run_id)
+    assert {row["kind"] for row in now.lineage()} >= {"kept"}
+    assert max(done.sizes) == now.next_cluster - 1 >= 4
