@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from artcluster.location import Location
 from artcluster.schema import RUNS
 from artcluster.store import Store
@@ -163,8 +165,13 @@ def polite_end(folder: Path, times: int) -> Outcome:
     )
 
 
-def embedded(text: str) -> int:
-    """Return how many contents a job says it embedded."""
+def _vectors(store: Path) -> int:
+    """Count the vectors in a store's shards, committed or not."""
+    return sum(pq.read_metadata(file).num_rows for file in store.glob(STAGES["embed"]))
+
+
+def _embedded(text: str) -> int:
+    """Return how many contents a job says that it embedded."""
     found = re.search(r"^\{.*", text, re.DOTALL | re.MULTILINE)
     assert found, text
     return int(json.loads(found[0])["embedding"]["embedded"])

@@ -265,6 +265,7 @@ def test_a_run_is_kept_for_any_of_the_reasons() -> None:
             "run_id": f"r{age}",
             "archive_id": "a",
             "parent": f"r{age + 10}",
+            "model_id": "old" if age > 30 else f"m{age}",
             "created_at": now - timedelta(days=age),
         }
         for age in range(0, 60, 10)
@@ -277,6 +278,7 @@ def test_a_run_is_kept_for_any_of_the_reasons() -> None:
         "r10": "younger than 25 days",
         "r20": "younger than 25 days",
         "r40": "people named or edited clusters in it",
+        "r50": "a run that stays has their model",
         "other": "among the last 1 of an archive",
     }
     assert retained(runs, set(), VacuumSettings(keep_runs=1, keep_days=0), now)["r10"] == (

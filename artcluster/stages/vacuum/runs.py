@@ -49,6 +49,9 @@ def retained(
 ) -> dict[str, str]:
     """Return the runs to keep, each with the reason.
 
+    An update measures drift since the run that its model was fitted for, which it finds from
+    parent to parent: so that of a run that stays, the runs of the same model before it stay, too.
+
     Args:
         runs: Rows of `runs`.
         edited: Runs that people's names and edits belong to.
@@ -68,10 +71,14 @@ def retained(
                 kept[run["run_id"]] = f"younger than {settings.keep_days:g} days"
             elif run["run_id"] in edited:
                 kept[run["run_id"]] = "people named or edited clusters in it"
-        # The last run is compared with its parent.
-        parent = mine[0]["parent"]
-        if any(run["run_id"] == parent for run in mine):
-            kept.setdefault(parent, "the last run follows it")
+        by_id = {run["run_id"]: run for run in mine}
+        if mine[0]["parent"] in by_id:
+            kept.setdefault(mine[0]["parent"], "the last run follows it")
+        for run in [by_id[run_id] for run_id in by_id if run_id in kept]:
+            before = by_id.get(run["parent"])
+            while before is not None and before["model_id"] == run["model_id"]:
+                kept.setdefault(before["run_id"], "a run that stays has their model")
+                before = by_id.get(before["parent"])
     return kept
 
 
