@@ -20,10 +20,11 @@ $(VENV)/ready: requirements.lock requirements-weights.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-demo: $(VENV)/ready ## Embed and cluster the demo archive into ./demo-store
+demo: $(VENV)/ready ## Embed, cluster and show the demo archive in ./demo-store
 	$(BIN)/artcluster run examples/demo-archive/images demo-store \
 	  --metadata examples/demo-archive/metadata.csv \
 	  --backbone mobilenet_v2 --method delius --k 8 --label genre --label style
+	$(BIN)/artcluster report demo-store --set report.title='Drawings and constellations'
 
 test: $(VENV)/ready ## Check style and types, run every test
 	$(BIN)/ruff check .

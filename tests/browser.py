@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from playwright.sync_api import Browser, Dialog, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, sync_playwright
 
 from tests.absent import absent
 
@@ -55,22 +55,19 @@ def visit(browser: Browser, *, scheme: str = "light", phone: bool = False) -> It
     page = context.new_page()
     visited = Visit(page)
     wrong = visited.wrong
-    page.on(
-        "console",
-        lambda message: (
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
             wrong.append(f"console: {message.text}")
-            if message.type in ("error", "warning")
-            else None
-        ),
-    )
-    page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
-    page.on("requestfailed", lambda request: wrong.append(f"failed: {request.url}"))
-    page.on("request", lambda request: visited.requests.append(request.url))
 
     def refuse(dialog: Dialog) -> None:
         wrong.append("a dialog opened: something ran")
         dialog.dismiss()
 
+    page.on("console", note)
     page.on("dialog", refuse)
+    page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+    page.on("requestfailed", lambda request: wrong.append(f"failed: {request.url}"))
+    page.on("request", lambda request: visited.requests.append(request.url))
     yield visited
     context.close()

@@ -302,13 +302,8 @@ def test_a_second_report_makes_only_what_is_new(
     cache = store / "report-cache"
     before = {path: path.stat().st_mtime_ns for path in cache.rglob("*") if path.is_file()}
     job = make_job(store, **SETTINGS)
-    assert make_report(job, None, None, None) == made.__class__(
-        **{
-            **vars(made),
-            "location": str(store / "report"),
-            "first_page": str(store / "report/index.html"),
-        }
-    )
+    same = make_report(job, None, None, None)
+    assert (same.images, same.clusters, same.pages) == (26, 3, made.pages)
     after = {path: path.stat().st_mtime_ns for path in cache.rglob("*") if path.is_file()}
     assert after == before
 

@@ -15,6 +15,8 @@ from artcluster.report.content import Picture
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _OWN_FIELDS = ("path", "stem", "uri", "content_id", "number")
 _LONGEST = 300
+_ADDRESS = "user_path"
+"""What a metadata file's own column `path` is called: it names the image, and says nothing of it."""
 
 
 class Describe:
@@ -70,7 +72,7 @@ class Describe:
             facts={
                 name: _short(row[name])
                 for name in self.metadata
-                if row[name] not in (None, "", []) and name != self.title_column
+                if row[name] not in (None, "", []) and name not in (self.title_column, _ADDRESS)
             },
         )
 
@@ -121,7 +123,7 @@ def describing_columns(settings: ReportSettings, metadata: Sequence[str]) -> lis
         if name not in metadata:
             have = ", ".join(metadata) or "none"
             raise UsageError(f"report.columns: no metadata column {name!r}; there are: {have}")
-    return list(settings.columns or metadata)
+    return list(settings.columns or (name for name in metadata if name != _ADDRESS))
 
 
 def browser_link(uri: str) -> str:
