@@ -16,7 +16,7 @@ _FIELD = re.compile(r"\{([^{}]*)\}")
 _OWN_FIELDS = ("path", "stem", "uri", "content_id", "number")
 _LONGEST = 300
 _ADDRESS = "user_path"
-"""What a metadata file's own column `path` is called: it names the image, and says nothing of it."""
+"""What a metadata file's own column `path` is called: it names the image, no more."""
 
 
 class Describe:
