@@ -15,7 +15,8 @@ class VacuumSettings(Settings):
     keep_days: Annotated[float, Field(ge=0)] = 90.0
     """… and those younger than this. Runs with names or edits that people made are always kept."""
     keep_files_hours: Annotated[float, Field(ge=0)] = 24.0
-    """A file that no longer counts stays so long, for jobs and readers that began before."""
+    """A file that no longer counts stays so long, for jobs and readers that began before: longer
+    than the longest of them. 0 is for a store that nobody reads meanwhile."""
     keep_unfinished_days: Annotated[float, Field(ge=0)] = 7.0
     """What a job left unfinished stays so long: models without a run, checkpoints, pixels."""
     merge_files: Annotated[int, Field(ge=2)] = 16

@@ -35,7 +35,10 @@ def run(*arguments: object) -> int:
     return int(str(ended.value.code))
 
 
-@pytest.mark.parametrize("command", ["run", "embed", "cluster", "assign", "status"])
+@pytest.mark.parametrize(
+    "command",
+    ["run", "embed", "cluster", "assign", "status", "vacuum", "package", "duplicates"],
+)
 def test_help_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0
     text = capsys.readouterr().out
