@@ -8,9 +8,26 @@ import duckdb
 from artcluster.schema import METADATA, TABLES
 from artcluster.store.views import VIEWS
 
-_MEANINGS = {
-    "cluster_name": "The cluster's newest name, by hand or by terms; null without one",
+_SOURCES = {
+    "current_images": ("images",),
+    "rejects": ("images",),
+    "current_metadata": (METADATA.name,),
+    "latest_runs": ("runs",),
+    "current_names": ("cluster_names",),
+    "shown_clusters": ("edits",),
+    "moved_images": ("edits",),
+    "latest": ("images", "runs", "assignments"),
 }
+"""View → the tables whose words explain its columns, the first that has a column."""
+
+_MEANINGS = {
+    "series": "The first run of the row of runs that this one is of",
+    "cluster_name": "The cluster's name; null without one",
+    "model_cluster": "The cluster as the model has it, before edits by hand",
+    "shown_cluster": "The cluster it is shown as",
+}
+"""Words for what views compute."""
+
 _LEARNED = "A column of the user's own metadata"
 
 
@@ -36,7 +53,7 @@ def relations(tables: duckdb.DuckDBPyConnection) -> list[Relation]:
     """Describe every table and view of a connection from `duckdb_connection`."""
     return [
         *(_described(tables, name, "table", _comments(name)) for name in (*TABLES, METADATA.name)),
-        *(_described(tables, name, "view", _everywhere()) for name in VIEWS),
+        *(_described(tables, name, "view", _sourced(name)) for name in VIEWS),
     ]
 
 
@@ -54,9 +71,8 @@ def _comments(name: str) -> dict[str, str]:
     return {name: str(metadata.get(b"comment", b""), "utf-8") for name, metadata in comments}
 
 
-def _everywhere() -> dict[str, str]:
-    """Return the meaning of a column of a view, by its name; images explain theirs first."""
+def _sourced(view: str) -> dict[str, str]:
     meanings: dict[str, str] = {}
-    for name in ("images", "assignments", "runs", METADATA.name, *TABLES):
-        meanings = _comments(name) | meanings
+    for table in _SOURCES[view]:
+        meanings = _comments(table) | meanings
     return meanings | _MEANINGS

@@ -1,7 +1,7 @@
 """A query's result as CSV, JSON or Parquet, written as it comes."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -11,11 +11,10 @@ import pyarrow.parquet as pq
 
 def write_csv(rows: pa.RecordBatchReader, target: BinaryIO) -> None:
     """Write comma-separated values with a header; lists and structs become JSON."""
-    schema = pa.schema([pa.field(each.name, _flat(each.type)) for each in rows.schema])
-    with pacsv.CSVWriter(target, schema) as writer:
+    rows = _as_text(rows, lambda kind: not _is_simple(kind))
+    with pacsv.CSVWriter(target, rows.schema) as writer:
         for batch in rows:
-            columns = [_flattened(each) for each in batch.columns]
-            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+            writer.write_batch(batch)
 
 
 def write_json(rows: pa.RecordBatchReader, target: BinaryIO) -> None:
@@ -30,7 +29,8 @@ def write_json(rows: pa.RecordBatchReader, target: BinaryIO) -> None:
 
 
 def write_parquet(rows: pa.RecordBatchReader, target: BinaryIO) -> None:
-    """Write one Parquet file, compressed by zstd."""
+    """Write one Parquet file, compressed by zstd; intervals, which it lacks, become text."""
+    rows = _as_text(rows, lambda kind: pa.types.is_interval(kind) or pa.types.is_null(kind))
     with pq.ParquetWriter(target, rows.schema, compression="zstd") as writer:
         for batch in rows:
             writer.write_batch(batch)
@@ -44,29 +44,41 @@ WRITERS: dict[str, Callable[[pa.RecordBatchReader, BinaryIO], None]] = {
 """Formats by name."""
 
 
-def _flat(kind: pa.DataType) -> pa.DataType:
-    simple = (
-        pa.types.is_primitive(kind)
-        or pa.types.is_string(kind)
-        or pa.types.is_large_string(kind)
-        or pa.types.is_decimal(kind)
+def _as_text(
+    rows: pa.RecordBatchReader, wanted: Callable[[pa.DataType], bool]
+) -> pa.RecordBatchReader:
+    """Put text in the place of columns of some types."""
+    chosen = [wanted(each.type) for each in rows.schema]
+    schema = pa.schema(
+        [
+            pa.field(each.name, pa.string()) if text else each
+            for each, text in zip(rows.schema, chosen, strict=True)
+        ]
     )
-    text_only = pa.types.is_duration(kind) or pa.types.is_interval(kind)
-    return kind if simple and not text_only else pa.string()
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in rows:
+            columns = [
+                pa.array([_text(value) for value in column.to_pylist()], pa.string())
+                if text
+                else column
+                for column, text in zip(batch.columns, chosen, strict=True)
+            ]
+            yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
 
 
-def _flattened(column: pa.Array) -> pa.Array:
-    kind = _flat(column.type)
-    if kind == column.type:
-        return column
-    texts = [
-        value if value is None or isinstance(value, str) else _text(value)
-        for value in column.to_pylist()
-    ]
-    return pa.array(texts, kind)
+def _is_simple(kind: pa.DataType) -> bool:
+    if pa.types.is_duration(kind) or pa.types.is_interval(kind):
+        return False
+    texts = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return bool(texts or pa.types.is_primitive(kind) or pa.types.is_decimal(kind))
 
 
-def _text(value: Any) -> str:
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
     return _plain(value) if isinstance(value, bytes) else _json(value)
 
 

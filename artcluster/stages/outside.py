@@ -17,7 +17,7 @@ from artcluster.errors import UsageError
 from artcluster.images.decoder import Decoder
 from artcluster.location import Location
 from artcluster.stages.decoding import open_decoder
-from artcluster.stages.embedder import load_embedder, read_embedder
+from artcluster.stages.embedder import ReadyEmbedder, load_embedder, read_embedder
 from artcluster.stages.scanning import fetch_settings
 from artcluster.store import Store
 from artcluster.store.vectors import find_vectors
@@ -59,9 +59,13 @@ class OutsidePictures:
 
     def __init__(self, store: Store, embedder_id: str, config: Config, threads: int) -> None:
         self._store = store
-        self._ready = read_embedder(store, embedder_id)
+        self._embedder_id = embedder_id
         self._config = config
         self._threads = threads
+
+    @cached_property
+    def _ready(self) -> ReadyEmbedder:
+        return read_embedder(self._store, self._embedder_id)
 
     @cached_property
     def _decoder(self) -> Decoder:
@@ -114,7 +118,7 @@ class OutsidePictures:
         """
         ids = [each.content_id for each in batch]
         known = find_vectors(
-            self._store, self._ready.embedder_id, [each for each in ids if each is not None]
+            self._store, self._embedder_id, [each for each in ids if each is not None]
         )
         new = [place for place, each in enumerate(ids) if each is not None and each not in known]
         fresh: dict[int, np.ndarray] = {}
