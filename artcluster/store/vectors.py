@@ -47,7 +47,7 @@ def read_vectors(
         StoreError: A file cannot be read, or its vectors differ in length.
     """
     keys = None if wanted is None else sorted_keys(wanted)
-    for ids, x in _files(store, embedder_id, region, paths):
+    for ids, x in _files(store, embedder_id, region, paths, keys):
         if keys is not None:
             hit = positions(keys, as_keys(ids))[1]
             ids, x = ids.filter(pa.array(hit)), x[hit]
@@ -65,14 +65,12 @@ def find_vectors(
     store: Store, embedder_id: str, wanted: Ids, *, region: str = ""
 ) -> dict[str, np.ndarray]:
     """Return the vectors of a few contents by content_id; vectors of other files are not read."""
-    keys = sorted_keys(wanted)
+    count = len(sorted_keys(wanted))
     found: dict[str, np.ndarray] = {}
-    for path, rows in _rows(store, embedder_id, region, ["content_id", "region"], None):
-        if len(found) == len(keys):
+    for ids, x in read_vectors(store, embedder_id, wanted, region=region):
+        found.update(zip(ids, np.array(x), strict=True))
+        if len(found) == count:
             break
-        if rows.num_rows and positions(keys, as_keys(rows["content_id"]))[1].any():
-            for ids, x in read_vectors(store, embedder_id, wanted, region=region, paths=[path]):
-                found.update(zip(ids, np.array(x), strict=True))
     return found
 
 
@@ -106,7 +104,7 @@ def gather(
     keys = sorted_keys(wanted)
     x = np.empty((0, 0), np.float32)
     found = np.zeros(len(keys), bool)
-    for ids, rows in _files(store, embedder_id, region, None):
+    for ids, rows in _files(store, embedder_id, region, None, None):
         if x.size == 0:
             _check_size(len(keys), rows.shape[1], limit_bytes)
             x = np.empty((len(keys), rows.shape[1]), np.float32)
@@ -124,10 +122,14 @@ def gather(
 
 
 def _files(
-    store: Store, embedder_id: str, region: str, paths: Sequence[str] | None
+    store: Store,
+    embedder_id: str,
+    region: str,
+    paths: Sequence[str] | None,
+    keys: np.ndarray | None,
 ) -> Iterator[tuple[pa.Array, np.ndarray]]:
     columns = ["content_id", "region", "embedding"]
-    for _, rows in _rows(store, embedder_id, region, columns, paths):
+    for _, rows in _rows(store, embedder_id, region, columns, paths, keys):
         if rows.num_rows:
             ids = rows["content_id"].combine_chunks()
             yield ids, matrix(rows["embedding"].combine_chunks())
@@ -153,15 +155,25 @@ def _rows(
     region: str,
     columns: list[str],
     paths: Sequence[str] | None,
+    keys: np.ndarray | None = None,
 ) -> Iterator[tuple[str, pa.Table]]:
-    """Yield path and rows of every file, reading a few files ahead."""
+    """Yield path and rows of every file, reading a few files ahead.
+
+    Of files that hold none of the keys no rows are yielded, nor their vectors read.
+    """
     if paths is None:
         paths = store.table(EMBEDDINGS).paths({"embedder_id": embedder_id})
     blobs = Blobs(store.location)
 
     def read(path: str) -> pa.Table:
         try:
-            rows = read_file(_content(blobs, f"{EMBEDDINGS.name}/{path}"), columns)
+            content = _content(blobs, f"{EMBEDDINGS.name}/{path}")
+            if keys is not None:
+                # A nightly update wants some dozen new ones: vectors are nearly all of a file.
+                ids = read_file(content, ["content_id"])["content_id"]
+                if not positions(keys, as_keys(ids))[1].any():
+                    return EMBEDDINGS.file_schema.empty_table().select(columns)
+            rows = read_file(content, columns)
         except StoreError as wrong:
             raise StoreError(f"{EMBEDDINGS.name}/{path} in {store.location}: {wrong}") from wrong
         chosen = pc.equal(rows["region"], region)

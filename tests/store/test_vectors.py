@@ -8,6 +8,7 @@ from artcluster.errors import StoreError, UsageError
 from artcluster.schema import EMBEDDINGS
 from artcluster.store import Store, shard_name
 from artcluster.store.content_keys import as_keys, from_keys
+from artcluster.store.parquet import read_file
 from artcluster.store.vectors import gather, matrix, read_ids, read_vectors
 from tests.store.rows import EMBEDDER, PARTITION, assert_right, content_id, vectors
 
@@ -113,3 +114,23 @@ def test_any_choice_is_gathered_whole(tmp_path_factory, there, wanted):
     assert ids.to_pylist() == ids_of(there & wanted)
     if len(ids):
         assert_right(ids.to_pylist(), x)
+
+
+def test_vectors_of_files_without_the_wanted_are_not_read(local_store, monkeypatch):
+    """A nightly update wants a few contents of many files."""
+    for part in range(3):
+        rows = vectors([f"{part}/{row}" for row in range(4)])
+        info = local_store.shard_writer(EMBEDDINGS).write(shard_name(str(part)), rows, PARTITION)
+        local_store.commit_shards(EMBEDDINGS, [info], None)
+    read = []
+
+    def reading(data, columns):
+        read.append(list(columns))
+        return read_file(data, columns)
+
+    monkeypatch.setattr("artcluster.store.vectors.read_file", reading)
+    wanted = [content_id("1/2")]
+    ((ids, x),) = read_vectors(local_store, EMBEDDER, wanted)
+    assert ids == wanted
+    assert_right(ids, x)
+    assert sum("embedding" in columns for columns in read) == 1
