@@ -66,6 +66,7 @@ def train_dcec(
     check_bytes(worker)
     if autoencoder is not None:
         network.load_state_dict(dict(autoencoder))
+    network.to(memory_format=torch.channels_last)
     model = Clustering(
         network.encoder,
         centroids_KD,

