@@ -264,15 +264,16 @@ def show(results: dict[str, Any]) -> None:
 
 
 def main(steps: list[str], sizes: list[int]) -> None:
-    results: dict[str, Any] = json.loads(RESULT.read_text()) if RESULT.exists() else {}
     machine = {"cpus": os.cpu_count(), "processor": platform.machine(), "system": platform.system()}
-    results |= {"work": __doc__, "machine": machine}
+    measured: dict[str, Any] = {"work": __doc__, "machine": machine}
     if "planning" in steps:
-        results["planning"] = [planning(size) for size in sizes]
+        measured["planning"] = [planning(size) for size in sizes]
     for step in STEPS:
         if step in steps:
-            results[step] = in_own_process(step)
-    results["load"] = os.getloadavg()[1]
+            measured[step] = in_own_process(step)
+    measured |= {f"{step}, load": os.getloadavg()[2] for step in steps}
+    # Other parts may have been measured before, or meanwhile.
+    results = (json.loads(RESULT.read_text()) if RESULT.exists() else {}) | measured
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(results, indent=1) + "\n")
     show(results)
