@@ -12,6 +12,10 @@ _HALF_WRITTEN = re.compile(r".*#\d+")
 """How a file is called while it is written on a local disk; listings leave these out."""
 
 
+_OF_VECTORS = ("autoencoder-", "dec-")
+"""How checkpoints of training that reads no pixels are called."""
+
+
 def clean_training(cleaning: Cleaning) -> None:
     """Remove checkpoints and pixels that no training has touched for long, or that are done with.
 
@@ -20,7 +24,7 @@ def clean_training(cleaning: Cleaning) -> None:
     settings = cleaning.config.vacuum
     hours, days = settings.keep_files_hours, settings.keep_unfinished_days
     done = {path.split("/")[1].rsplit(".", 1)[0] for path in cleaning.store.list("pretrained")}
-    training_cae = False
+    training = False
     for name, entries in _folders(cleaning, "checkpoints").items():
         last = max(entry.modified_at for entry in entries)
         if name in done and cleaning.older(last, hours=hours):
@@ -29,14 +33,14 @@ def clean_training(cleaning: Cleaning) -> None:
             cleaning.delete(f"checkpoints that no job went on from for {days:g} days", entries)
         else:
             cleaning.keep(f"checkpoints that training may go on from, for {days:g} days")
-            training_cae = training_cae or (name.startswith("cae-") and name not in done)
+            training = training or (name not in done and not name.startswith(_OF_VECTORS))
     for entries in _folders(cleaning, "pixels").values():
         last = max(entry.modified_at for entry in entries)
-        if training_cae or not cleaning.older(last, days=days):
+        if training or not cleaning.older(last, days=days):
             cleaning.keep(f"pixels that training may read, for {days:g} days")
         else:
-            # Their list first: without it they are decoded again.
-            ordered = sorted(entries, key=lambda entry: not entry.path.endswith("/done.json"))
+            # Their lists first: without them they are decoded again.
+            ordered = sorted(entries, key=lambda entry: not entry.path.endswith(".json"))
             cleaning.delete("decoded pixels of finished training", ordered)
 
 
