@@ -43,7 +43,7 @@ class HashPictures:
         pictures = Pictures(self.config, _BOX_PX)
 
         def hashes(batch: Sequence[Unhashed]) -> list[tuple[str, str | None]]:
-            found = ((content_id, pictures.at(uri).image) for content_id, uri in batch)
+            found = ((each, pictures.at(uri, each).image) for each, uri in batch)
             return [(each, str(imagehash.phash(image)) if image else None) for each, image in found]
 
         return hashes

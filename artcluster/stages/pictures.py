@@ -80,14 +80,21 @@ class Pictures:
         for row in rows:
             yield row, self.at(row.uri)
 
-    def at(self, uri: str) -> Picture:
-        """Return the picture at a URI; a file that cannot be read is no error."""
+    def at(self, uri: str, content_id: str | None = None) -> Picture:
+        """Return the picture at a URI; a file that cannot be read is no error.
+
+        Args:
+            uri: Where it lies.
+            content_id: What must lie there still; None for whatever does.
+        """
         try:
             found = self._fetcher(uri).fetch(uri)
         except ArchiveError as failed:
             return Picture(None, f"unreadable: {failed}")
         if found.outcome != "ok":
             return Picture(None, found.outcome)
+        if content_id not in (None, found.content_id):
+            return Picture(None, "changed")
         return self.of(found.data)
 
     def of(self, blob: bytes) -> Picture:

@@ -86,13 +86,15 @@ def test_clustering_counts_each_content_once(store: Path) -> None:
     assert (done.images, done.contents, sum(done.sizes.values())) == (13, 12, 12)
 
 
-def test_pictures_that_are_gone_are_left_out(store: Path, tmp_path: Path) -> None:
+def test_pictures_that_are_gone_or_changed_are_left_out(store: Path, tmp_path: Path) -> None:
     images = tmp_path / "images"
-    copy_pictures(images, 3)
+    first, second, third = copy_pictures(images, 3)
     job = make_job(tmp_path / "store", duplicates__by="hash")
     embed_archive(job, str(images))
-    next(images.iterdir()).unlink()
-    assert find_duplicates(job, None, None).unread == 1
+    first.unlink()
+    shutil.copy(third, second)
+    assert find_duplicates(job, None, None).unread == 2
+    assert job.store.table(PERCEPTUAL_HASHES).rows() == 1
 
 
 def test_tables_csv_and_json(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
