@@ -41,7 +41,8 @@ def map_command(
     flags = {"map_method": map_method}
     config = resolve_config(config_file, overrides, storage_options, flags)
     with open_job(config, store, "in-process", create=False) as job:
-        made = project_model(job, choose_run(job.store, run_id, archive_id).model_id)
+        model_id = choose_run(job.store, run_id, archive_id).model_id
+        made = project_model(job, model_id, map_method)
     if as_json:
         print_json(plain(made))
         return

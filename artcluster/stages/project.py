@@ -51,13 +51,19 @@ class _Reference:
     facts: dict[str, object]
 
 
-def project_model(job: Job, model_id: str) -> MapSummary:
+def project_model(job: Job, model_id: str, asked: str | None = None) -> MapSummary:
     """Give every content that a model assigned a place in the model's map.
 
     The map is fitted once; contents that came since are placed in it, and nothing in it moves.
 
+    Args:
+        job: What to work with.
+        model_id: The model.
+        asked: The method that a map already there must be of; None for any.
+
     Raises:
-        UsageError: The settings ask for a method that is not installed.
+        UsageError: The settings ask for a method that is not installed, or the model has a map of
+            another one.
         LeaseHeldError: Another job makes the same map.
     """
     with job.lease(f"map={model_id}", PROJECTIONS) as lease:
@@ -67,6 +73,11 @@ def project_model(job: Job, model_id: str) -> MapSummary:
         known = job.store.table(PROJECTIONS).read(["content_id"], whole)["content_id"]
         new = assigned.filter(pc.invert(pc.is_in(assigned["content_id"], known.combine_chunks())))
         reference = _read_reference(job.store, model_id)
+        if reference is not None and asked not in (None, reference.facts["method"]):
+            raise UsageError(
+                f"the model {model_id} has a map by {reference.facts['method']} already, and a map "
+                f"does not change: leave --method {asked} out, or cluster anew"
+            )
         if reference is not None and not new.num_rows:
             return _summary(model_id, reference, len(known), 0, already=True)
         row = job.store.table(MODELS).read(["embedder_id"], mine).to_pylist()[0]

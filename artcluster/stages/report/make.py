@@ -93,7 +93,8 @@ def _draw(
         columns = _ordered(grouping_columns(members.tables, "members", described), labels)
         terms = telling_terms(members.tables, "members", columns)
         words = cloud(count_words(members.tables, "members", described))
-    entries = about.make_entries(members, terms, about.given_names(members), labels)
+    names = about.given_names(members)
+    entries = about.make_entries(members, terms, names, labels)
     medoids = {
         cluster: content
         for cluster, content in about.medoids_of(store, run.run_id).items()
@@ -145,7 +146,7 @@ def _draw(
         medoids,
         terms,
         words,
-        about.parents_of(lineage, {}),
+        about.parents_of(lineage, names),
         about.most_sure(members),
     )
     with job.timings.stage("pages", len(entries), "clusters"):

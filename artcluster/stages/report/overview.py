@@ -163,12 +163,8 @@ def parents_of(
     found: dict[int, list[Kin]] = {}
     for old, new, overlap, kind in lineage:
         if new is not None:
-            kin = Kin(
-                -1 if old is None else old,
-                names.get(old or 0, "") if old is not None else "",
-                kind,
-                overlap,
-            )
+            name = "" if old is None else names.get(old, "")
+            kin = Kin(-1 if old is None else old, name, kind, overlap)
             found.setdefault(new, []).append(kin)
     return found
 
