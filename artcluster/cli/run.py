@@ -59,8 +59,17 @@ def run(
     from artcluster.stages.methods.own_network import with_own_network
     from artcluster.stages.rejects import check_reject_share
 
-    config = with_own_network(resolve_config(config_file, overrides, storage_options, flags))
+    asked = resolve_config(config_file, overrides, storage_options, flags)
+    config = with_own_network(asked)
     with open_job(config, store, executor, create=True, dry=dry_run) as job:
+        if (
+            "backbone" in asked.embed.model_fields_set
+            and config.embed.backbone != asked.embed.backbone
+        ):
+            job.progress.say(
+                f"{config.cluster.method} trains {config.embed.backbone} on the pictures: the "
+                f"backbone {asked.embed.backbone} is not used."
+            )
         if dry_run:
             show_counts(plan_archive(job, images), as_json)
             return

@@ -46,7 +46,10 @@ def cluster_archive(
         embedder_id = choose_embedder(job.store, embedder)
     else:
         job = replace(job, config=with_own_network(job.config))
-        embedder_id = own_embedder(job, archive_id).embedder_id
+        own = own_embedder(job, archive_id)
+        embedder_id = own.embedder_id
+        if embedder not in (None, embedder_id, own.contract.name):
+            job.progress.say(f"{job.config.cluster.method} has no use for vectors of {embedder}.")
     check_labels(job.store, job.config.cluster.labels)
     known = known_archive(job.store, archive_id, job.config)
     follows = None if parent is None else find_run(read_runs(job.store, archive_id), parent)
