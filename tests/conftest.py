@@ -6,6 +6,7 @@ import pytest
 
 from artcluster.executors.ray_executor import RayExecutor
 from tests.azure_server import AzureServer, azurite
+from tests.curated import curated as curated
 from tests.ray_session import RayHead
 from tests.s3_server import S3Server
 

@@ -16,17 +16,19 @@ from artcluster.errors import UsageError
 from artcluster.search.exact import NO_KEY, Nearest
 from artcluster.search.quiet import quiet_stdout
 
-INDEX, LISTS, KEYS, PROBES, FACTS = (
+LAYOUT, INDEX, LISTS, KEYS, PROBES, FACTS = (
+    "layout.faiss",
     "index.faiss",
     "lists.ivfdata",
     "contents.bin",
     "queries.npz",
     "facts.json",
 )
-"""Files of an index: centroids, lists, content_ids in the order of numbers, the queries that recall
-is measured with beside their true neighbours, and what is known of it, written last."""
+"""Files of an index: centroids alone, centroids with the name of the lists' file, lists,
+content_ids in the order of numbers, the queries that recall is measured with beside their true
+neighbours, and what is known of it, written last."""
 
-FILES = (INDEX, LISTS, KEYS, PROBES, FACTS)
+FILES = (LAYOUT, INDEX, LISTS, KEYS, PROBES, FACTS)
 
 
 @dataclass(frozen=True)

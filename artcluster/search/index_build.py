@@ -12,6 +12,7 @@ from artcluster.search.exact import Nearest, nearest_exact, unit_rows
 from artcluster.search.index import (
     INDEX,
     KEYS,
+    LAYOUT,
     LISTS,
     PROBES,
     Facts,
@@ -90,8 +91,7 @@ class IndexBuilder:
     def extend(self, folder: Path, old: Path, blocks: Blocks) -> Facts:
         """Put what an older index holds and further vectors into the same lists."""
         faiss = import_faiss()
-        empty = faiss.read_index(str(old / INDEX), faiss.IO_FLAG_SKIP_IVF_DATA)
-        empty.ntotal = 0
+        empty = faiss.read_index(str(old / LAYOUT))
         with np.load(old / PROBES, allow_pickle=False) as held:
             queries_QD, truth = held["queries"], Nearest(held["keys"], held["cosine"])
         facts = Facts.read(old)
@@ -101,6 +101,7 @@ class IndexBuilder:
     def _fill(self, folder: Path, layout: "_Layout", olds: Sequence[Path], blocks: Blocks) -> Facts:
         faiss = import_faiss()
         template = faiss.serialize_index(layout.empty)
+        faiss.write_index(layout.empty, str(folder / LAYOUT))
         truth = layout.truth
         pieces: list[Path] = []
         count = 0
