@@ -67,13 +67,12 @@ def drivers_killed(folder: Path, times: int) -> Outcome:
             time.sleep(chance.uniform(0, 0.03))
             driver.kill()
             killed[stage] += 1
-        shards = files(store, STAGES["embed"])
-        driver = _start(store, images, folder, times)
+        shards, rows = files(store, STAGES["embed"]), _vectors(store)
+        driver = Driver("run", images, store, log=folder / "driver.log")
         recovery_s = finished(driver)
         after = files(store, STAGES["embed"])
-        assert {name: after[name] for name in shards} == shards, (
-            "a finished shard was written again"
-        )
+        assert {name: after[name] for name in shards} == shards, "a shard was written again"
+        assert _embedded(driver.text()) == _vectors(store) - rows, "what a shard held was embedded"
         # What came while a plan was unfinished is seen by the job after the one that ends it.
         finished(Driver("run", images, store, log=folder / "driver.log"))
     opened = Store.open(store)
