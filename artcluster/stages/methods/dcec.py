@@ -107,7 +107,8 @@ def fit_dcec(job: Job, data: TrainingSet) -> Fitted:
     contents = [content for _, some in found for content in some]
     order = np.argsort(contents)
     codes_ND = codes_ND[order]
-    training = {"pretrained": pretrained.embedder_id} | kmeans_facts(seeded)
+    training = {"pretrained": pretrained.embedder_id, "pictures": len(contents)}
+    training |= kmeans_facts(seeded)
     fitted = guarded(
         job,
         start.x_ND,
