@@ -47,7 +47,7 @@ def decoders_break(folder: Path, times: int) -> Outcome:
         len(expected),
         lost(opened, images),
         doubled(opened),
-        0,
+        None,
         None,
         "the one picture is rejected with its reason, its neighbours are embedded",
     )

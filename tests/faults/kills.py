@@ -160,7 +160,7 @@ def polite_end(folder: Path, times: int) -> Outcome:
         times,
         lost(opened, images),
         doubled(opened),
-        0,
+        None,
         recovery_s,
         "exit code 130; what was finished is committed, the same command goes on",
     )

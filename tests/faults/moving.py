@@ -53,7 +53,7 @@ def files_move(folder: Path, times: int) -> Outcome:
         count,
         lost(opened, images),
         doubled(opened),
-        0,
+        None,
         recovery_s,
         "the job goes on; the next one finds what it left",
     )

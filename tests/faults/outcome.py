@@ -21,7 +21,7 @@ class Outcome:
         times: How often.
         lost: Files of the archive that are not in the store as they are, or have no vector.
         doubled: Rows that are there more than once.
-        reader_errors: What a reader saw that it must not see.
+        reader_errors: What a reader saw that it must not see; None where none looked.
         recovery_s: From the start after the last fault to its end; None where nothing is started.
         ends: What a user saw.
     """
@@ -30,7 +30,7 @@ class Outcome:
     times: int
     lost: int
     doubled: int
-    reader_errors: int
+    reader_errors: int | None
     recovery_s: float | None
     ends: str
 

@@ -49,7 +49,7 @@ What happens to a store when things break, from a real run of `{command}` (artcl
   last start. **doubled**: rows of vectors, images, assignments or runs that are there twice.
 - **reader errors**: another process opens the store all the while, and checks at every look that no
   vector is there twice, that every image has one, that every run has its assignments, and that
-  nothing committed goes away again. 0 in the rows where none looks.
+  nothing committed goes away again; – where none looked.
 - **seconds to recover**: from the start after the last fault to its end (the longest, where there
   are several): start-up, and the work that was left. Measured while other programs ran.
 - Archives are some dozens of real drawings; the embedder is a colour histogram, so that jobs die
@@ -106,8 +106,9 @@ def _cpus() -> set[int]:
 
 def _row(outcome: Outcome) -> str:
     recovery = "–" if outcome.recovery_s is None else f"{outcome.recovery_s:.1f}"
+    seen = "–" if outcome.reader_errors is None else outcome.reader_errors
     cells = (
-        *(outcome.fault, outcome.times, outcome.lost, outcome.doubled, outcome.reader_errors),
+        *(outcome.fault, outcome.times, outcome.lost, outcome.doubled, seen),
         *(recovery, outcome.ends),
     )
     return f"| {' | '.join(map(str, cells))} |"

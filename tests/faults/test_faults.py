@@ -33,7 +33,7 @@ FEW = {
 
 
 def assert_whole(outcome: Outcome) -> None:
-    assert (outcome.lost, outcome.doubled, outcome.reader_errors) == (0, 0, 0), outcome
+    assert (outcome.lost, outcome.doubled, outcome.reader_errors or 0) == (0, 0, 0), outcome
 
 
 @pytest.mark.faults
