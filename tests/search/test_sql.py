@@ -146,7 +146,7 @@ def test_every_kind_of_question_is_answered(tables: duckdb.DuckDBPyConnection, s
 
 
 ODD = """
-SELECT 1 AS n, 'a,"b"' AS text, 1 AS N, [1.5, NULL] AS list, {'a': 'ü'} AS struct,
+SELECT 1 AS n, 'a,"b"' AS text, 1 AS N, [1.5::DOUBLE, NULL] AS list, {'a': 'ü'} AS struct,
     'nan'::DOUBLE AS odd, TIMESTAMPTZ '2026-01-02 03:04:05+00' AS made, NULL AS nothing,
     'x'::BLOB AS bytes, INTERVAL 1 DAY AS span, 1.50::DECIMAL(9, 2) AS price,
     DATE '1893-01-02' AS day
