@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from artcluster.config import Config
-from artcluster.stages.scanning import resolve_archive
+from artcluster.stages.scanning import Archive, resolve_archive
 from artcluster.stages.series import find_run, read_runs
 from artcluster.store import Store
 
@@ -17,11 +17,12 @@ _FOR_ONCE = "max_removed_share"
 """Never gone on with: a removal that was allowed once is not allowed for ever."""
 
 
-def record_settings(store: Store, archive_id: str, config: Config) -> None:
+def record_settings(store: Store, archive: Archive, config: Config) -> None:
     """Write down how an archive is listed, decoded and joined to its metadata."""
     public: Mapping[str, Any] = config.public()
-    text = json.dumps({section: public[section] for section in _OF_IMAGES}, indent=1).encode()
-    path = _path(archive_id)
+    settings = {section: public[section] for section in _OF_IMAGES}
+    text = json.dumps({"listed": _listed(archive), "settings": settings}, indent=1).encode()
+    path = _path(archive.archive_id)
     if not store.exists(path) or store.read_bytes(path) != text:
         store.write_bytes(path, text)
 
@@ -42,16 +43,31 @@ def inherited_settings(
     Raises:
         UsageError: There is no such run.
     """
-    archive_id = resolve_archive(images, config).archive_id
+    archive = resolve_archive(images, config)
+    archive_id = archive.archive_id
+    if config.archive.id is None and not store.exists(_path(archive_id)):
+        # An archive that was given a name is found by where it lies.
+        archive_id = _named(store, archive) or archive_id
     found: dict[str, Any] = {}
     if store.exists(_path(archive_id)):
-        found |= json.loads(store.read_bytes(_path(archive_id)))
+        found |= json.loads(store.read_bytes(_path(archive_id)))["settings"]
         found["archive"].pop(_FOR_ONCE, None)
     runs = read_runs(store, archive_id)
     if runs or run_id is not None:
         run = find_run(runs, run_id or "last")
         found |= {section: run.config[section] for section in _OF_RUNS if section in run.config}
     return _known(Config, found)
+
+
+def _named(store: Store, archive: Archive) -> str | None:
+    for path in store.list("archives"):
+        if json.loads(store.read_bytes(path))["listed"] == _listed(archive):
+            return path.split("/")[1]
+    return None
+
+
+def _listed(archive: Archive) -> list[str | None]:
+    return [str(archive.location), archive.pattern]
 
 
 def _known(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:

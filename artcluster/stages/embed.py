@@ -72,7 +72,7 @@ def embed_archive(job: Job, images: str, embedder: ReadyEmbedder | None = None) 
         record_embedder(job.store, embedder, tally.engine)
     known = known_archive(job.store, archive.archive_id, job.config)
     import_metadata(job, archive, known.scan_id)
-    record_settings(job.store, archive.archive_id, job.config)
+    record_settings(job.store, archive, job.config)
     return EmbedSummary(
         archive_id=archive.archive_id,
         scan_id=known.scan_id,

@@ -179,8 +179,8 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
-def test_the_commands(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    store = place / "store"
+def test_the_commands(clustered: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place, store = clustered, clustered / "store"
     clusters = run(capsys, "name", store, 2, "Moons", "--who", "Ada")
     assert [each["name"] for each in clusters] == [None, None, "Moons", None]
     (only,) = run(capsys, "runs", store)
@@ -188,10 +188,11 @@ def test_the_commands(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     same = run(capsys, "diff", store, only["run_id"][:6], "last")
     assert (same["ari"], same["kept_share"], same["images"]["untouched"]) == (1, 1, 30)
     assert same["names"] == {"2": "Moons"}
-    more = ("--set", "cluster.k=5", "--archive-id", "pictures", "--executor", "in-process")
+    more = ("--set", "cluster.k=5", "--executor", "in-process")
     updated = run(capsys, "update", place / "images", store, *more)
     assert updated["outcome"] == "refitted"
     assert updated["reasons"] == ["cluster.k was 4, is 5"]
-    # The method is that of the last run, though the command does not say it.
+    # The archive's name and the method are known, though the command does not say them.
+    assert updated["run"]["archive_id"] == "pictures"
     assert updated["run"]["method"] == "kmeans"
     assert len(run(capsys, "runs", store)) == 2
