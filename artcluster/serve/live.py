@@ -96,8 +96,8 @@ class Live:
         with open_shown(self._store, self.run, self._config) as tables:
             rows = tables.execute(
                 "SELECT content_id, path, uri FROM shown "
-                "QUALIFY row_number() OVER one_cluster <= 40 "
                 "WINDOW one_cluster AS (PARTITION BY cluster ORDER BY distance, path) "
+                "QUALIFY row_number() OVER one_cluster <= 40 "
                 "ORDER BY row_number() OVER one_cluster, path LIMIT ?",
                 [count],
             ).fetchall()
