@@ -95,10 +95,9 @@ class Live:
         """Return content_id and path of some pictures, to begin with: one a cluster first."""
         with open_shown(self._store, self.run, self._config) as tables:
             rows = tables.execute(
-                "SELECT content_id, path, uri FROM shown "
-                "WINDOW one_cluster AS (PARTITION BY cluster ORDER BY distance, path) "
-                "QUALIFY row_number() OVER one_cluster <= 40 "
-                "ORDER BY row_number() OVER one_cluster, path LIMIT ?",
+                "SELECT content_id, path, uri FROM (SELECT *, row_number() OVER "
+                "(PARTITION BY cluster ORDER BY distance, path) AS nth FROM shown) "
+                "WHERE nth <= 40 ORDER BY nth, path LIMIT ?",
                 [count],
             ).fetchall()
         with self._lock:

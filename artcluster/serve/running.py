@@ -82,6 +82,8 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.socket(family)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
+        # Before the address is told, so that whoever reads it can connect.
+        listening.listen(128)
     except (OSError, OverflowError) as failed:
         raise UsageError(
             f"cannot listen at {host}:{port}: {failed}. Choose another with --host and --port."
