@@ -159,7 +159,9 @@ def test_in_a_browser(server: Server, curated: Curated, tmp_path: Path) -> None:
         assert page.locator("#results figcaption").first.inner_text().startswith((ASKED, "copy"))
         page.goto(f"{server.url}/similar?image={quote(EVIL)}")
         assert page.locator("h2").first.inner_text() == f"Like {EVIL}"
-        assert visited.wrong == []
+        # Pictures still on their way are given up when the page is left.
+        given_up = f"failed: {server.url}/picture/"
+        assert [each for each in visited.wrong if not each.startswith(given_up)] == []
         assert all(each.startswith((server.url, "blob:", "data:")) for each in visited.requests)
 
 
