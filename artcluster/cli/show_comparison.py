@@ -9,7 +9,6 @@ from artcluster.stages.compare_runs import RunComparison
 from artcluster.stages.run_pair import ImageChanges
 from artcluster.stages.series import RunRecord
 
-
 _MODEL = {"first": "fitted", "new": "fitted anew", "warm": "refitted", "kept": "kept"}
 
 

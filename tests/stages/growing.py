@@ -1,6 +1,5 @@
 """An archive that grows: small copies of the demo's real pictures, changed night by night."""
 
-import os
 from pathlib import Path
 
 from PIL import Image
@@ -52,5 +51,5 @@ class GrowingArchive:
             small = picture.convert("RGB").resize((_SIDE_PX, _SIDE_PX))
         partial = target.with_suffix(".partial")
         small.save(partial, "PNG")
-        os.replace(partial, target)
+        partial.replace(target)
         return target.name
