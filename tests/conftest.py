@@ -11,6 +11,7 @@ from tests.ray_session import RayHead
 from tests.s3_server import S3Server
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of a file in one process, and all that need Ray in another, begun first."""
     for item in items:
