@@ -7,7 +7,7 @@ export PYTHONHASHSEED := 0
 export RAY_USAGE_STATS_ENABLED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults check azurite bench lock clean
+.PHONY: help demo test test-with-ray test-without-ray faults check azurite bench lock clean
 
 help: ## List these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -30,7 +30,14 @@ test: $(VENV)/ready ## Check style and types, run every test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	$(MAKE) --jobs 2 --keep-going test-with-ray test-without-ray
+
+# Two halves at once: the tests that need Ray mostly wait for its processes.
+test-with-ray:
+	$(BIN)/python -m pytest -m ray
+
+test-without-ray:
+	$(BIN)/python -m pytest -m 'not ray'
 
 faults: $(VENV)/ready ## Break things on purpose, many times over
 	ARTCLUSTER_KILLS=50 $(BIN)/python -m pytest -m faults

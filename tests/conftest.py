@@ -1,6 +1,10 @@
 """Fixtures that several rooms' tests share."""
 
+import os
 from collections.abc import Iterator
+
+# Before anything imports torch, for this process and those it starts: two processes test at once.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
@@ -9,15 +13,6 @@ from tests.azure_server import AzureServer, azurite
 from tests.curated import curated as curated
 from tests.ray_session import RayHead
 from tests.s3_server import S3Server
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, and all that need Ray in another, begun first."""
-    for item in items:
-        group = "ray" if item.get_closest_marker("ray") else item.nodeid.split("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: item.get_closest_marker("ray") is None)
 
 
 @pytest.fixture(scope="session")
