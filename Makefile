@@ -7,7 +7,7 @@ export PYTHONHASHSEED := 0
 export RAY_USAGE_STATS_ENABLED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-with-ray test-without-ray faults check azurite bench lock clean
+.PHONY: help demo test test-processes test-functions faults check azurite bench lock clean
 
 help: ## List these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -30,14 +30,14 @@ test: $(VENV)/ready ## Check style and types, run every test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(MAKE) --jobs 2 --keep-going test-with-ray test-without-ray
+	$(MAKE) --jobs 2 --keep-going test-processes test-functions
 
-# Two halves at once: the tests that need Ray mostly wait for its processes.
-test-with-ray:
-	$(BIN)/python -m pytest -m ray
+# Two halves at once: the tests of Ray and of faults mostly wait for processes.
+test-processes:
+	$(BIN)/python -m pytest -m 'ray or faults'
 
-test-without-ray:
-	$(BIN)/python -m pytest -m 'not ray'
+test-functions:
+	$(BIN)/python -m pytest -m 'not ray and not faults'
 
 faults: $(VENV)/ready ## Break things on purpose, many times over
 	ARTCLUSTER_KILLS=50 $(BIN)/python -m pytest -m faults

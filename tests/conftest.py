@@ -9,6 +9,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 
 from artcluster.executors.ray_executor import RayExecutor
+from tests.absent import absent
 from tests.azure_server import AzureServer, azurite
 from tests.curated import curated as curated
 from tests.ray_session import RayHead
@@ -29,7 +30,7 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureServer]:
     """A real server of Azure's blob protocol, where npm has installed it: `make azurite`."""
     program = azurite()
     if program is None:
-        pytest.skip("Azurite is not installed: make azurite (needs npm)")
+        absent("Azurite (make azurite, needs npm)")
     server = AzureServer(program, tmp_path_factory.mktemp("azure"))
     yield server
     server.kill()
