@@ -3,6 +3,8 @@
 import atexit
 import shutil
 import tempfile
+import uuid
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -40,8 +42,8 @@ def duckdb_connection(
     if run_id is not None and not store.table(RUNS).read([], pc.field("run_id") == run_id).num_rows:
         raise ValueError(f"run_id: the store has no run {run_id!r}; `artcluster runs` lists them.")
     if temp_directory is None:
-        temp_directory = Path(tempfile.mkdtemp(prefix="artcluster-duckdb-"))
-        atexit.register(shutil.rmtree, temp_directory, ignore_errors=True)
+        # Of its own, for DuckDB's files have the same names in each; it is made when spilled to.
+        temp_directory = _spill_folder() / uuid.uuid4().hex
     connection = duckdb.connect(
         config={"memory_limit": memory_limit, "temp_directory": str(temp_directory)}
     )
@@ -53,3 +55,11 @@ def duckdb_connection(
     for view, query in views.items():
         connection.execute(f"CREATE VIEW {view} AS {query}")
     return connection
+
+
+@cache
+def _spill_folder() -> Path:
+    """Return this process's folder, which others may not read and which goes away at exit."""
+    folder = Path(tempfile.mkdtemp(prefix="artcluster-duckdb-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
