@@ -1,7 +1,6 @@
 """Every snippet of the README runs, as a reader would run it."""
 
 import importlib.util
-import os
 import re
 import shlex
 import shutil
@@ -56,7 +55,6 @@ def test_python(snippet: str, beside_the_store: Path) -> None:
         text=True,
         timeout=250,
         check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr
 

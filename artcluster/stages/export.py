@@ -94,8 +94,8 @@ def export_embedding_atlas(export: Export, out: Path) -> str:
         with export.open_file(out) as file, pq.ParquetWriter(file, schema) as writer:
             for batch in rows:
                 columns = list(batch.columns)
-                encoded = [_encoded(pictures.at(uri)) for uri in batch.column(place).to_pylist()]
-                columns[place] = pa.array(encoded, _IMAGE)
+                found = pictures.many(batch.column(place).to_pylist())
+                columns[place] = pa.array(map(_encoded, found), _IMAGE)
                 # As words: Embedding Atlas colours numbers by a scale, words by themselves.
                 columns[cluster] = columns[cluster].cast(pa.string())
                 writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))

@@ -43,8 +43,12 @@ class HashPictures:
         pictures = Pictures(self.config, _BOX_PX)
 
         def hashes(batch: Sequence[Unhashed]) -> list[tuple[str, str | None]]:
-            found = ((each, pictures.at(uri, each).image) for each, uri in batch)
-            return [(each, str(imagehash.phash(image)) if image else None) for each, image in found]
+            contents = [each for each, _ in batch]
+            found = pictures.many([uri for _, uri in batch], contents)
+            return [
+                (each, str(imagehash.phash(picture.image)) if picture.image else None)
+                for each, picture in zip(contents, found, strict=True)
+            ]
 
         return hashes
 

@@ -1,20 +1,22 @@
 """Small copies of an archive's pictures, decoded where a broken one does no harm."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import repeat
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from artcluster.archive.fetch import Addressed, Fetcher
+from artcluster.archive.fetch import Fetcher
 from artcluster.config import Config
 from artcluster.errors import ArchiveError
-from artcluster.images.decoder import Decoder
 from artcluster.images.policy import PixelPolicy
 from artcluster.images.thumbnail import decode_thumbnail, inside
 from artcluster.location import Location
+from artcluster.stages.decoding import open_decoder
 from artcluster.stages.scanning import fetch_settings
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -22,8 +24,6 @@ if TYPE_CHECKING:  # torch takes seconds to import
 
 _RETRIES = 1
 """A picture that is only looked at is not worth a long wait."""
-
-RowT = TypeVar("RowT", bound=Addressed)
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,13 @@ class Pictures:
         self._box = (box_px, box_px)
         self._fetchers: dict[str, Fetcher] = {}
         self._lock = threading.Lock()
-        images = config.images
-        self._decoder = Decoder(
-            PixelPolicy(decode="scaled", max_pixels=images.max_pixels),
+        self._decoder = open_decoder(
+            PixelPolicy(decode="scaled", max_pixels=config.images.max_pixels),
             self._box,
-            timeout_s=images.timeout_s,
-            memory_bytes=images.memory_bytes,
-            decode_one=decode_one,
+            config.images,
+            decode_one,
         )
+        self._pool = ThreadPoolExecutor(config.archive.fetch_threads, "pictures")
 
     def __enter__(self) -> "Pictures":
         return self
@@ -73,12 +72,14 @@ class Pictures:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._pool.shutdown()
         self._decoder.close()
 
-    def many(self, rows: Iterable[RowT]) -> Iterator[tuple[RowT, Picture]]:
-        """Yield each picture with its row, in their order."""
-        for row in rows:
-            yield row, self.at(row.uri)
+    def many(self, uris: Sequence[str], content_ids: Sequence[str] | None = None) -> list[Picture]:
+        """Return the pictures at URIs as `at` does, those of object storage several at a time."""
+        local = all(uri.startswith(("/", "file:")) for uri in uris)
+        apply = map if local else self._pool.map
+        return list(apply(self.at, uris, content_ids or repeat(None)))
 
     def at(self, uri: str, content_id: str | None = None) -> Picture:
         """Return the picture at a URI; a file that cannot be read is no error.

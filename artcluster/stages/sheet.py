@@ -57,10 +57,9 @@ class SheetSettings:
 
 @dataclass(frozen=True)
 class _Shown:
-    """One picture of the sheet, as a `Fetcher` takes it."""
+    """One picture of the sheet."""
 
     uri: str
-    size_bytes: int | None
     caption: str
     medoid: bool
 
@@ -87,10 +86,11 @@ def cluster_sheet(
         head = _head(tables, run, cluster)
         rows = _chosen(tables, cluster, _medoids(store, run, cluster), settings)
     with Pictures(config, settings.cell_px) as pictures:
-        cells = [
-            Cell(found.image, row.caption, row.medoid, found.missing)
-            for row, found in pictures.many(rows)
-        ]
+        found = pictures.many([row.uri for row in rows])
+    cells = [
+        Cell(picture.image, row.caption, row.medoid, picture.missing)
+        for row, picture in zip(rows, found, strict=True)
+    ]
     try:
         return draw_contact_sheet(
             *head,
@@ -160,7 +160,6 @@ def _chosen(
     return [
         _Shown(
             uri,
-            None,
             path.rsplit("/", 1)[-1] if settings.caption is None else words or "",
             nearest is not None,
         )

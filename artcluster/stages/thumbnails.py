@@ -7,7 +7,6 @@ Parquet files that say where each content's small copy is. A later report makes 
 import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,7 +44,6 @@ class Original:
 
     content_id: str
     uri: str
-    size_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -141,12 +139,9 @@ class MakeThumbnails:
     def __call__(self) -> Callable[[Sequence[Original]], list[tuple[str, Image.Image | None]]]:
         """Start a decoder and return the step."""
         pictures = Pictures(self.config, self.cell_px, self.decode_one)
-        pool = ThreadPoolExecutor(self.config.archive.fetch_threads, "thumbnails")
 
         def make(originals: Sequence[Original]) -> list[tuple[str, Image.Image | None]]:
-            local = all(each.uri.startswith(("/", "file:")) for each in originals)
-            apply = map if local else pool.map
-            found = apply(pictures.at, [each.uri for each in originals])
+            found = pictures.many([each.uri for each in originals])
             return [
                 (original.content_id, picture.image)
                 for original, picture in zip(originals, found, strict=True)

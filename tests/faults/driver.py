@@ -44,7 +44,7 @@ class Driver:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=ROOT,
-                env={**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})},
+                env={**os.environ, **(environment or {})},
                 start_new_session=True,
             )
 

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import re
 import signal
 import subprocess
@@ -50,7 +49,6 @@ def server(curated: Curated, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         [sys.executable, "-m", "artcluster", "serve", str(curated.store), *arguments],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert process.stdout is not None
     lines = []

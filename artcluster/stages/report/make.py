@@ -29,6 +29,8 @@ from artcluster.stages.report.points import (
     point_scripts,
     used_sheets,
 )
+from artcluster.stages.report.rejects import reject_groups, with_pictures
+from artcluster.stages.report.run_history import run_charts, run_lines
 from artcluster.stages.shown import ShownRun, choose_run, open_shown
 from artcluster.stages.terms import cloud, count_words, grouping_columns, telling_terms
 from artcluster.stages.thumbnails import Thumbnails
@@ -117,9 +119,9 @@ def _draw(
         for number, entry in enumerate(entries)
     }
     broken = Thumbnails(store, CARD_PX, broken=True)
-    rejects = about.with_pictures(job, about.reject_groups(members, run.archive_id), broken)
+    rejects = with_pictures(job, reject_groups(members, run.archive_id), broken)
     lineage = about.lineage_of(store, run.run_id)
-    lines = about.run_lines(store, run.archive_id, run.run_id)
+    lines = run_lines(store, run.archive_id, run.run_id)
     overview = Overview(
         title=settings.title or run.archive_id,
         archive_id=run.archive_id,
@@ -162,7 +164,7 @@ def _draw(
                 output.write(path, data)
         if columns:
             site.distribution(about.crosstabs(members, columns[:_CROSSTAB_COLUMNS], entries))
-        site.runs(lines, about.run_charts(lines))
+        site.runs(lines, run_charts(lines))
         site.rejects(rejects)
         output.sheets(cards, _sheets_of(shown, cards))
         output.sheets(broken, _sheets_of(_rejected(rejects), broken))

@@ -3,39 +3,23 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pyarrow.compute as pc
 import yaml
 
-from artcluster.images.rejects import ADVICE
 from artcluster.report.content import (
-    Chart,
     Crosstab,
-    Curve,
     Entry,
     Kin,
-    RejectedFile,
-    RejectGroup,
-    RunLine,
     Term,
 )
 from artcluster.schema import CLUSTERS, LINEAGE, MODELS, RUNS
-from artcluster.stages.job import Job
-from artcluster.stages.report.describe import browser_link
 from artcluster.stages.report.members import Members
 from artcluster.stages.terms import count_values, distinct_names, suggested_name
-from artcluster.stages.thumbnails import Original, Thumbnails
 from artcluster.store import Store
 
 _MOST_VALUES = 24
-_MOST_REJECTS = 200
-_SALVAGED = ("truncated", "corrupt")
-_FETCH_ADVICE = {
-    "too-large": "The picture is larger than the settings allow: raise images.max_pixels or "
-    "archive.max_file_bytes, if it is wanted.",
-}
 _METRICS = (
     (
         "silhouette_embedder",
@@ -241,132 +225,6 @@ def crosstabs(members: Members, columns: Sequence[str], entries: Sequence[Entry]
             )
         )
     return found
-
-
-def reject_groups(members: Members, archive_id: str) -> list[RejectGroup]:
-    """Return the archive's rejects by reason, the most frequent first, without pictures."""
-    rows = members.tables.execute(
-        f"""
-        SELECT reason, stage, path, uri, detail, content_id, total FROM (
-            SELECT *, count(*) OVER (PARTITION BY reason) AS total,
-                row_number() OVER (PARTITION BY reason ORDER BY path) AS nth
-            FROM rejects WHERE archive_id = ?
-        ) WHERE nth <= {_MOST_REJECTS} ORDER BY total DESC, reason, path
-        """,
-        [archive_id],
-    ).fetchall()
-    groups: dict[str, list[RejectedFile]] = {}
-    totals: dict[str, int] = {}
-    for reason, stage, path, uri, detail, content_id, total in rows:
-        totals[reason] = total
-        file = RejectedFile(
-            path, uri, browser_link(uri), stage or "", detail or "", content_id or ""
-        )
-        groups.setdefault(reason, []).append(file)
-    return [
-        RejectGroup(
-            reason,
-            _FETCH_ADVICE.get(reason) or ADVICE.get(reason, "See what the decoder says."),
-            totals[reason],
-            files,
-        )
-        for reason, files in groups.items()
-    ]
-
-
-def with_pictures(job: Job, groups: Sequence[RejectGroup], broken: Thumbnails) -> list[RejectGroup]:
-    """Add what can be seen of rejects whose bytes are broken."""
-    originals = [
-        Original(file.content_id, file.place)
-        for group in groups
-        if group.reason in _SALVAGED
-        for file in group.files
-        if file.content_id
-    ]
-    broken.make(job, list(dict.fromkeys(originals)), "rejects")
-    return [
-        replace(
-            group,
-            files=[replace(file, picture=broken.get(file.content_id)) for file in group.files],
-        )
-        for group in groups
-    ]
-
-
-def run_lines(store: Store, archive_id: str, shown: str) -> list[RunLine]:
-    """Return the archive's runs, the newest first."""
-    runs = store.table(RUNS).read(None, pc.field("archive_id") == archive_id)
-    models = {
-        row["model_id"]: row
-        for row in store.table(MODELS).read(["model_id", "method", "k"]).to_pylist()
-    }
-    lines = []
-    for run in runs.sort_by([("created_at", "descending")]).to_pylist():
-        metrics = json.loads(run["metrics"])
-        model = models[run["model_id"]]
-        lines.append(
-            RunLine(
-                run_id=run["run_id"],
-                made=f"{run['created_at']:%Y-%m-%d %H:%M}",
-                method=model["method"],
-                k=model["k"],
-                images=run["images"],
-                silhouette=metrics.get("silhouette_embedder"),
-                inertia=metrics.get("inertia"),
-                labels={
-                    name: label.get("nmi") for name, label in metrics.get("labels", {}).items()
-                },
-                shown=run["run_id"] == shown,
-                scan_id=run["scan_id"],
-                embedder_id=run["embedder_id"],
-            )
-        )
-    return lines
-
-
-def run_charts(lines: Sequence[RunLine]) -> list[Chart]:
-    """Return curves over the number of clusters, from runs alike in all but it."""
-    alike: dict[str, list[RunLine]] = {}
-    shown = next((line for line in lines if line.shown), None)
-    for line in lines:
-        same = shown is None or (line.scan_id, line.embedder_id) == (
-            shown.scan_id,
-            shown.embedder_id,
-        )
-        if same and line.k not in [other.k for other in alike.get(line.method, [])]:
-            alike.setdefault(line.method, []).append(line)
-    swept = {
-        method: sorted(runs, key=lambda r: r.k) for method, runs in alike.items() if len(runs) > 2
-    }
-
-    def curves(name: str) -> list[Curve]:
-        found = [
-            Curve(
-                method,
-                [(run.k, value) for run in runs if (value := getattr(run, name)) is not None],
-            )
-            for method, runs in swept.items()
-        ]
-        return [curve for curve in found if len(curve.points) > 2]
-
-    charts = [
-        Chart(
-            "Silhouette by number of clusters",
-            "Measured in the embedder’s space, so that methods compare. Higher is better.",
-            "clusters",
-            "silhouette",
-            curves("silhouette"),
-        ),
-        Chart(
-            "Elbow: inertia by number of clusters",
-            "Sum of squared distances to the centres, in each model’s own space: look for the "
-            "bend of each curve, and do not compare curves with one another.",
-            "clusters",
-            "inertia",
-            curves("inertia"),
-        ),
-    ]
-    return [chart for chart in charts if chart.curves]
 
 
 def _figure(value: float | None) -> str:
