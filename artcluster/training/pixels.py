@@ -1,7 +1,9 @@
 """Training of a convolutional autoencoder on pixels."""
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from artcluster.clustering.losses import squared_error_sum
@@ -16,6 +18,8 @@ from artcluster.training.reconstruction import (
 )
 from artcluster.training.stream import BatchStream
 from artcluster.training.worker import Worker
+
+_MEASURED_AT_ONCE = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,8 @@ def train_cae(
     config: ReconstructionConfig,
     *,
     row_shape: tuple[int, int, int],
+    validation: Sequence[np.ndarray] | None = None,
+    told: Callable[[int], None] | None = None,
 ) -> Reconstruction:
     """Train a convolutional autoencoder on the worker's pictures, N×H×W×C shards of uint8.
 
@@ -52,6 +58,9 @@ def train_cae(
         network: With the same weights on every rank. It is trained in place.
         config: How to train.
         row_shape: Height, width and channels of the pictures, which are in colour.
+        validation: This rank's share of the pictures that the error is measured on after each
+            epoch, as the shards are; None to measure none, on every rank.
+        told: Called after each step with the number of its pictures, over all ranks.
 
     Raises:
         ValueError: The shards are not uint8 or of another shape, or the job's checkpoint is of
@@ -78,6 +87,13 @@ def train_cae(
         _, reconstruction = network(pixels)
         return squared_error_sum(reconstruction, pixels)
 
+    def validate() -> float:
+        sums = torch.zeros(2, dtype=torch.float64, device=worker.device)
+        for errors_N in reconstruction_errors(network, validation or (), worker.device):
+            sums += torch.tensor([errors_N.sum().item(), len(errors_N)]).to(sums)
+        error, rows = worker.reduce(sums).tolist()
+        return float(error / max(1, rows))
+
     height, width, _ = row_shape
     return train_reconstruction(
         worker,
@@ -87,7 +103,29 @@ def train_cae(
         config,
         stage="cae",
         row_elements=height * width * network.channels,
+        validate=None if validation is None else validate,
+        told=told,
     )
+
+
+def reconstruction_errors(
+    network: Autoencoder, arrays: Iterable[np.ndarray], device: torch.device
+) -> Iterator[torch.Tensor]:
+    """Yield the mean squared error of each picture, float64 (N,), a chunk at a time.
+
+    Args:
+        network: On the device.
+        arrays: uint8 (rows, H, W, 3); may be memory-mapped.
+        device: Where to compute.
+    """
+    dtype = next(network.parameters()).dtype
+    for array in arrays:
+        for start in range(0, len(array), _MEASURED_AT_ONCE):
+            with torch.no_grad():
+                some = torch.tensor(array[start : start + _MEASURED_AT_ONCE]).to(device)
+                pixels = network_input(some, network.channels, dtype)
+                _, reconstruction = network(pixels)
+                yield (reconstruction - pixels).square().double().mean(dim=(1, 2, 3))
 
 
 def check_bytes(worker: Worker) -> None:

@@ -97,11 +97,13 @@ class Reconstruction:
         state: Its state dict, on the CPU.
         losses: Mean squared error an element of each epoch; the last may be a part of one.
         steps: Steps trained.
+        validation_losses: What `validate` said at the end of each epoch; empty without one.
     """
 
     state: dict[str, torch.Tensor]
     losses: tuple[float, ...]
     steps: int
+    validation_losses: tuple[float, ...] = ()
 
 
 def train_reconstruction(
@@ -113,6 +115,8 @@ def train_reconstruction(
     *,
     stage: str,
     row_elements: int,
+    validate: Callable[[], float] | None = None,
+    told: Callable[[int], None] | None = None,
 ) -> Reconstruction:
     """Train a network, from the job's last checkpoint where there is one.
 
@@ -127,6 +131,9 @@ def train_reconstruction(
         config: How to train.
         stage: Names checkpoints.
         row_elements: Elements of one row.
+        validate: Returns the error of rows that are not trained on, the same on every rank; asked
+            at the end of each epoch.
+        told: Called after each step with the number of its rows, over all ranks.
 
     Raises:
         ValueError: The checkpoint found is of another job, or the error is no longer finite.
@@ -136,11 +143,13 @@ def train_reconstruction(
     named = identity(stage, config.deciding(), worker.shard_rows)
     total = config.steps(batches.plan.batches)
     errors = _EpochErrors(worker)
+    validated: list[float] = []
     step = 0
     state = load_state(worker, named)
     if state is not None:
         unpack(state, network, optimizer)
         errors.restore(state)
+        validated = state["validation_errors"].tolist() if validate is not None else []
         step = state["step"]
     clock = CheckpointClock(worker, config.checkpoint_interval_s)
     while step < total:
@@ -153,12 +162,19 @@ def train_reconstruction(
         sum_gradients(parameters, worker)
         optimizer.step()
         step += 1
+        if told is not None:
+            told(batch.total)
         if step % batches.plan.batches == 0 or step == total:
             errors.close(batches.rows_through(step - 1) * row_elements)
+            if validate is not None:
+                validated.append(validate())
         if step == total or (step % config.checkpoint_steps == 0 and clock.due()):
             progress: State = {"step": step, **errors.packed()}
+            if validate is not None:
+                progress["validation_errors"] = torch.tensor(validated, dtype=torch.float64)
             save_state(worker, named, network, optimizer, progress, {"step": step})
-    return Reconstruction(module_state(pack(network, optimizer)), tuple(errors.epochs), total)
+    state_dict = module_state(pack(network, optimizer))
+    return Reconstruction(state_dict, tuple(errors.epochs), total, tuple(validated))
 
 
 class _EpochErrors:

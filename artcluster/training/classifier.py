@@ -1,0 +1,415 @@
+"""Fine-tuning a backbone to tell classes apart, in two phases with early stopping.
+
+Supervised: what it learns from labels is measured and shown, and never becomes an embedder.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from artcluster.embedders.fine_tuning import FineTunedNetwork, parameter_count
+from artcluster.training.batches import BatchPlan
+from artcluster.training.checkpoints import (
+    CheckpointClock,
+    State,
+    identity,
+    load_state,
+    save_state,
+    unpack,
+)
+from artcluster.training.dropout import dropout_masks
+from artcluster.training.early_stopping import EarlyStopping
+from artcluster.training.frozen import Draw, FrozenOutputs, PixelRows
+from artcluster.training.gradients import sum_gradients
+from artcluster.training.optimizers import make_optimizer
+from artcluster.training.worker import Worker
+
+_MEASURED_AT_ONCE = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierConfig:
+    """DELIUS's settings; those that it leaves open are Keras's.
+
+    Attributes:
+        dropout: Share of the pooled features that is zeroed before the output layer.
+        learning_rate: Adam's, while the backbone is frozen.
+        fine_tuning_rate: Adam's, while its last block is trained, too.
+        patience: Epochs in a row without a new least validation loss that end a phase.
+        max_epochs: A budget of each phase.
+        max_steps: A budget of each phase, in batches; its last epoch may be a part of one.
+        batch_size: Images of a batch over all ranks.
+        seed: Seeds the head, the batches and dropout.
+        map_bytes: Outputs of the frozen part are kept in a temporary file of at most this size on
+            each rank, else computed anew in every epoch.
+        checkpoint_interval_s: Seconds between checkpoints.
+        checkpoint_steps: Ranks agree whether one is due once in so many steps.
+    """
+
+    dropout: float = 0.2
+    learning_rate: float = 1e-3
+    fine_tuning_rate: float = 1e-4
+    patience: int = 2
+    max_epochs: int = 100
+    max_steps: int | None = None
+    batch_size: int = 32
+    seed: int = 0
+    map_bytes: int = 8 << 30
+    checkpoint_interval_s: float = 60.0
+    checkpoint_steps: int = 20
+
+    def deciding(self) -> dict[str, Any]:
+        """Return the settings that change the result, by name."""
+        free = ("map_bytes", "checkpoint_interval_s", "checkpoint_steps")
+        return {name: value for name, value in asdict(self).items() if name not in free}
+
+
+class Epoch(NamedTuple):
+    """One epoch's numbers: mean cross-entropy in nats, and the share of images told right.
+
+    Those of training are measured while it goes on, with dropout, as Keras shows them.
+    """
+
+    phase: int
+    """1: the head alone; 2: the last block, too."""
+    loss: float
+    accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+
+
+@dataclass(frozen=True)
+class Classified:
+    """What came of fine-tuning.
+
+    Attributes:
+        epochs: Both phases', in order.
+        best: Number of the epoch with the least validation loss in each phase, from 0.
+        stopped: What ended each phase: `patience`, `max_epochs` or `max_steps`.
+        confusion_CC: int64; row: the label; column: what the best network of phase 2 said; counts
+            of validation images.
+        confusion_head_CC: The same for the best of phase 1.
+        trained: Trainable numbers of each phase.
+    """
+
+    epochs: tuple[Epoch, ...]
+    best: tuple[int, int]
+    stopped: tuple[str, str]
+    confusion_CC: np.ndarray
+    confusion_head_CC: np.ndarray
+    trained: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """This rank's validation images.
+
+    Attributes:
+        pixels: uint8 arrays (rows, H, W, 3).
+        classes: Their classes, int64, through all arrays.
+    """
+
+    pixels: Sequence[np.ndarray]
+    classes: np.ndarray
+
+
+def train_classifier(
+    worker: Worker,
+    network: FineTunedNetwork,
+    classes: Mapping[int, np.ndarray],
+    validation: Labelled,
+    config: ClassifierConfig,
+    *,
+    row_shape: tuple[int, int, int],
+    told: Callable[[int], None] | None = None,
+) -> Classified:
+    """Train a head on a frozen backbone, then its last block with it.
+
+    In each phase the cross-entropy of the softmax is minimised by Adam until the validation loss
+    has not fallen for `patience` epochs; the weights of the best epoch are kept (DELIUS does not
+    say whether it did). The gradient of a batch is that of its mean loss over all ranks.
+
+    Args:
+        worker: This rank; its shards are uint8 (rows, H, W, 3).
+        network: With the same weights on every rank. It is trained in place.
+        classes: Classes of the rows of each shard that this rank owns, int64 from 0.
+        validation: This rank's share of the validation images.
+        config: How to train.
+        row_shape: Height, width and channels of the pictures.
+        told: Called with numbers of images as they are seen.
+
+    Raises:
+        ValueError: The loss is no longer finite, or the job's checkpoint is of another job.
+
+    Source: Castellano and Vessio 2021 (DELIUS), §5.4.
+    """
+    network.to(worker.device)
+    return _Training(worker, network, classes, validation, config, row_shape, told).run()
+
+
+class _Phase:
+    """How far a phase is.
+
+    Args:
+        patience: Of early stopping.
+        classes: How many there are.
+    """
+
+    def __init__(self, patience: int, classes: int) -> None:
+        self.stopping = EarlyStopping(patience)
+        self.best = 0
+        self.stopped = ""
+        self.confusion_CC = torch.zeros(classes, classes, dtype=torch.int64)
+        self.weights: dict[str, torch.Tensor] = {}
+
+    def packed(self, prefix: str) -> State:
+        """Return what a checkpoint keeps of it."""
+        return {
+            f"{prefix}/least": self.stopping.least,
+            f"{prefix}/stale": self.stopping.stale,
+            f"{prefix}/best": self.best,
+            f"{prefix}/stopped": self.stopped,
+            f"{prefix}/confusion": self.confusion_CC,
+            **{f"{prefix}/weights/{name}": value for name, value in self.weights.items()},
+        }
+
+    def restore(self, state: State, prefix: str) -> None:
+        """Go on from `packed`."""
+        self.stopping.least = state[f"{prefix}/least"]
+        self.stopping.stale = state[f"{prefix}/stale"]
+        self.best = state[f"{prefix}/best"]
+        self.stopped = state[f"{prefix}/stopped"]
+        self.confusion_CC = state[f"{prefix}/confusion"]
+        named = f"{prefix}/weights/"
+        self.weights = {
+            name.removeprefix(named): value.clone()
+            for name, value in state.items()
+            if name.startswith(named)
+        }
+
+
+class _Training:
+    """Both phases of one rank."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        network: FineTunedNetwork,
+        classes: Mapping[int, np.ndarray],
+        validation: Labelled,
+        config: ClassifierConfig,
+        row_shape: tuple[int, int, int],
+        told: Callable[[int], None] | None,
+    ) -> None:
+        self._worker = worker
+        self._network = network
+        self._config = config
+        self._told = told
+        owned = sorted(worker.shards)
+        self._plan = BatchPlan(worker.shard_rows, owned, config.batch_size, config.seed)
+        firsts = np.cumsum([0, *worker.shard_rows])
+        self._numbers = _joined([np.arange(firsts[each], firsts[each + 1]) for each in owned])
+        self._classes = _joined([classes[each] for each in owned])
+        self._validation_classes = validation.classes
+        self._left_bytes = config.map_bytes
+        pixels = PixelRows([worker.shards[each] for each in owned], row_shape, worker.device)
+        self._maps = self._frozen(pixels, pixels.count, network.maps)
+        seen = PixelRows(validation.pixels, row_shape, worker.device)
+        self._validation_maps = self._frozen(seen, seen.count, network.maps)
+        self._tail = nn.ModuleDict({"block": network.block, "head": network.head})
+        self._named = identity("classifier", config.deciding(), worker.shard_rows)
+        count = network.head.out_features
+        self._phases = [_Phase(config.patience, count) for _ in range(2)]
+        self._epochs: list[Epoch] = []
+        self._order = np.empty(0, np.int64)
+        self._ordered = (-1, -1)
+
+    def run(self) -> Classified:
+        network, config = self._network, self._config
+        state = load_state(self._worker, self._named)
+        at = 0
+        if state is not None:
+            at = state["phase"]
+            self._epochs = [Epoch(int(row[0]), *row[1:]) for row in state["epochs"].tolist()]
+            for number, phase in enumerate(self._phases):
+                phase.restore(state, f"phase{number}")
+        network.head.requires_grad_(True)
+        if at == 0:
+            rows = self._frozen(self._maps, self._maps.count, network.features)
+            seen = self._frozen(
+                self._validation_maps, self._validation_maps.count, network.features
+            )
+            self._run_phase(0, rows, seen, nn.Identity(), config.learning_rate, state)
+            state = None
+        network.block.requires_grad_(True)
+        self._run_phase(
+            1, self._maps, self._validation_maps, network.block, config.fine_tuning_rate, state
+        )
+        head, tail = self._phases
+        return Classified(
+            epochs=tuple(self._epochs),
+            best=(head.best, tail.best),
+            stopped=(head.stopped, tail.stopped),
+            confusion_CC=tail.confusion_CC.numpy(),
+            confusion_head_CC=head.confusion_CC.numpy(),
+            trained=(parameter_count(network.head), parameter_count(network.block, network.head)),
+        )
+
+    def _frozen(
+        self, rows: Draw, count: int, function: Callable[[torch.Tensor], torch.Tensor]
+    ) -> FrozenOutputs:
+        outputs = FrozenOutputs(
+            rows,
+            count,
+            function,
+            device=self._worker.device,
+            budget_bytes=self._left_bytes,
+            told=self._told,
+        )
+        self._left_bytes -= outputs.kept_bytes
+        return outputs
+
+    def _run_phase(
+        self,
+        number: int,
+        rows: Draw,
+        validation: Draw,
+        features: nn.Module,
+        learning_rate: float,
+        state: State | None,
+    ) -> None:
+        """Train until patience or the budget runs out, and load the best weights."""
+        config, worker, phase = self._config, self._worker, self._phases[number]
+        parameters = [each for each in self._tail.parameters() if each.requires_grad]
+        optimizer = make_optimizer("adam", parameters, learning_rate)
+        sums = torch.zeros(2, dtype=torch.float64, device=worker.device)
+        step = 0
+        if state is not None:
+            unpack(state, self._tail, optimizer)
+            step = state["step"]
+            if worker.rank == 0:
+                sums.copy_(state["sums"])
+        clock = CheckpointClock(worker, config.checkpoint_interval_s)
+        most = config.max_epochs * self._plan.batches
+        total = most if config.max_steps is None else min(most, config.max_steps)
+        while step < total and not phase.stopping.is_over:
+            sums += self._train_batch(number, step, rows, features, optimizer, parameters)
+            step += 1
+            if step % self._plan.batches == 0 or step == total:
+                self._close_epoch(number, step, sums, validation, features)
+                sums.zero_()
+            over = step == total or phase.stopping.is_over
+            if over:
+                reason = "max_epochs" if total == most else "max_steps"
+                phase.stopped = "patience" if phase.stopping.is_over else reason
+            if over or (step % config.checkpoint_steps == 0 and clock.due()):
+                progress = self._packed(number, step, sums)
+                save_state(worker, self._named, self._tail, optimizer, progress, {"step": step})
+        self._tail.load_state_dict(phase.weights)
+
+    def _train_batch(
+        self,
+        phase: int,
+        step: int,
+        rows: Draw,
+        features: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        parameters: Sequence[torch.Tensor],
+    ) -> torch.Tensor:
+        """Take one step; return this rank's summed loss and number of images told right."""
+        epoch, batch = divmod(step, self._plan.batches)
+        if (phase, epoch) != self._ordered:
+            self._order, self._ordered = self._plan.order(epoch), (phase, epoch)
+        start, stop = self._plan.span(batch)
+        mine = self._order[start:stop]
+        found = torch.zeros(2, dtype=torch.float64, device=self._worker.device)
+        optimizer.zero_grad(set_to_none=True)
+        if len(mine):
+            wanted = torch.from_numpy(self._classes[mine]).to(self._worker.device)
+            pooled_ND = features(rows(mine))
+            masks_ND = dropout_masks(
+                self._numbers[mine],
+                pooled_ND.shape[1],
+                self._config.dropout,
+                self._config.seed,
+                # A row has another mask in each epoch of each phase.
+                2 * epoch + phase,
+            )
+            scores_NC = self._network.scores(pooled_ND * torch.from_numpy(masks_ND).to(pooled_ND))
+            loss = functional.cross_entropy(scores_NC, wanted, reduction="sum")
+            torch.autograd.backward(loss / self._plan.batch_rows(batch))
+            found[0] = loss.detach()
+            found[1] = (scores_NC.detach().argmax(1) == wanted).sum()
+            if self._told is not None:
+                self._told(len(mine))
+        sum_gradients(parameters, self._worker)
+        optimizer.step()
+        return found
+
+    def _close_epoch(
+        self, number: int, step: int, sums: torch.Tensor, validation: Draw, features: nn.Module
+    ) -> None:
+        """Measure an epoch that ended, and keep the weights where it is the phase's best."""
+        batches = (step - 1) % self._plan.batches + 1
+        seen = sum(self._plan.batch_rows(each) for each in range(batches))
+        loss, right = (self._worker.reduce(sums.clone()) / seen).tolist()
+        validation_loss, confusion_CC = self._validate(validation, features)
+        validated = max(1, int(confusion_CC.sum()))
+        epoch = Epoch(
+            number + 1,
+            loss,
+            right,
+            validation_loss / validated,
+            int(confusion_CC.trace()) / validated,
+        )
+        if not all(map(math.isfinite, epoch)):
+            raise ValueError(
+                f"the loss of epoch {len(self._epochs)} is not finite ({epoch}): lower the "
+                "learning rates"
+            )
+        self._epochs.append(epoch)
+        phase = self._phases[number]
+        if phase.stopping.is_best(epoch.validation_loss):
+            phase.best = len(self._epochs) - 1
+            phase.confusion_CC = confusion_CC
+            phase.weights = {
+                name: value.detach().to("cpu", copy=True)
+                for name, value in self._tail.state_dict().items()
+            }
+
+    @torch.no_grad()
+    def _validate(self, rows: Draw, features: nn.Module) -> tuple[float, torch.Tensor]:
+        """Return the summed loss of all ranks' validation images, and their confusion matrix."""
+        classes = self._network.head.out_features
+        found = torch.zeros(1 + classes * classes, dtype=torch.float64, device=self._worker.device)
+        for start in range(0, len(self._validation_classes), _MEASURED_AT_ONCE):
+            some = self._validation_classes[start : start + _MEASURED_AT_ONCE]
+            wanted = torch.from_numpy(some).to(self._worker.device)
+            scores_NC = self._network.scores(features(rows(np.arange(start, start + len(some)))))
+            found[0] += functional.cross_entropy(scores_NC, wanted, reduction="sum")
+            cells = wanted * classes + scores_NC.argmax(1)
+            found[1:] += torch.bincount(cells, minlength=classes * classes)
+        found = self._worker.reduce(found).cpu()
+        return float(found[0]), found[1:].to(torch.int64).view(classes, classes)
+
+    def _packed(self, number: int, step: int, sums: torch.Tensor) -> State:
+        """Return the progress for a checkpoint; every rank calls it."""
+        state: State = {
+            "phase": number,
+            "step": step,
+            "sums": self._worker.reduce(sums.clone()).cpu(),
+            "epochs": torch.tensor(self._epochs, dtype=torch.float64).view(-1, len(Epoch._fields)),
+        }
+        for each, phase in enumerate(self._phases):
+            state |= phase.packed(f"phase{each}")
+        return state
+
+
+def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.empty(0, np.int64), *arrays])
