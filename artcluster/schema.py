@@ -254,6 +254,96 @@ PERCEPTUAL_HASHES = Table(
     ),
 )
 
+_MEASURES = (
+    _column("silhouette", pa.float64(), "Mean silhouette in the method's own space"),
+    _column(
+        "silhouette_common",
+        pa.float64(),
+        "Mean silhouette in the space of common_embedder_id, where methods compare",
+    ),
+    _column("calinski_harabasz", pa.float64(), "Calinski-Harabasz index in the own space"),
+    _column("calinski_harabasz_common", pa.float64(), "The same in the common space"),
+    _column("inertia", pa.float64(), "Squared distances to the centroids, own space"),
+    _column("inertia_common", pa.float64(), "Squared distances to the means, common space"),
+    _column("non_empty", pa.int32(), "Clusters with a member"),
+    _column("noise_share", pa.float64(), "Share of the contents that are noise"),
+    _column("iterations", pa.int64(), "Iterations of the method's last stage; null if it has none"),
+    _column("converged", pa.bool_(), "Whether a refinement converged; null without one"),
+    _column("verdict", pa.string(), "What the guard said of the refinement; '' without one"),
+    _column("seconds", pa.float64(), "Fitting, without networks that several fits share"),
+    _column("peak_bytes", pa.int64(), "Most memory of the fitting process; null if not told"),
+)
+
+TRIALS = Table(
+    "trials",
+    pa.schema(
+        [
+            _column("trial_id", pa.string(), "Hash of all that decides the fit"),
+            _column("archive_id", pa.string(), "The archive"),
+            _column("contents", pa.string(), "Hash of the content_ids that it was fitted on"),
+            _column("points", pa.int64(), "Contents that it was fitted on"),
+            _column("method", pa.string(), "delius, kmeans, …"),
+            _column("k", pa.int32(), "Number of clusters asked for"),
+            _column("seed", pa.int64(), "Seed of the method"),
+            _column("resample", pa.int32(), "Number of the resample; null for all contents"),
+            _column("embedder_id", pa.string(), "The vectors that the method was given"),
+            _column("common_embedder_id", pa.string(), "The vectors of the common space"),
+            *_MEASURES,
+            _column("shared_seconds", pa.string(), "Seconds of what several fits share, JSON"),
+            _column("settings", pa.string(), "The method's settings as JSON"),
+            _column("path", pa.string(), "File of its clusters and map, relative to the store"),
+            _column("created_at", _TIME, "When it was committed"),
+        ]
+    ),
+)
+
+SWEEPS = Table(
+    "sweeps",
+    pa.schema(
+        [
+            _column("sweep_id", pa.string(), "Hash of what was asked and of its trials"),
+            _column("archive_id", pa.string(), "The archive"),
+            _column("method", pa.string(), "The method, as it was asked for"),
+            _column("embedder_id", pa.string(), "The vectors that the method was given"),
+            _column("points", pa.int64(), "Contents that were clustered"),
+            _column("sampled_from", pa.int64(), "Contents that there were to choose from"),
+            _column("k", pa.int32(), "Number of clusters asked for"),
+            _column("trial_id", pa.string(), "The fit on all contents"),
+            *_MEASURES,
+            _column("stability", pa.float64(), "Mean ARI with fits on resamples; null without"),
+            _column("resamples", pa.int32(), "How many they were"),
+            _column("elbow", pa.bool_(), "Whether the inertia bends here"),
+            _column("recommended", pa.bool_(), "Whether this k is recommended"),
+            _column("reason", pa.string(), "Why; on the recommended row"),
+            _column("asked", pa.string(), "What was asked as JSON: subset, settings"),
+            _column("created_at", _TIME, "When the sweep was committed"),
+        ]
+    ),
+)
+
+COMPARISONS = Table(
+    "comparisons",
+    pa.schema(
+        [
+            _column("comparison_id", pa.string(), "Hash of what was asked and of its trials"),
+            _column("archive_id", pa.string(), "The archive"),
+            _column("name", pa.string(), "The method, its vectors and settings as asked for"),
+            _column("method", pa.string(), "The method"),
+            _column("k", pa.int32(), "Number of clusters asked for"),
+            _column("seed", pa.int64(), "Seed of the method"),
+            _column("trial_id", pa.string(), "The fit"),
+            *_MEASURES,
+            _column(
+                "labels",
+                pa.string(),
+                "By label as JSON: accuracy, nmi, ari, non_empty, labelled_count",
+            ),
+            _column("asked", pa.string(), "What was asked as JSON: labels, subset, settings"),
+            _column("created_at", _TIME, "When the comparison was committed"),
+        ]
+    ),
+)
+
 TABLES = {
     table.name: table
     for table in (
@@ -269,6 +359,9 @@ TABLES = {
         CLUSTER_NAMES,
         EDITS,
         PERCEPTUAL_HASHES,
+        TRIALS,
+        SWEEPS,
+        COMPARISONS,
     )
 }
 """Every table with fixed columns. `metadata` has the user's own columns beside its keys."""

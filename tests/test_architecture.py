@@ -45,7 +45,7 @@ ALLOWED = {
     "serve": VOCABULARY | RESOLVER | NUMERIC | {"config", "store", "stages"},
     "cli": VOCABULARY
     | RESOLVER
-    | {"config", "store", "archive", "search", "lineage", "stages", "executors", "serve"},
+    | {"config", "store", "archive", "search", "lineage", "report", "stages", "executors", "serve"},
 } | {room: NUMERIC | {"errors"} for room in NUMERIC}
 
 

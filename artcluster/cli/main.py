@@ -8,6 +8,7 @@ import click
 from artcluster import __version__
 from artcluster.cli.assign import assign
 from artcluster.cli.cluster import cluster
+from artcluster.cli.compare import compare
 from artcluster.cli.diff import diff
 from artcluster.cli.duplicates import duplicates
 from artcluster.cli.edit import edit
@@ -16,6 +17,7 @@ from artcluster.cli.export import export
 from artcluster.cli.map import map_command
 from artcluster.cli.name import name
 from artcluster.cli.package import package
+from artcluster.cli.profile import profile
 from artcluster.cli.query import query
 from artcluster.cli.report import report
 from artcluster.cli.run import run
@@ -25,6 +27,7 @@ from artcluster.cli.sheet import sheet
 from artcluster.cli.similar import similar
 from artcluster.cli.sort import sort
 from artcluster.cli.status import status
+from artcluster.cli.sweep import sweep
 from artcluster.cli.update import update
 from artcluster.cli.vacuum import vacuum
 from artcluster.errors import ArtclusterError, RejectShareError, UsageError
@@ -66,6 +69,9 @@ for command in (
     diff,
     name,
     edit,
+    sweep,
+    compare,
+    profile,
 ):
     artcluster.add_command(command)
 

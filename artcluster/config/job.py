@@ -8,8 +8,10 @@ from artcluster.config.cluster import ClusterSettings
 from artcluster.config.duplicates import DuplicatesSettings
 from artcluster.config.embed import EmbedSettings
 from artcluster.config.images import ImageSettings
+from artcluster.config.profile import ProfileSettings
 from artcluster.config.report import MapSettings, ReportSettings
 from artcluster.config.search import SearchSettings
+from artcluster.config.trials import TrialSettings
 from artcluster.config.update import UpdateSettings
 from artcluster.config.vacuum import VacuumSettings
 
@@ -43,6 +45,8 @@ class Config(Settings):
     report: ReportSettings = ReportSettings()
     vacuum: VacuumSettings = VacuumSettings()
     duplicates: DuplicatesSettings = DuplicatesSettings()
+    trials: TrialSettings = TrialSettings()
+    profile: ProfileSettings = ProfileSettings()
 
     def public(self) -> dict[str, object]:
         """Return the resolved config as plain values, without credentials, to be saved."""

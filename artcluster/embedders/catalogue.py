@@ -137,3 +137,12 @@ def is_trained_here(name: str) -> bool:
     return (
         not name.startswith((RANDOM, TIMM)) and defaults_of(parse_name(name).network).trained_here
     )
+
+
+def is_baseline(name: str) -> bool:
+    """Tell whether an embedder is there to compare others with.
+
+    >>> is_baseline("color-histogram"), is_baseline("random:cae"), is_baseline("cae")
+    (True, True, False)
+    """
+    return name == "color-histogram" or name.startswith(RANDOM)

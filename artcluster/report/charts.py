@@ -9,12 +9,14 @@ from artcluster.report.content import Chart
 _WIDTH, _HEIGHT = 640, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 16, 44
 _BARS_WIDTH, _BARS_HEIGHT = 320, 96
+_MOST_LABELS, _MOST_MARKS = 20, 40
 
 
 def line_chart(chart: Chart) -> str:
     """Draw the curves of a chart, with axes, points that tell their values, and a legend."""
     xs = [x for curve in chart.curves for x, _ in curve.points]
-    ys = [y for curve in chart.curves for _, y in curve.points]
+    height = _log_height if chart.log else float
+    ys = [height(y) for curve in chart.curves for _, y in curve.points]
     low, high = min(ys), max(ys)
     pad = (high - low) * 0.08 or abs(high) * 0.1 or 1.0
     x_scale = _scale(min(xs), max(xs), _LEFT, _WIDTH - _RIGHT)
@@ -23,11 +25,12 @@ def line_chart(chart: Chart) -> str:
         f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
         f'aria-label="{escape(_spoken(chart))}">'
     ]
-    for tick in ticks(low - pad, high + pad):
+    for tick in _whole(low - pad, high + pad) if chart.log else ticks(low - pad, high + pad):
         y = y_scale(tick)
         parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>')
-        parts.append(f'<text class="tick end" x="{_LEFT - 8}" y="{y + 4:.1f}">{tick:,g}</text>')
-    for tick in sorted(set(xs)):
+        told = f"{10**tick:,g}" if chart.log else f"{tick:,g}"
+        parts.append(f'<text class="tick end" x="{_LEFT - 8}" y="{y + 4:.1f}">{told}</text>')
+    for tick in _across(xs):
         x = x_scale(tick)
         parts.append(f'<text class="tick mid" x="{x:.1f}" y="{_HEIGHT - 22}">{tick:g}</text>')
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
@@ -35,20 +38,29 @@ def line_chart(chart: Chart) -> str:
         f'<text class="tick mid" x="{middle}" y="{_HEIGHT - 4}">{escape(chart.x_label)}</text>'
     )
     for number, curve in enumerate(chart.curves):
-        line = " ".join(f"{x_scale(x):.1f},{y_scale(y):.1f}" for x, y in curve.points)
-        parts.append(f'<polyline class="line s{number % 6}" points="{line}"/>')
-        for x, y in curve.points:
+        places = [(x_scale(x), y_scale(height(y))) for x, y in curve.points]
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+        parts.append(f'<polyline class="line {_series(number)}" points="{line}"/>')
+        if len(curve.points) > _MOST_MARKS:
+            continue
+        for (x, y), (across, down) in zip(curve.points, places, strict=True):
             told = f"{curve.title}, {x:g} {chart.x_label}: {y:,.4g}"
             parts.append(
-                f'<circle class="mark s{number % 6}" cx="{x_scale(x):.1f}" cy="{y_scale(y):.1f}" '
+                f'<circle class="mark {_series(number)}" cx="{across:.1f}" cy="{down:.1f}" '
                 f'r="4"><title>{escape(told)}</title></circle>'
             )
     parts.append("</svg>")
     legend = "".join(
-        f'<li><span class="key s{number % 6}"></span>{escape(curve.title)}</li>'
+        f'<li><span class="key {_series(number)}"></span>{escape(curve.title)}</li>'
         for number, curve in enumerate(chart.curves)
     )
     return "".join(parts) + f'<ul class="chart-legend">{legend}</ul>'
+
+
+def _across(xs: Sequence[float]) -> list[float]:
+    """Return the places of the labels across: every x, of many round ones alone."""
+    distinct = sorted(set(xs))
+    return distinct if len(distinct) <= _MOST_LABELS else ticks(distinct[0], distinct[-1], 10)
 
 
 def histogram(counts: Sequence[int], end: float, label: str) -> str:
@@ -91,6 +103,21 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
     first, last = math.ceil(low / step), math.floor(high / step)
     return [round(number * step, 12) for number in range(first, last + 1)]
+
+
+def _series(number: int) -> str:
+    """Return the classes of a curve: one of six colours, then dashed ones."""
+    return f"s{number % 6}" if number < 6 else f"s{number % 6} d{number // 6 % 3}"
+
+
+def _log_height(value: float) -> float:
+    return math.log10(max(value, 1e-12))
+
+
+def _whole(low: float, high: float) -> list[float]:
+    """Return the powers of ten between two; where there are not two of them, round numbers."""
+    powers = [float(power) for power in range(math.ceil(low), math.floor(high) + 1)]
+    return powers if len(powers) > 1 else ticks(low, high, 3)
 
 
 def _scale(low: float, high: float, start: float, end: float) -> "_Scale":

@@ -224,13 +224,14 @@ class Curve:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart of one or several curves."""
+    """A chart of one or several curves; `log` draws the upward axis by powers of ten."""
 
     title: str
     text: str
     x_label: str
     y_label: str
     curves: Sequence[Curve]
+    log: bool = False
 
 
 @dataclass(frozen=True)
@@ -254,6 +255,8 @@ class Overview:
     has_map: bool
     has_crosstabs: bool
     has_runs: bool
+    has_sweeps: bool = False
+    has_comparisons: bool = False
     lineage: Sequence[tuple[int | None, int | None, int, str]] = ()
     """Old cluster, new cluster, shared members, kind."""
     parent: str = ""

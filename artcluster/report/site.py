@@ -19,6 +19,8 @@ from artcluster.report.content import (
     RejectGroup,
     RunLine,
 )
+from artcluster.report.findings import Findings
+from artcluster.report.findings_page import drawn
 
 Write = Callable[[str, bytes], object]
 """Takes a path below the report's root, and the file."""
@@ -125,9 +127,23 @@ class Site:
         columns = sorted({name for line in lines for name in line.labels})
         self._page("runs.html", "runs.html", page="runs", runs=lines, columns=columns, charts=drawn)
 
+    def sweeps(self, all_findings: Sequence[Findings]) -> None:
+        """Write what sweeps over the number of clusters found."""
+        self._findings("sweeps", all_findings)
+
+    def comparisons(self, all_findings: Sequence[Findings]) -> None:
+        """Write what comparisons of methods found."""
+        self._findings("comparisons", all_findings)
+
     def rejects(self, groups: Iterable[RejectGroup]) -> None:
         """Write the files that could not be used, and what to do about them."""
         self._page("rejects.html", "rejects.html", page="rejects", groups=list(groups))
+
+    def _findings(self, page: str, all_findings: Sequence[Findings]) -> None:
+        shown = [drawn(each) for each in all_findings]
+        self._page(
+            f"{page}.html", "findings.html", page=page, frame="frame.html", all_findings=shown
+        )
 
     def _page(self, path: str, template: str, **values: Any) -> None:
         text = self._environment.get_template(template).render(**values)
@@ -154,6 +170,8 @@ def _pages(overview: Overview) -> list[tuple[str, str, str]]:
         ("map", "map.html", "Map", overview.has_map),
         ("distribution", "distribution.html", "Metadata", overview.has_crosstabs),
         ("runs", "runs.html", "Runs", overview.has_runs),
+        ("sweeps", "sweeps.html", "Choosing k", overview.has_sweeps),
+        ("comparisons", "comparisons.html", "Methods", overview.has_comparisons),
         ("rejects", "rejects.html", "Rejects", True),
     ]
     return [(key, file, text) for key, file, text, there in pages if there]

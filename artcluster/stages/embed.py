@@ -90,6 +90,8 @@ def embed_archive(job: Job, images: str, embedder: ReadyEmbedder | None = None) 
 def embed_known(job: Job, archive_id: str, embedder: ReadyEmbedder) -> int:
     """Embed what the store knows of an archive by another embedder, without listing it again.
 
+    A job that only measures embeds nothing: it catches the vectors that a method makes.
+
     Args:
         job: What to work with.
         archive_id: The archive; its images are those of its last listing.
@@ -103,6 +105,8 @@ def embed_known(job: Job, archive_id: str, embedder: ReadyEmbedder) -> int:
         ArchiveError: The archive cannot be read.
         LeaseHeldError: Another job writes the same.
     """
+    if job.caught is not None:
+        return 0
     archive, scan = stored_scan(job, archive_id)
     planning = Planning(
         job.store, job.config, archive, embedder.embedder_id, embedder.policy, job.store.location

@@ -1,6 +1,9 @@
 """What every verb works with."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from artcluster.config import Config
 from artcluster.schema import Table
@@ -20,6 +23,8 @@ class Job:
         local: This process, for work too small to be worth a cluster's start-up.
         progress: Shown what is going on.
         timings: Seconds a stage.
+        caught: For a fit that only measures: takes the vectors of embedders that a method makes,
+            by embedder_id with their content_ids, which go into the store otherwise.
     """
 
     config: Config
@@ -28,6 +33,7 @@ class Job:
     local: Executor
     progress: Progress
     timings: Timings
+    caught: dict[str, tuple[Sequence[str], np.ndarray]] | None = None
 
     def lease(self, name: str, *tables: Table) -> Lease:
         """Return the lease on what this job writes to some tables, under the configured terms."""

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from artcluster.archive.database import quoted
 from artcluster.config import Config
+from artcluster.embedders.catalogue import is_baseline
 from artcluster.errors import UsageError
 from artcluster.store import Store
 from artcluster.store.duckdb import duckdb_connection
@@ -84,6 +85,9 @@ def choose_embedder(store: Store, wanted: str | None) -> str:
     named = store.table("embedders").read(["embedder_id", "name"]).to_pylist()
     names = {row["embedder_id"]: row["name"] for row in named}
     fitting = [each for each in known if wanted in (None, each, names.get(each))]
+    if wanted is None and len(fitting) > 1:
+        # Baselines are meant only where they are named: a comparison embeds them beside the rest.
+        fitting = [each for each in fitting if not is_baseline(names.get(each, ""))] or fitting
     if len(fitting) == 1:
         return str(fitting[0])
     if not known:

@@ -31,6 +31,7 @@ from artcluster.stages.report.points import (
 )
 from artcluster.stages.report.rejects import reject_groups, with_pictures
 from artcluster.stages.report.run_history import run_charts, run_lines
+from artcluster.stages.report.trials import told_of
 from artcluster.stages.shown import ShownRun, choose_run, open_shown
 from artcluster.stages.terms import cloud, count_words, grouping_columns, telling_terms
 from artcluster.stages.thumbnails import Thumbnails
@@ -122,6 +123,7 @@ def _draw(
     rejects = with_pictures(job, reject_groups(members, run.archive_id), broken)
     lineage = about.lineage_of(store, run.run_id)
     lines = run_lines(store, run.archive_id, run.run_id)
+    sweeps, comparisons = told_of(store, run.archive_id)
     overview = Overview(
         title=settings.title or run.archive_id,
         archive_id=run.archive_id,
@@ -137,6 +139,8 @@ def _draw(
         has_map=points > 0,
         has_crosstabs=bool(columns),
         has_runs=True,
+        has_sweeps=bool(sweeps),
+        has_comparisons=bool(comparisons),
         lineage=lineage,
         parent=row["parent"] or "",
         unread=unread,
@@ -166,6 +170,10 @@ def _draw(
             site.distribution(about.crosstabs(members, columns[:_CROSSTAB_COLUMNS], entries))
         site.runs(lines, run_charts(lines))
         site.rejects(rejects)
+        if sweeps:
+            site.sweeps(sweeps)
+        if comparisons:
+            site.comparisons(comparisons)
         output.sheets(cards, _sheets_of(shown, cards))
         output.sheets(broken, _sheets_of(_rejected(rejects), broken))
         output.sheets(map_tiles, used_sheets(members, map_tiles))

@@ -1,0 +1,115 @@
+"""Recommending a number of clusters from what was measured without labels."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+
+from artcluster.metrics.elbow import elbow
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured at one number of clusters.
+
+    Attributes:
+        k: Clusters asked for.
+        non_empty: Clusters with a member.
+        silhouette: In a space that is the same for all k; NaN where it is not defined.
+        calinski_harabasz: In the same space.
+        inertia: In the same space.
+        stability: Mean ARI over resamples; NaN without any.
+    """
+
+    k: int
+    non_empty: int
+    silhouette: float
+    calinski_harabasz: float
+    inertia: float
+    stability: float
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """A number of clusters, and why.
+
+    Attributes:
+        k: The number.
+        reason: In words.
+        elbow: Where the inertia bends; None where it does not.
+    """
+
+    k: int
+    reason: str
+    elbow: int | None
+
+
+_CRITERIA = (
+    ("silhouette", "silhouette"),
+    ("calinski_harabasz", "Calinski-Harabasz"),
+    ("stability", "stability"),
+)
+
+
+def recommend(measured: Sequence[Measured]) -> Recommendation:
+    """Recommend the k whose mean rank over the criteria is best; of equals the smallest.
+
+    The criteria are the silhouette, the Calinski-Harabasz index, stability, and nearness to the
+    elbow of the inertia, as far as each is known. The first two fall with k on most archives, and
+    alone would recommend the smallest; the elbow alone is blind to whether clusters are apart. A k
+    of which clusters collapsed is not recommended where another is left.
+
+    Args:
+        measured: In ascending order of k, at least one.
+
+    >>> rows = [Measured(k, k, s, c, i, r) for k, s, c, i, r in [
+    ...     (2, 0.30, 90, 100, 0.70), (3, 0.35, 95, 50, 0.99), (4, 0.20, 60, 45, 0.60)]]
+    >>> found = recommend(rows)
+    >>> found.k, found.elbow
+    (3, 3)
+    >>> print(found.reason)
+    best mean rank over silhouette (0.350, rank 1), Calinski-Harabasz (95.0, rank 1), stability \
+(0.990, rank 1), elbow (rank 1)
+    """
+    place = elbow([m.k for m in measured], [m.inertia for m in measured])
+    bend = None if place is None else measured[place].k
+    whole = [m for m in measured if m.non_empty >= m.k]
+    chosen = whole or list(measured)
+    ranks: dict[str, np.ndarray] = {}
+    for name, words in _CRITERIA:
+        values = [float(getattr(m, name)) for m in chosen]
+        if not any(map(math.isnan, values)):
+            ranks[words] = rankdata([-value for value in values], method="min")
+    if bend is not None:
+        ranks["elbow"] = rankdata([abs(m.k - bend) for m in chosen], method="min")
+    means = np.mean(list(ranks.values()), axis=0) if ranks else np.zeros(len(chosen))
+    best = int(means.argmin())
+    return Recommendation(chosen[best].k, _reason(chosen, best, ranks, len(measured)), bend)
+
+
+def _reason(chosen: Sequence[Measured], best: int, ranks: dict[str, np.ndarray], count: int) -> str:
+    if not ranks:
+        return "nothing tells the numbers of clusters apart: the smallest"
+    told = []
+    for name, words in _CRITERIA:
+        if words in ranks:
+            value = getattr(chosen[best], name)
+            shown = f"{value:,.1f}" if name == "calinski_harabasz" else f"{value:.3f}"
+            told.append(f"{words} ({shown}, rank {ranks[words][best]:.0f})")
+    if "elbow" in ranks:
+        told.append(f"elbow (rank {ranks['elbow'][best]:.0f})")
+    words = f"best mean rank over {', '.join(told)}"
+    others = [
+        f"{name} alone would take {chosen[int(rank.argmin())].k}"
+        for name, rank in ranks.items()
+        if rank[best] > 1
+    ]
+    if others:
+        words += "; " + ", ".join(others)
+    if len(chosen) == count and any(m.non_empty < m.k for m in chosen):
+        words += "; clusters collapsed at every k"
+    elif len(chosen) < count:
+        words += f"; left out, as clusters collapsed: {count - len(chosen)} of {count}"
+    return words

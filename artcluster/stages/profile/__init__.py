@@ -1,0 +1,1 @@
+"""Profiles: what an archive holds, before anything is clustered."""

@@ -1,0 +1,161 @@
+"""Counts of a profile: values of metadata, two columns against each other, pixel sizes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from artcluster.stages.profile.table import Images
+
+_SIDES = (128, 256, 512, 1024, 2048, 4096, 8192, 16384)
+_QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+
+
+@dataclass(frozen=True)
+class ColumnCounts:
+    """How often a column has each value.
+
+    Attributes:
+        column: The column.
+        filled: Images with a value.
+        distinct: Distinct values.
+        values: The most frequent values and their images.
+        others: Images with other values; in a column of lists an image counts for each.
+    """
+
+    column: str
+    filled: int
+    distinct: int
+    values: Sequence[tuple[str, int]]
+    others: int
+
+    @property
+    def groups(self) -> bool:
+        """Whether the values group images, rather than name single ones."""
+        return 1 < self.distinct <= self.filled / 2
+
+
+@dataclass(frozen=True)
+class Cross:
+    """Images by the values of two columns.
+
+    Attributes:
+        row_column: The rows' column.
+        column: The columns' column.
+        rows: Values, the most frequent first.
+        columns: Values; decades in order.
+        counts: A row a value.
+    """
+
+    row_column: str
+    column: str
+    rows: Sequence[str]
+    columns: Sequence[str]
+    counts: Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large the pictures are.
+
+    Attributes:
+        known: Images whose size is known.
+        quantiles: By name (width, height, megapixels, width over height): value at each share.
+        shares: The shares.
+        sides: Upper ends of steps of width and height in pixels; the last is open.
+        by_side: Images by step of height (rows) and of width (columns).
+        formats: Images by format.
+    """
+
+    known: int
+    quantiles: dict[str, Sequence[float]]
+    shares: Sequence[float]
+    sides: Sequence[int]
+    by_side: Sequence[Sequence[int]]
+    formats: Sequence[tuple[str, int]]
+
+
+def count_column(images: Images, column: str, most: int) -> ColumnCounts:
+    """Count a column's values."""
+    values = images.values(column)
+    ((filled, distinct, rows),) = images.tables.sql(
+        f"SELECT count(DISTINCT nth), count(DISTINCT value), count(*) FROM {values} "
+        "WHERE value IS NOT NULL"
+    ).fetchall()
+    top = images.tables.sql(
+        f"SELECT value, count(*) FROM {values} WHERE value IS NOT NULL GROUP BY value "
+        f"ORDER BY 2 DESC, 1 LIMIT {most}"
+    ).fetchall()
+    return ColumnCounts(column, filled, distinct, top, rows - sum(count for _, count in top))
+
+
+def count_decades(images: Images, column: str) -> ColumnCounts:
+    """Count the decades of a column that holds years or dates, in their order."""
+    found = images.tables.sql(
+        f"SELECT value, count(*) FROM {images.decades(column)} WHERE value IS NOT NULL "
+        "GROUP BY value ORDER BY TRY_CAST(rtrim(value, 's') AS INTEGER)"
+    ).fetchall()
+    return ColumnCounts(column, sum(count for _, count in found), len(found), found, 0)
+
+
+def cross(images: Images, row_column: str, column: str, most: int, *, decades: bool) -> Cross:
+    """Count images by two columns; past the most frequent values the rest is left out."""
+    across = images.decades(column) if decades else images.values(column)
+    order = "TRY_CAST(rtrim(value, 's') AS INTEGER)" if decades else "count(*) DESC, value"
+    limit = "" if decades else f" LIMIT {most}"
+    rows = [
+        value
+        for (value,) in images.tables.sql(
+            f"SELECT value FROM {images.values(row_column)} WHERE value IS NOT NULL "
+            f"GROUP BY value ORDER BY count(*) DESC, value LIMIT {most}"
+        ).fetchall()
+    ]
+    columns = [
+        value
+        for (value,) in images.tables.sql(
+            f"SELECT value FROM {across} WHERE value IS NOT NULL GROUP BY value ORDER BY {order}"
+            f"{limit}"
+        ).fetchall()
+    ]
+    counted = images.tables.sql(
+        f"SELECT a.value, b.value, count(*) FROM {images.values(row_column)} a "
+        f"JOIN {across} b USING (nth) WHERE a.value IS NOT NULL AND b.value IS NOT NULL "
+        "GROUP BY ALL"
+    ).fetchall()
+    counts = {(row, value): count for row, value, count in counted}
+    return Cross(
+        row_column,
+        column,
+        rows,
+        columns,
+        [[counts.get((row, value), 0) for value in columns] for row in rows],
+    )
+
+
+def pixel_sizes(images: Images) -> Sizes:
+    """Return the distribution of the pictures' sizes."""
+    seen = "(SELECT * FROM images_seen WHERE width > 0 AND height > 0)"
+    measures = {
+        "width (px)": "width",
+        "height (px)": "height",
+        "megapixels": "width * CAST(height AS DOUBLE) / 1e6",
+        "width over height": "width / CAST(height AS DOUBLE)",
+    }
+    ((known,),) = images.tables.sql(f"SELECT count(*) FROM {seen}").fetchall()
+    quantiles: dict[str, Sequence[float]] = {}
+    for name, formula in measures.items():
+        ((found,),) = images.tables.sql(
+            f"SELECT quantile_cont(CAST({formula} AS DOUBLE), {list(_QUANTILES)}) FROM {seen}"
+        ).fetchall()
+        quantiles[name] = list(found) if found is not None else []
+    step = " ".join(f"WHEN {{}} <= {side} THEN {n}" for n, side in enumerate(_SIDES))
+    width, height = (
+        f"CASE {step.replace('{}', side)} ELSE {len(_SIDES)} END" for side in ("width", "height")
+    )
+    by_side = [[0] * (len(_SIDES) + 1) for _ in range(len(_SIDES) + 1)]
+    for row, column, count in images.tables.sql(
+        f"SELECT {height}, {width}, count(*) FROM {seen} GROUP BY ALL"
+    ).fetchall():
+        by_side[row][column] = count
+    formats = images.tables.sql(
+        "SELECT coalesce(format, 'unknown'), count(*) FROM images_seen GROUP BY 1 ORDER BY 2 DESC"
+    ).fetchall()
+    return Sizes(known, quantiles, _QUANTILES, _SIDES, by_side, formats)

@@ -1,0 +1,1 @@
+"""Trials: methods fitted to be measured and compared, without a run for each."""
