@@ -3,6 +3,7 @@
 from artcluster.config.archive import ArchiveSettings, MetadataSettings
 from artcluster.config.cluster import ClusterSettings, DcecSettings, DecSettings
 from artcluster.config.embed import EmbedSettings
+from artcluster.config.faces import DbscanSettings, FaceSettings
 from artcluster.config.images import ImageSettings
 from artcluster.config.job import Config, StoreSettings
 from artcluster.config.load import load_config
@@ -17,9 +18,11 @@ __all__ = [
     "CaeSettings",
     "ClusterSettings",
     "Config",
+    "DbscanSettings",
     "DcecSettings",
     "DecSettings",
     "EmbedSettings",
+    "FaceSettings",
     "GenreSettings",
     "ImageSettings",
     "MapSettings",

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from artcluster.config.base import Settings
+from artcluster.config.faces import FaceSettings
 from artcluster.config.training import CaeSettings, GenreSettings, PcaSettings
 
 
@@ -13,7 +14,7 @@ class EmbedSettings(Settings):
 
     backbone: str = "densenet121"
     """densenet121, vgg16, resnet50, mobilenet_v2, timm:NAME, cae, genre-cae, genre-v2 (both also
-    with -grey), pca:N, color-histogram, random:NAME."""
+    with -grey), pca:N, color-histogram, random:NAME, faces."""
     weights: str = "auto"
     """`auto` (an installed package, else torchvision's own download), or a path or URI."""
     weights_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
@@ -30,6 +31,8 @@ class EmbedSettings(Settings):
     """The same for `genre-cae`, `genre-v2` and their grey forms."""
     pca: PcaSettings = PcaSettings()
     """How the components of `pca:N` are found."""
+    faces: FaceSettings = FaceSettings()
+    """Which faces the embedder `faces` finds."""
     engine: Literal["auto", "openvino", "torch"] = "auto"
     """OpenVINO on CPUs where it is installed, torch otherwise."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

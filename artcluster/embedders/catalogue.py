@@ -63,6 +63,7 @@ EMBEDDERS = {
     "genre-v2": Backbone(300, input_px=128, mean=_ZERO, std=_ONE, trained_here=True),
     "genre-v2-grey": Backbone(100, input_px=128, mean=_ZERO, std=_ONE, trained_here=True),
     "color-histogram": Backbone(512, mean=_ZERO, std=_ONE),
+    "faces": Backbone(128, input_px=150, mean=_ZERO, std=_ONE),
 }
 """Embedders with a name of their own; `timm:NAME`, `pca:N` and `random:NAME` come beside them."""
 
@@ -103,7 +104,7 @@ def parse_name(name: str) -> Name:
     if not known and components_of(network) is None:
         choices = ", ".join([*EMBEDDERS, "timm:NAME", "pca:N"])
         raise UsageError(f"unknown embedder {name!r}; choose {choices} or random:NAME")
-    if random and (network == "color-histogram" or network.startswith(PCA)):
+    if random and (network in ("color-histogram", "faces") or network.startswith(PCA)):
         raise UsageError(f"{network} has no weights to draw, so there is no random:{network}")
     return Name(network, random)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from artcluster.embedders.contract import Contract, precision_class
 from artcluster.embedders.embedder import Embedder
+from artcluster.embedders.face_recipe import FACES
 from artcluster.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ def load(
         from artcluster.embedders.histogram import HistogramEmbedder
 
         return HistogramEmbedder(contract)
+    if contract.network == FACES:
+        from artcluster.embedders.faces import FaceEmbedder
+
+        return FaceEmbedder(contract, state)
     _check_choices(contract, engine, precision, threads, batch_size)
     if device != "cpu":
         from artcluster.embedders.torch_engine import resolve_device

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 from artcluster.embedders.catalogue import TIMM, Name, defaults_of, parse_name
 from artcluster.embedders.contract import Contract, precision_class
+from artcluster.embedders.face_recipe import CHIP_PX, FACES, FaceRecipe
 from artcluster.errors import UsageError
+from artcluster.images.faces import FaceLimits
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +27,7 @@ def prepare(
     seed: int = 0,
     precision: str = "auto",
     read_bytes: Callable[[str], bytes] | None = None,
+    faces: FaceRecipe | None = None,
 ) -> "tuple[Contract, dict[str, torch.Tensor]]":
     """Fetch an embedder's weights and state its contract. For the driver, once a job.
 
@@ -40,6 +43,7 @@ def prepare(
         seed: Draws the weights of `random:NAME`.
         precision: `auto`, `float32`, `float16` or `bfloat16`: decides the precision class.
         read_bytes: Reads a path or URI whole; by default local paths alone.
+        faces: For `faces`: how they are found; by default as the installed detector does.
 
     Returns:
         The contract, and the tensors in use: no classifier, no decoder.
@@ -53,6 +57,14 @@ def prepare(
     dim, sha256, origin = 0, "", ""
     if parsed.network == "color-histogram":
         dim, precision = defaults_of(name).dim, "auto"
+    elif parsed.network == FACES:
+        from artcluster.embedders.faces import packaged_weights
+        from artcluster.embedders.state import state_sha256
+
+        recipe = faces or FaceRecipe.of_installed(FaceRecipe.picture_px, FaceLimits())
+        _check_faces(weights, input_px, precision)
+        state, origin = packaged_weights()
+        dim, sha256, fit = defaults_of(name).dim, state_sha256(state), recipe.to_text()
     else:
         from artcluster.embedders.state import state_sha256
         from artcluster.embedders.weights import WeightsSource
@@ -75,6 +87,20 @@ def prepare(
         origin=origin,
     )
     return contract, state
+
+
+def _check_faces(weights: object, input_px: int | None, precision: str) -> None:
+    """Refuse settings that faces have no use for."""
+    for name, value, choices in (
+        ("weights", weights, ("auto", "package")),
+        ("input_px", input_px, (None,)),
+        ("precision", precision, ("auto", "float32")),
+    ):
+        if value not in choices:
+            raise UsageError(
+                f"faces: {name} cannot be set, got {value!r}: its network comes in the package "
+                f"face-recognition-models and takes aligned faces of {CHIP_PX} px"
+            )
 
 
 def _preprocessing(

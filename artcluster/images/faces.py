@@ -125,33 +125,24 @@ def crop_face(
         margin: What is added on each side of the box's longer side, as a share of that side.
 
     Returns:
-        uint8 array size_px × size_px × 3. Where the square leaves the picture, the pixels of its
-        edge go on.
+        uint8 array size_px × size_px × 3. A square that would leave the picture is moved inside,
+        and one larger than the picture's shorter side made as small as that.
 
-    >>> face = Face(2, 2, 4, 4, 1.0, ())
-    >>> crop_face(np.full((10, 10, 3), 7, np.uint8), face, 8).shape
-    (8, 8, 3)
-
-    Raises:
-        ValueError: The face lies outside the picture.
+    >>> image = np.arange(100, dtype=np.uint8).reshape(10, 10, 1).repeat(3, 2)
+    >>> crop_face(image, Face(8, 0, 4, 4, 1.0, ()), 6)[0, :, 0].tolist()
+    [4, 5, 6, 7, 8, 9]
     """
     height, width = image_HW3.shape[:2]
-    side = max(face.width, face.height) * (1 + 2 * margin)
-    left = round(face.left + (face.width - side) / 2)
-    top = round(face.top + (face.height - side) / 2)
-    side_px = max(1, round(side))
-    right, bottom = left + side_px, top + side_px
-    inside = image_HW3[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
-    if not inside.size:
-        raise ValueError(
-            f"face: expected one that lies in the picture of {width} × {height} pixels, got a box "
-            f"from ({face.left:g}, {face.top:g}) of {face.width:g} × {face.height:g}"
-        )
-    before = (max(0, -top), max(0, -left))
-    after = (max(0, bottom - height), max(0, right - width))
-    square = np.pad(inside, ((before[0], after[0]), (before[1], after[1]), (0, 0)), mode="edge")
-    resized = Image.fromarray(square).resize((size_px, size_px), Image.Resampling.BICUBIC)
-    return np.array(resized)
+    wanted = max(face.width, face.height) * (1 + 2 * margin)
+    side = max(1, min(round(wanted), height, width))
+    left = _moved_inside(face.left + (face.width - side) / 2, side, width)
+    top = _moved_inside(face.top + (face.height - side) / 2, side, height)
+    square = Image.fromarray(image_HW3[top : top + side, left : left + side])
+    return np.array(square.resize((size_px, size_px), Image.Resampling.BICUBIC))
+
+
+def _moved_inside(start: float, length: int, whole: int) -> int:
+    return min(max(0, round(start)), whole - length)
 
 
 def inside_picture(face: Face, height: int, width: int) -> Face:

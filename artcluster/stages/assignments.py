@@ -10,6 +10,7 @@ from artcluster.clustering.model import ClusterModel
 from artcluster.schema import ASSIGNMENTS
 from artcluster.stages.job import Job
 from artcluster.store import Lease, Store, shard_name
+from artcluster.store.member_ids import by_member, split_members
 from artcluster.store.vectors import read_vectors
 
 _ROWS_A_SHARD = 262_144
@@ -17,10 +18,10 @@ _ROWS_A_SHARD = 262_144
 
 @dataclass(frozen=True)
 class Assigned:
-    """Contents and their clusters, sorted by content_id.
+    """Members and their clusters, sorted.
 
     Attributes:
-        content_ids: Strings.
+        content_ids: Members: content_ids, of parts of pictures with their region.
         table: The other columns of `assignments`, in their order.
     """
 
@@ -43,30 +44,32 @@ def assign_contents(
     contents: pa.Array,
     lease: Lease,
 ) -> None:
-    """Assign the contents that have no assignment in this model yet; vectors are streamed.
+    """Assign the members that have no assignment in this model yet; vectors are streamed.
 
     Args:
         job: What to work with.
         model_id: The model's name.
         model: The model.
         embedder_id: Whose vectors.
-        contents: What to assign; those without a vector are passed over.
+        contents: Members to assign; those without a vector are passed over.
         lease: On the model's assignments.
     """
     model.check(embedder_id)
-    known = job.store.table(ASSIGNMENTS).read(["content_id"], pc.field("model_id") == model_id)
+    columns = ["content_id", "region"]
+    known = job.store.table(ASSIGNMENTS).read(columns, pc.field("model_id") == model_id)
     job.progress.advance("assign", known.num_rows)
-    new = contents.filter(pc.invert(pc.is_in(contents, known["content_id"].combine_chunks())))
+    done = by_member(known)["member"].combine_chunks()
+    new = contents.filter(pc.invert(pc.is_in(contents, done)))
     if not len(new):
         return
     pending: list[pa.Table] = []
     rows = 0
-    for content_ids, x_ND in read_vectors(job.store, embedder_id, new):
+    for members, x_ND in read_vectors(job.store, embedder_id, new):
         found = model.predict(x_ND, threads=torch.get_num_threads())
-        columns = {"content_id": content_ids, "region": [""] * len(content_ids)}
-        pending.append(pa.table(columns | found.columns()))
-        rows += len(content_ids)
-        job.progress.advance("assign", len(content_ids))
+        keys = dict(zip(columns, split_members(pa.array(members, pa.string())), strict=True))
+        pending.append(pa.table(keys | found.columns()))
+        rows += len(members)
+        job.progress.advance("assign", len(members))
         if rows >= _ROWS_A_SHARD:
             _write(job.store, model_id, pending, lease)
             pending, rows = [], 0
@@ -76,15 +79,14 @@ def assign_contents(
 
 def _write(store: Store, model_id: str, tables: list[pa.Table], lease: Lease) -> None:
     rows = pa.concat_tables(tables)
-    name = shard_name(model_id, *rows["content_id"].to_pylist())
+    name = shard_name(model_id, *by_member(rows)["member"].to_pylist())
     shard = store.shard_writer(ASSIGNMENTS).write(name, rows, {"model_id": model_id})
     lease.check()
     store.commit_shards(ASSIGNMENTS, [shard], lease.fence)
 
 
 def read_assignments(store: Store, model_id: str, contents: pa.Array) -> Assigned:
-    """Return the assignments of given contents in a model, sorted by content_id."""
-    mine = (pc.field("model_id") == model_id) & (pc.field("region") == "")
-    table = store.table(ASSIGNMENTS).read(None, mine)
-    table = table.filter(pc.is_in(table["content_id"], contents)).sort_by("content_id")
-    return Assigned(table["content_id"].combine_chunks(), table.drop_columns(["content_id"]))
+    """Return the assignments of given members in a model, sorted by member."""
+    table = by_member(store.table(ASSIGNMENTS).read(None, pc.field("model_id") == model_id))
+    table = table.filter(pc.is_in(table["member"], contents)).sort_by("member")
+    return Assigned(table["member"].combine_chunks(), table.drop_columns(["member"]))

@@ -7,6 +7,7 @@ from artcluster.stages.assignments import Assigned
 from artcluster.stages.job import Job
 from artcluster.stages.known import open_tables
 from artcluster.stages.terms import grouping_columns, telling_terms, term_text
+from artcluster.store.member_ids import split_members
 from artcluster.store.views import metadata_columns
 
 
@@ -27,7 +28,14 @@ def terms_of_clusters(job: Job, archive_id: str, assigned: Assigned) -> dict[int
     chosen = ", ".join(
         f"arg_min(m.{identifier(name)}, i.path) AS {identifier(name)}" for name in columns
     )
-    asked = pa.table({"content_id": assigned.content_ids, "cluster": assigned.table["cluster"]})
+    pictures, _ = split_members(assigned.content_ids)
+    asked = pa.table(
+        {
+            "member": assigned.content_ids,
+            "content_id": pictures,
+            "cluster": assigned.table["cluster"],
+        }
+    )
     with open_tables(job.store, job.config) as tables:
         tables.register("asked", asked)
         tables.execute(
@@ -38,7 +46,7 @@ def terms_of_clusters(job: Job, archive_id: str, assigned: Assigned) -> dict[int
             JOIN current_images i ON i.content_id = a.content_id
             JOIN current_metadata m ON m.archive_id = i.archive_id AND m.path = i.path
             WHERE i.archive_id = {quoted(archive_id)} AND i.status = 'ok'
-            GROUP BY a.content_id
+            GROUP BY a.member
             """
         )
         found = telling_terms(tables, "described", grouping_columns(tables, "described", columns))

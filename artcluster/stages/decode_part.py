@@ -5,21 +5,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import numpy as np
 import pyarrow as pa
 
 from artcluster.archive.fetch import Fetcher, FetchSettings
 from artcluster.archive.parts import Part, PartRef, PartRow, read_part
 from artcluster.archive.readers import FetchedFile
 from artcluster.config import ImageSettings
-from artcluster.images.decoder import Decoder
 from artcluster.images.info import ImageInfo
 from artcluster.images.policy import PixelPolicy
 from artcluster.images.rejects import Reject
 from artcluster.location import Location, redact
 from artcluster.schema import IMAGES
+from artcluster.stages.decoded import Decoded, WholePictures
 from artcluster.stages.decoding import open_decoder
 from artcluster.stages.executor import Claim, Claims
+from artcluster.stages.find_faces import FaceLooker, FindFaces
 
 _GONE = "removed"
 
@@ -31,8 +31,7 @@ class DecodedPart:
     Attributes:
         part_id: Its name.
         images: Rows of the `images` table, one a path.
-        content_ids: Contents to embed, distinct.
-        pixels_NHWC: uint8, one a content to embed.
+        decoded: What to embed.
         size_bytes: Bytes read.
         fetch_s: Seconds spent reading.
         decode_s: Seconds spent decoding.
@@ -40,8 +39,7 @@ class DecodedPart:
 
     part_id: str
     images: pa.Table
-    content_ids: list[str]
-    pixels_NHWC: np.ndarray
+    decoded: Decoded
     size_bytes: int
     fetch_s: float
     decode_s: float
@@ -61,18 +59,25 @@ class DecodePart:
     claims: Claims
     images: ImageSettings
     fetch: FetchSettings
+    faces: FindFaces | None = None
 
     def __call__(self) -> Callable[[PartRef], DecodedPart]:
         """Start a decoder and return the step."""
-        decoder = open_decoder(self.policy, self.size_px, self.images)
+        take: WholePictures | FaceLooker
+        if self.faces is not None:
+            take = self.faces(self.policy, self.images)
+        else:
+            take = WholePictures(open_decoder(self.policy, self.size_px, self.images))
         fetcher = Fetcher(self.archive, self.fetch)
 
         def decode(ref: PartRef) -> DecodedPart:
-            return self._decode(read_part(self.store, ref), fetcher, decoder)
+            return self._decode(read_part(self.store, ref), fetcher, take)
 
         return decode
 
-    def _decode(self, part: Part, fetcher: Fetcher, decoder: Decoder) -> DecodedPart:
+    def _decode(
+        self, part: Part, fetcher: Fetcher, take: WholePictures | FaceLooker
+    ) -> DecodedPart:
         began = time.perf_counter()
         fetched = list(fetcher.fetch_many(part.rows))
         fetch_s = time.perf_counter() - began
@@ -83,18 +88,14 @@ class DecodePart:
         # A content that another part embeds now is decoded here too: only that tells whether its
         # picture is sound.
         unknown = [c for c, a in zip(contents, answers, strict=True) if a != Claim.COMMITTED]
-        infos = dict(zip(known, decoder.probe([contents[c] for c in known]), strict=True))
-        batch = decoder.decode([contents[c] for c in unknown])
-        infos.update(zip(unknown, batch.infos, strict=True))
+        infos = dict(zip(known, take.decoder.probe([contents[c] for c in known]), strict=True))
         mine = {c for c, a in zip(contents, answers, strict=True) if a == Claim.YOURS}
-        accepted = [unknown[place] for place in batch.accepted]
-        rows = [row for row, content in enumerate(accepted) if content in mine]
-        pixels = batch.pixels_NHWC if len(rows) == len(accepted) else batch.pixels_NHWC[rows]
+        decoded = take({c: contents[c] for c in unknown}, mine)
+        infos.update(zip(unknown, decoded.infos, strict=True))
         return DecodedPart(
             part_id=part.part_id,
             images=self._rows(part, fetched, infos),
-            content_ids=[accepted[row] for row in rows],
-            pixels_NHWC=pixels,
+            decoded=decoded,
             size_bytes=sum(len(data) for data in contents.values()),
             fetch_s=fetch_s,
             decode_s=time.perf_counter() - began,

@@ -14,13 +14,25 @@ import pyarrow.compute as pc
 
 from artcluster.archive.fetch import Fetcher
 from artcluster.config import Config, EmbedSettings
-from artcluster.embedders import Contract, Embedder, load, load_state, prepare, save_state
+from artcluster.embedders import (
+    FACES,
+    Contract,
+    Embedder,
+    FaceRecipe,
+    load,
+    load_state,
+    prepare,
+    save_state,
+)
 from artcluster.errors import UsageError
+from artcluster.images.faces import FaceLimits
 from artcluster.images.policy import PixelPolicy
 from artcluster.location import Location
 from artcluster.schema import EMBEDDERS as EMBEDDERS_TABLE
-from artcluster.schema import EMBEDDINGS
+from artcluster.schema import EMBEDDINGS, REGIONS
 from artcluster.store import Store
+
+_MADE = (EMBEDDINGS, REGIONS)
 
 
 @dataclass(frozen=True)
@@ -76,8 +88,15 @@ def contract_and_state(
         seed=settings.seed,
         precision=settings.precision,
         read_bytes=read_bytes,
+        faces=_face_recipe(config) if settings.backbone == FACES else None,
     )
     return contract, state, policy
+
+
+def _face_recipe(config: Config) -> FaceRecipe:
+    faces = config.embed.faces
+    limits = FaceLimits(faces.detect_px, faces.min_score, faces.min_side_px, faces.max_faces)
+    return FaceRecipe.of_installed(faces.picture_px, limits)
 
 
 def prepare_embedder(
@@ -102,14 +121,14 @@ def prepare_embedder(
 
 
 def record_embedder(store: Store, embedder: ReadyEmbedder, engine: dict[str, str]) -> None:
-    """Write down an embedder's contract once it has vectors, whichever job made them.
+    """Write down an embedder's contract once it has vectors, or looked for faces in vain.
 
     Args:
         store: Where.
         embedder: The embedder; its lease is held.
         engine: What computed its vectors; empty where a job before this one did.
     """
-    if embedder.embedder_id not in store.table(EMBEDDINGS).distinct("embedder_id"):
+    if not any(embedder.embedder_id in store.table(t).distinct("embedder_id") for t in _MADE):
         return
     if is_recorded(store, embedder):
         return
@@ -156,6 +175,8 @@ def _settings_digest(config: Config) -> str:
         *(settings.normalize, settings.seed, settings.precision, pixel_policy(config).pixels_id),
         *(version("artcluster"), version("torchvision")),
     ]
+    if settings.backbone == FACES:
+        facts = [*facts, _face_recipe(config).to_text()]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 

@@ -154,12 +154,12 @@ def _query(tables: duckdb.DuckDBPyConnection, *, vectors: bool, label: bool = Fa
     extra += f", {_LABEL} AS label" if label else ""
     joined = (
         " LEFT JOIN runs AS r ON r.run_id = s.run_id LEFT JOIN embeddings AS e ON "
-        "e.embedder_id = r.embedder_id AND e.content_id = s.content_id AND e.region = ''"
+        "e.embedder_id = r.embedder_id AND e.content_id = s.content_id AND e.region = s.region"
     )
     return (
         f"SELECT s.uri AS image, p.x, p.y{extra}, {', '.join(f's.{each}' for each in _FIRST)}, "
         f"s.* EXCLUDE ({left}) FROM shown AS s LEFT JOIN projections AS p ON "
-        "p.model_id = s.model_id AND p.content_id = s.content_id AND p.region = ''"
+        "p.model_id = s.model_id AND p.content_id = s.content_id AND p.region = s.region"
         f"{joined if vectors else ''}"
     )
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import repeat
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -13,15 +14,19 @@ from PIL import Image
 from artcluster.archive.fetch import Fetcher
 from artcluster.config import Config
 from artcluster.errors import ArchiveError
+from artcluster.images.decoder import Decoder
+from artcluster.images.faces import Face, crop_face
 from artcluster.images.policy import PixelPolicy
 from artcluster.images.thumbnail import decode_thumbnail, inside
 from artcluster.location import Location
 from artcluster.stages.decoding import open_decoder
 from artcluster.stages.scanning import fetch_settings
+from artcluster.store.member_ids import Box
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from artcluster.images.serve import DecodeOne
 
+_LARGE_PX = 2048
 _RETRIES = 1
 """A picture that is only looked at is not worth a long wait."""
 
@@ -74,19 +79,27 @@ class Pictures:
     ) -> None:
         self._pool.shutdown()
         self._decoder.close()
+        if "_large" in vars(self):
+            self._large.close()
 
-    def many(self, uris: Sequence[str], content_ids: Sequence[str] | None = None) -> list[Picture]:
+    def many(
+        self,
+        uris: Sequence[str],
+        content_ids: Sequence[str] | None = None,
+        regions: Sequence[str] | None = None,
+    ) -> list[Picture]:
         """Return the pictures at URIs as `at` does, those of object storage several at a time."""
         local = all(uri.startswith(("/", "file:")) for uri in uris)
         apply = map if local else self._pool.map
-        return list(apply(self.at, uris, content_ids or repeat(None)))
+        return list(apply(self.at, uris, content_ids or repeat(None), regions or repeat("")))
 
-    def at(self, uri: str, content_id: str | None = None) -> Picture:
+    def at(self, uri: str, content_id: str | None = None, region: str = "") -> Picture:
         """Return the picture at a URI; a file that cannot be read is no error.
 
         Args:
             uri: Where it lies.
             content_id: What must lie there still; None for whatever does.
+            region: A part to cut out, with some of what is around it; '' for the whole picture.
         """
         try:
             found = self._fetcher(uri).fetch(uri)
@@ -96,19 +109,32 @@ class Pictures:
             return Picture(None, found.outcome)
         if content_id not in (None, found.content_id):
             return Picture(None, "changed")
-        return self.of(found.data)
+        return self.of(found.data, region)
 
-    def of(self, blob: bytes) -> Picture:
-        """Return the small copy of an encoded picture."""
+    def of(self, blob: bytes, region: str = "") -> Picture:
+        """Return the small copy of an encoded picture, or of a part of it."""
+        part = Box.of(region)
         with self._lock:
-            batch = self._decoder.decode([blob])
+            batch = (self._decoder if part is None else self._large).decode([blob])
         info = batch.infos[0]
         if info.reject is not None:
             return Picture(None, info.reject.reason)
         assert info.height is not None
         assert info.width is not None
-        height, width = inside((info.height, info.width), self._box)
-        return Picture(Image.fromarray(batch.pixels_NHWC[0][:height, :width].copy()))
+        box = self._box if part is None else self._large.size_px
+        height, width = inside((info.height, info.width), box)
+        pixels = batch.pixels_NHWC[0][:height, :width]
+        if part is None:
+            return Picture(Image.fromarray(pixels.copy()))
+        face = Face(part.x, part.y, part.width, part.height, 1.0, ())
+        shrunk = face.scaled(width / info.width, height / info.height)
+        return Picture(Image.fromarray(crop_face(pixels, shrunk, self._box[0])))
+
+    @cached_property
+    def _large(self) -> Decoder:
+        """Decodes pictures to cut parts out of."""
+        box = (max(_LARGE_PX, self._box[0]), max(_LARGE_PX, self._box[0]))
+        return open_decoder(self._decoder.policy, box, self._config.images, decode_thumbnail)
 
     def _fetcher(self, uri: str) -> Fetcher:
         """Return what reads files of this kind of place; each is made once."""

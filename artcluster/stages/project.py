@@ -20,6 +20,7 @@ from artcluster.schema import ASSIGNMENTS, MODELS, PROJECTIONS
 from artcluster.stages.assignments import load_model
 from artcluster.stages.job import Job
 from artcluster.store import Lease, Store, shard_name
+from artcluster.store.member_ids import by_member, split_members
 from artcluster.store.vectors import gather, read_vectors
 
 _ROWS_A_SHARD = 32_768
@@ -68,10 +69,10 @@ def project_model(job: Job, model_id: str, asked: str | None = None) -> MapSumma
     """
     with job.lease(f"map={model_id}", PROJECTIONS) as lease:
         mine = pc.field("model_id") == model_id
-        whole = mine & (pc.field("region") == "")
-        assigned = job.store.table(ASSIGNMENTS).read(["content_id", "cluster"], whole)
-        known = job.store.table(PROJECTIONS).read(["content_id"], whole)["content_id"]
-        new = assigned.filter(pc.invert(pc.is_in(assigned["content_id"], known.combine_chunks())))
+        keys = ["content_id", "region"]
+        assigned = by_member(job.store.table(ASSIGNMENTS).read([*keys, "cluster"], mine))
+        known = by_member(job.store.table(PROJECTIONS).read(keys, mine))["member"]
+        new = assigned.filter(pc.invert(pc.is_in(assigned["member"], known.combine_chunks())))
         reference = _read_reference(job.store, model_id)
         if reference is not None and asked not in (None, reference.facts["method"]):
             raise UsageError(
@@ -85,16 +86,15 @@ def project_model(job: Job, model_id: str, asked: str | None = None) -> MapSumma
         if reference is None:
             with job.timings.stage("map", unit="images"):
                 reference = _fit(job, model_id, model, row["embedder_id"], assigned)
-        fitted = pa.table({"content_id": reference.content_ids})
-        fresh = pc.is_in(fitted["content_id"], new["content_id"].combine_chunks())
+        fresh = pc.is_in(reference.content_ids, new["member"].combine_chunks())
         if pc.any(fresh).as_py():
-            rows = np.flatnonzero(fresh.to_numpy())
+            rows = np.flatnonzero(fresh.to_numpy(zero_copy_only=False))
             _write(job, model_id, reference.content_ids.take(rows), reference.y_N2[rows], lease)
-        others = new.filter(pc.invert(pc.is_in(new["content_id"], reference.content_ids)))
+        others = new.filter(pc.invert(pc.is_in(new["member"], reference.content_ids)))
         placed = 0
         if others.num_rows:
             with job.timings.stage("place", others.num_rows):
-                wanted = others["content_id"].combine_chunks()
+                wanted = others["member"].combine_chunks()
                 placed = _place(job, model_id, model, row["embedder_id"], reference, wanted, lease)
         return _summary(model_id, reference, len(known) + new.num_rows, placed, already=False)
 
@@ -103,12 +103,12 @@ def _fit(
     job: Job, model_id: str, model: ClusterModel, embedder_id: str, assigned: pa.Table
 ) -> _Reference:
     settings = job.config.map
-    ordered = assigned.sort_by("content_id")
+    ordered = assigned.sort_by("member")
     rows = stratified_sample(ordered["cluster"].to_numpy(), settings.max_fitted, settings.seed)
     content_ids, x_ND = gather(
         job.store,
         embedder_id,
-        ordered["content_id"].take(pa.array(rows)).combine_chunks(),
+        ordered["member"].take(pa.array(rows)).combine_chunks(),
         limit_bytes=settings.max_bytes,
     )
     z_ND = model.transform(x_ND, threads=torch.get_num_threads())
@@ -172,10 +172,11 @@ def _place(
 
 
 def _write(job: Job, model_id: str, content_ids: pa.Array, y_N2: np.ndarray, lease: Lease) -> None:
+    pictures, regions = split_members(content_ids)
     rows = pa.table(
         {
-            "content_id": content_ids,
-            "region": [""] * len(content_ids),
+            "content_id": pictures,
+            "region": regions,
             "x": y_N2[:, 0].astype(np.float32),
             "y": y_N2[:, 1].astype(np.float32),
         }

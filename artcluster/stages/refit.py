@@ -17,6 +17,7 @@ from artcluster.stages.methods import Fitted, TrainingSet, fit
 from artcluster.stages.methods.vectors import vectors_for
 from artcluster.stages.methods.warm import WARM
 from artcluster.stages.series import RunRecord, next_cluster
+from artcluster.store.member_ids import split_members
 
 
 def refit(job: Job, data: TrainingSet, parent: RunRecord, *, warm: bool) -> Fitted:
@@ -49,7 +50,8 @@ def _numbers(job: Job, data: TrainingSet, parent: RunRecord, fitted: Fitted) -> 
     model = fitted.model
     taken = vectors_for(job, model, data)
     covered = contents_of(job.store, parent.archive_id, job.config, run_id=parent.run_id)
-    shared_N = np.asarray(pc.is_in(taken.content_ids, covered))
+    pictures, _ = split_members(taken.content_ids)
+    shared_N = np.asarray(pc.is_in(pictures, covered))
     before = read_assignments(
         job.store, parent.model_id, taken.content_ids.filter(pa.array(shared_N))
     )

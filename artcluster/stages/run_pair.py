@@ -64,8 +64,9 @@ class RunPair:
         for name, view in (("old", old), ("new", new)):
             tables.execute(f"create temp table {name}_paths as {_paths(view)}")
             tables.execute(
-                f"create temp table {name}_contents as select content_id, cluster from assignments "
-                f"where model_id = {quoted(view.model_id)} and region = '' "
+                f"create temp table {name}_contents as "
+                "select content_id, region, cluster from assignments "
+                f"where model_id = {quoted(view.model_id)} "
                 f"and content_id in (select content_id from {name}_paths)"
             )
 
@@ -91,18 +92,18 @@ class RunPair:
         ).fetchall()
         ((same,),) = self._tables.execute(
             """
-            select count(*) from old_paths o join new_paths n using (path, content_id)
-            join old_contents a using (content_id) join new_contents b using (content_id)
+            select count(distinct path) from old_paths o join new_paths n using (path, content_id)
+            join old_contents a using (content_id) join new_contents b using (content_id, region)
             where a.cluster = b.cluster
             """
         ).fetchall()
         return ImageChanges(new, changed, moved, removed, untouched, same)
 
     def overlap(self, old_clusters: np.ndarray, new_clusters: np.ndarray) -> Overlap:
-        """Count the distinct contents that clusters of the two share."""
+        """Count the distinct contents, or their faces, that clusters of the two share."""
         pairs = self._tables.execute(
             "select o.cluster, n.cluster, count(*) from old_contents o "
-            "join new_contents n using (content_id) group by all"
+            "join new_contents n using (content_id, region) group by all"
         ).fetchnumpy()
         old_P, new_P, count_P = pairs.values()
         return overlap_of_pairs(
@@ -115,7 +116,7 @@ class RunPair:
             f"""
             select n.path, a.cluster old_cluster, b.cluster new_cluster
             from old_paths o join new_paths n using (path, content_id)
-            join old_contents a using (content_id) join new_contents b using (content_id)
+            join old_contents a using (content_id) join new_contents b using (content_id, region)
             where a.cluster <> b.cluster
             order by all {"" if limit is None else f"limit {limit:d}"}
             """
@@ -136,7 +137,7 @@ def read_profile(store: Store, config: Config, view: RunView, clusters: np.ndarr
             f"""
             select cluster, count(*), count_if(low_confidence), count_if(outlier), sum(distance)
             from assignments
-            where model_id = {quoted(view.model_id)} and region = ''
+            where model_id = {quoted(view.model_id)}
                 and content_id in (select content_id from ({_paths(view)}))
             group by cluster
             """

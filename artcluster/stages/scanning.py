@@ -18,10 +18,11 @@ from artcluster.archive.plan import Plan, latest_plan, unfinished, write_plan
 from artcluster.archive.scan import Scan, write_scan
 from artcluster.archive.states import Known
 from artcluster.config import Config
+from artcluster.embedders.face_recipe import finds_faces
 from artcluster.errors import UsageError
 from artcluster.images.policy import PixelPolicy
 from artcluster.location import Location
-from artcluster.schema import IMAGES
+from artcluster.schema import EMBEDDINGS, IMAGES, REGIONS
 from artcluster.store import Fence, Store
 
 _LEAST_PART = 32
@@ -144,7 +145,9 @@ class Planning:
     def _known(self) -> Known:
         return Known(
             images=rows_of(self.store, "images", {}),
-            embedded=rows_of(self.store, "embeddings", {"embedder_id": self.embedder_id}),
+            embedded=rows_of(
+                self.store, done_table(self.embedder_id), {"embedder_id": self.embedder_id}
+            ),
             pixel_policy=self.policy.policy_id,
             retry_reasons=self.config.images.retry_reasons,
         )
@@ -153,6 +156,14 @@ class Planning:
 def limits_of(config: Config) -> Limits:
     """Return what joins over the store's tables may use."""
     return Limits(memory_bytes=config.store.memory_bytes)
+
+
+def done_table(embedder_id: str) -> str:
+    """Return the table whose rows tell which contents an embedder is done with.
+
+    A picture may have no face: that it was looked at is told by `regions`.
+    """
+    return REGIONS.name if finds_faces(embedder_id) else EMBEDDINGS.name
 
 
 def rows_of(store: Store, table: str, partition: dict[str, str]) -> Relation:

@@ -17,6 +17,7 @@ from artcluster.sheets.contact_sheet import Cell, draw_contact_sheet
 from artcluster.stages.pictures import Pictures
 from artcluster.stages.shown import ShownRun, open_shown
 from artcluster.store import Store
+from artcluster.store.member_ids import MEMBER_SQL
 
 MOST_PICTURES = 2000
 _LEAST_PX, _MOST_PX = 32, 1024
@@ -60,6 +61,7 @@ class _Shown:
     """One picture of the sheet."""
 
     uri: str
+    region: str
     caption: str
     medoid: bool
 
@@ -86,7 +88,7 @@ def cluster_sheet(
         head = _head(tables, run, cluster)
         rows = _chosen(tables, cluster, _medoids(store, run, cluster), settings)
     with Pictures(config, settings.cell_px) as pictures:
-        found = pictures.many([row.uri for row in rows])
+        found = pictures.many([row.uri for row in rows], regions=[row.region for row in rows])
     cells = [
         Cell(picture.image, row.caption, row.medoid, picture.missing)
         for row, picture in zip(rows, found, strict=True)
@@ -105,12 +107,12 @@ def cluster_sheet(
 
 def _head(tables: duckdb.DuckDBPyConnection, run: ShownRun, cluster: int) -> tuple[str, str]:
     found = tables.execute(
-        "SELECT count(*), count(DISTINCT content_id), any_value(cluster_name) "
-        "FROM shown WHERE cluster = ?",
+        f"SELECT count(*), count(DISTINCT {MEMBER_SQL}), any_value(cluster_name), "
+        "bool_or(region <> '') FROM shown WHERE cluster = ?",
         [cluster],
     ).fetchone()
     assert found is not None
-    images, contents, name = found
+    images, contents, name, of_faces = found
     if not images:
         raise UsageError(
             f"--cluster: run {run.run_id} has no images in cluster {cluster}; `artcluster query "
@@ -118,7 +120,8 @@ def _head(tables: duckdb.DuckDBPyConnection, run: ShownRun, cluster: int) -> tup
         )
     title = "Noise" if cluster == -1 else f"Cluster {cluster}"
     doubles = "" if images == contents else f", {contents:,} distinct"
-    facts = f"{images:,} images{doubles} · {run.archive_id} · run {run.run_id}"
+    what = "faces" if of_faces else "images"
+    facts = f"{images:,} {what}{doubles} · {run.archive_id} · run {run.run_id}"
     return (
         f"{title}: {name}" if name else title,
         f"{facts} · framed: nearest to the centroid",
@@ -145,10 +148,11 @@ def _chosen(
     caption = identifier(settings.caption or "path")
     rows: list[tuple[Any, ...]] = tables.execute(
         f"""
-        SELECT uri, path, CAST({caption} AS VARCHAR), list_position($medoids, content_id) AS nearest
+        SELECT uri, path, region, CAST({caption} AS VARCHAR),
+            list_position($medoids, {MEMBER_SQL}) AS nearest
         FROM shown WHERE cluster = $cluster
-        QUALIFY row_number() OVER (PARTITION BY content_id ORDER BY path) = 1
-        ORDER BY nearest NULLS LAST, md5(content_id || $seed) LIMIT $count
+        QUALIFY row_number() OVER (PARTITION BY content_id, region ORDER BY path) = 1
+        ORDER BY nearest NULLS LAST, md5({MEMBER_SQL} || $seed) LIMIT $count
         """,
         {
             "medoids": list(medoids),
@@ -160,8 +164,9 @@ def _chosen(
     return [
         _Shown(
             uri,
+            region,
             path.rsplit("/", 1)[-1] if settings.caption is None else words or "",
             nearest is not None,
         )
-        for uri, path, words, nearest in rows
+        for uri, path, region, words, nearest in rows
     ]

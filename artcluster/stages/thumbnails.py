@@ -22,6 +22,7 @@ from artcluster.stages.executor import Step
 from artcluster.stages.job import Job
 from artcluster.stages.pictures import Pictures
 from artcluster.store import Store
+from artcluster.store.member_ids import split_member
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from artcluster.images.serve import DecodeOne
@@ -40,9 +41,10 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Original:
-    """A picture to make a small copy of."""
+    """A picture to make a small copy of, or a part of one."""
 
     content_id: str
+    """The member: with the region of a part."""
     uri: str
 
 
@@ -141,7 +143,8 @@ class MakeThumbnails:
         pictures = Pictures(self.config, self.cell_px, self.decode_one)
 
         def make(originals: Sequence[Original]) -> list[tuple[str, Image.Image | None]]:
-            found = pictures.many([each.uri for each in originals])
+            regions = [split_member(each.content_id)[1] for each in originals]
+            found = pictures.many([each.uri for each in originals], regions=regions)
             return [
                 (original.content_id, picture.image)
                 for original, picture in zip(originals, found, strict=True)

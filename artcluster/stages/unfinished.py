@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from artcluster.archive.parts import PartRef
 from artcluster.archive.plan import Plan, latest_plans, part_refs, unfinished
 from artcluster.config import Config
-from artcluster.stages.scanning import limits_of, rows_of
+from artcluster.stages.scanning import done_table, limits_of, rows_of
 from artcluster.store import Store
 
 _PIXELS = "pixels-"
@@ -20,7 +20,9 @@ def unfinished_plans(store: Store, config: Config) -> Iterator[tuple[Plan, list[
             left = [] if store.exists(done) else list(part_refs(store.location, plan))
         else:
             images = rows_of(store, "images", {})
-            embedded = rows_of(store, "embeddings", {"embedder_id": plan.embedder_id})
+            embedded = rows_of(
+                store, done_table(plan.embedder_id), {"embedder_id": plan.embedder_id}
+            )
             left = list(unfinished(store.location, plan, images, embedded, limits_of(config)))
         if left:
             yield plan, left

@@ -1,4 +1,4 @@
-"""content_ids as fixed-width bytes, which numpy sorts, searches and holds compactly."""
+"""content_ids, or members, as fixed-width bytes: numpy sorts, searches and holds them compactly."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 Ids: TypeAlias = pa.Array | pa.ChunkedArray | Sequence[str]
-"""content_ids as they come: Arrow strings, or any sequence of Python strings."""
+"""content_ids or members as they come: Arrow strings, or any sequence of Python strings."""
 
 
 def as_keys(ids: Ids) -> np.ndarray:
@@ -22,10 +22,10 @@ def as_keys(ids: Ids) -> np.ndarray:
     lengths = pc.min_max(pc.binary_length(ids)).as_py()
     if ids.null_count:
         raise ValueError("content_ids: expected strings, got a null.")
+    width = max(1, lengths["max"])
+    if lengths["min"] != width:
+        ids = pc.ascii_rpad(ids, width, "\0")
     fixed = ids.cast(pa.large_binary())
-    if lengths["min"] != lengths["max"] or lengths["min"] == 0:
-        return np.array(fixed.to_pylist(), "S")
-    width = lengths["min"]
     data = np.frombuffer(fixed.buffers()[2], np.uint8)
     start = np.frombuffer(fixed.buffers()[1], np.int64)[fixed.offset]
     chosen = data[start : start + len(fixed) * width]

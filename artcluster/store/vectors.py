@@ -8,16 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from artcluster.errors import StoreError, UsageError
 from artcluster.schema import EMBEDDINGS
 from artcluster.store.blobs import Blobs
 from artcluster.store.content_keys import Ids, as_keys, from_keys, positions, sorted_keys
+from artcluster.store.member_ids import member_ids
 from artcluster.store.parquet import read_file
 from artcluster.store.store import Store
 
 _FILES_AHEAD = 2
+_KEYS = ["content_id", "region"]
 _COMPACT_ROWS = 65_536
 
 
@@ -26,7 +27,6 @@ def read_vectors(
     embedder_id: str,
     wanted: Ids | None = None,
     *,
-    region: str = "",
     batch_rows: int = 8192,
     paths: Sequence[str] | None = None,
 ) -> Iterator[tuple[list[str], np.ndarray]]:
@@ -35,19 +35,19 @@ def read_vectors(
     Args:
         store: The store.
         embedder_id: Whose vectors.
-        wanted: content_ids to choose; None for all. Those without a vector are passed over.
-        region: '' for vectors of whole images, else the key of a face or slice.
+        wanted: Members to choose; None for all. Those without a vector are passed over.
         batch_rows: Rows yielded at a time, at most.
         paths: Files of the table to read, as `TableReader.paths` names them; None for all.
 
     Yields:
-        content_ids, and float32 (rows, dim) where possible without a copy; read-only.
+        Members (content_ids, of a part with its region), and float32 (rows, dim) where possible
+        without a copy; read-only.
 
     Raises:
         StoreError: A file cannot be read, or its vectors differ in length.
     """
     keys = None if wanted is None else sorted_keys(wanted)
-    for ids, x in _files(store, embedder_id, region, paths, keys):
+    for ids, x in _files(store, embedder_id, paths, keys):
         if keys is not None:
             hit = positions(keys, as_keys(ids))[1]
             ids, x = ids.filter(pa.array(hit)), x[hit]
@@ -55,19 +55,17 @@ def read_vectors(
             yield ids.slice(start, batch_rows).to_pylist(), x[start : start + batch_rows]
 
 
-def read_ids(store: Store, embedder_id: str, *, region: str = "") -> Iterator[pa.Array]:
-    """Yield the content_ids that have a vector, one array of strings a file."""
-    for _, rows in _rows(store, embedder_id, region, ["content_id", "region"], None):
-        yield rows["content_id"].combine_chunks()
+def read_ids(store: Store, embedder_id: str) -> Iterator[pa.Array]:
+    """Yield the members that have a vector, one array of strings a file."""
+    for _, rows in _rows(store, embedder_id, _KEYS, None):
+        yield member_ids(rows["content_id"], rows["region"])
 
 
-def find_vectors(
-    store: Store, embedder_id: str, wanted: Ids, *, region: str = ""
-) -> dict[str, np.ndarray]:
-    """Return the vectors of a few contents by content_id; vectors of other files are not read."""
+def find_vectors(store: Store, embedder_id: str, wanted: Ids) -> dict[str, np.ndarray]:
+    """Return the vectors of a few members by name; vectors of other files are not read."""
     count = len(sorted_keys(wanted))
     found: dict[str, np.ndarray] = {}
-    for ids, x in read_vectors(store, embedder_id, wanted, region=region):
+    for ids, x in read_vectors(store, embedder_id, wanted):
         found.update(zip(ids, np.array(x), strict=True))
         if len(found) == count:
             break
@@ -80,31 +78,29 @@ def gather(
     wanted: Ids | None,
     *,
     limit_bytes: int,
-    region: str = "",
 ) -> tuple[pa.Array, np.ndarray]:
-    """Read an embedder's vectors into one matrix, sorted by content_id.
+    """Read an embedder's vectors into one matrix, sorted by member.
 
     Args:
         store: The store.
         embedder_id: Whose vectors.
-        wanted: content_ids to choose, in any order; None for all.
+        wanted: Members to choose, in any order; None for all.
         limit_bytes: The most that the matrix may take.
-        region: '' for vectors of whole images, else the key of a face or slice.
 
     Returns:
-        content_ids (strings, sorted, those that have a vector) and float32 (len, dim).
+        Members (strings, sorted, those that have a vector) and float32 (len, dim).
 
     Raises:
         UsageError: The matrix would take more than `limit_bytes`.
         StoreError: A file cannot be read, or its vectors differ in length.
     """
     if wanted is None:
-        chunks = list(read_ids(store, embedder_id, region=region))
+        chunks = list(read_ids(store, embedder_id))
         wanted = pa.chunked_array(chunks, pa.string()) if chunks else []
     keys = sorted_keys(wanted)
     x = np.empty((0, 0), np.float32)
     found = np.zeros(len(keys), bool)
-    for ids, rows in _files(store, embedder_id, region, None, None):
+    for ids, rows in _files(store, embedder_id, None, None):
         if x.size == 0:
             _check_size(len(keys), rows.shape[1], limit_bytes)
             x = np.empty((len(keys), rows.shape[1]), np.float32)
@@ -124,14 +120,12 @@ def gather(
 def _files(
     store: Store,
     embedder_id: str,
-    region: str,
     paths: Sequence[str] | None,
     keys: np.ndarray | None,
 ) -> Iterator[tuple[pa.Array, np.ndarray]]:
-    columns = ["content_id", "region", "embedding"]
-    for _, rows in _rows(store, embedder_id, region, columns, paths, keys):
+    for _, rows in _rows(store, embedder_id, [*_KEYS, "embedding"], paths, keys):
         if rows.num_rows:
-            ids = rows["content_id"].combine_chunks()
+            ids = member_ids(rows["content_id"], rows["region"])
             yield ids, matrix(rows["embedding"].combine_chunks())
 
 
@@ -152,7 +146,6 @@ def matrix(lists: pa.Array) -> np.ndarray:
 def _rows(
     store: Store,
     embedder_id: str,
-    region: str,
     columns: list[str],
     paths: Sequence[str] | None,
     keys: np.ndarray | None = None,
@@ -170,14 +163,13 @@ def _rows(
             content = _content(blobs, f"{EMBEDDINGS.name}/{path}")
             if keys is not None:
                 # A nightly update wants some dozen new ones: vectors are nearly all of a file.
-                ids = read_file(content, ["content_id"])["content_id"]
+                found = read_file(content, _KEYS)
+                ids = member_ids(found["content_id"], found["region"])
                 if not positions(keys, as_keys(ids))[1].any():
                     return EMBEDDINGS.file_schema.empty_table().select(columns)
-            rows = read_file(content, columns)
+            return read_file(content, columns)
         except StoreError as wrong:
             raise StoreError(f"{EMBEDDINGS.name}/{path} in {store.location}: {wrong}") from wrong
-        chosen = pc.equal(rows["region"], region)
-        return rows if pc.all(chosen).as_py() else rows.filter(chosen)
 
     with ThreadPoolExecutor(_FILES_AHEAD) as pool:
         ahead: deque[tuple[str, Future[pa.Table]]] = deque()

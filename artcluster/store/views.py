@@ -10,6 +10,7 @@ _IMAGE_COLUMNS = ("archive_id", "path", "uri", "content_id", "width", "height", 
 _ASSIGNMENT_COLUMNS = tuple(
     name for name in ASSIGNMENTS.schema.names if name not in ("model_id", "content_id")
 )
+_BOX_COLUMNS = ("kind", "x", "y", "width", "height", "score")
 _TAKEN = {
     *_IMAGE_COLUMNS,
     *_ASSIGNMENT_COLUMNS,
@@ -28,11 +29,13 @@ VIEWS = (
     "shown_clusters",
     "moved_images",
     "latest",
+    "parts",
 )
 """Names of the views: the latest row of each path that was not removed; those of it that were
 rejected; the metadata of each path; the last run of each archive; the clusters' names; clusters
-that people merged into others; images that people moved; and `latest`: images with metadata,
-cluster and name of the last run, as people edited it (`model_cluster` is the model's own)."""
+that people merged into others; images that people moved; `latest`: images with metadata, cluster
+and name of the last run, as people edited it (`model_cluster` is the model's own); and `parts`: of
+a run over faces, the rows of `latest` with the box and the score of each."""
 
 
 def view_sql(
@@ -51,8 +54,8 @@ def view_sql(
             the metadata that it saw, under the names and edits of today.
         quote: What names are quoted with: '"', in Spark '`'.
 
-    >>> list(view_sql(["genre"]))[-1]
-    'latest'
+    >>> list(view_sql(["genre"]))[-2:]
+    ['latest', 'parts']
     """
 
     def name(text: str) -> str:
@@ -120,6 +123,7 @@ def view_sql(
         rows = newest(edits, columns, f"series, {what}", order, f"{what} IS NOT NULL")
         return f"SELECT * FROM ({rows}) AS newest WHERE shown_cluster IS NOT NULL"
 
+    boxes = ", ".join(f"g.{each} AS region_{each}" for each in _BOX_COLUMNS)
     shown = "coalesce(mm.shown_cluster, mi.shown_cluster, sc.shown_cluster, a.cluster)"
     latest = ", ".join(
         [
@@ -156,6 +160,9 @@ def view_sql(
         f"n.cluster = {shown} "
         "LEFT JOIN current_metadata AS m ON m.archive_id = i.archive_id AND m.path = i.path "
         "WHERE i.status = 'ok'",
+        "parts": f"SELECT l.*, {boxes} FROM latest AS l JOIN runs AS r ON r.run_id = l.run_id "
+        "JOIN (SELECT DISTINCT * FROM regions) AS g ON g.embedder_id = r.embedder_id "
+        "AND g.content_id = l.content_id AND g.region = l.region WHERE l.region <> ''",
     }
 
 

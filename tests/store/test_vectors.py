@@ -8,8 +8,9 @@ from artcluster.errors import StoreError, UsageError
 from artcluster.schema import EMBEDDINGS
 from artcluster.store import Store, shard_name
 from artcluster.store.content_keys import as_keys, from_keys
+from artcluster.store.member_ids import member_id, split_member
 from artcluster.store.parquet import read_file
-from artcluster.store.vectors import gather, matrix, read_ids, read_vectors
+from artcluster.store.vectors import find_vectors, gather, matrix, read_ids, read_vectors
 from tests.store.rows import EMBEDDER, PARTITION, assert_right, content_id, vectors
 
 PLENTY = 1 << 30
@@ -66,14 +67,17 @@ def test_the_limit_is_kept(local_store):
         gather(local_store, EMBEDDER, None, limit_bytes=10 * 4 * 4 - 1)
 
 
-def test_regions_are_told_apart(local_store):
-    rows = vectors(range(6)).set_column(1, "region", pa.array(["", "f1", "", "f1", "f2", ""]))
+def test_parts_of_a_picture_have_vectors_of_their_own(local_store):
+    regions = ["", "1,2,30,40", "", "100,2,30,40", "1,2,30,40", ""]
+    rows = vectors(range(6)).set_column(1, "region", pa.array(regions))
     info = local_store.shard_writer(EMBEDDINGS).write(shard_name("x"), rows, PARTITION)
     local_store.commit_shards(EMBEDDINGS, [info], None)
-    for region, words in (("", (0, 2, 5)), ("f1", (1, 3)), ("f9", ())):
-        ids, x = gather(local_store, EMBEDDER, None, limit_bytes=PLENTY, region=region)
-        assert ids.to_pylist() == ids_of(words)
-        assert_right(ids.to_pylist(), x.reshape(len(ids), -1) if len(ids) else np.empty((0, 1)))
+    members = [member_id(*each) for each in zip(ids_of(range(6)), regions, strict=True)]
+    ids, x = gather(local_store, EMBEDDER, None, limit_bytes=PLENTY)
+    assert ids.to_pylist() == sorted(members)
+    assert_right([split_member(each)[0] for each in ids.to_pylist()], x)
+    some = [members[3], ids_of([1])[0]]  # the second has a part with a vector, but none itself
+    assert list(find_vectors(local_store, EMBEDDER, some)) == [members[3]]
 
 
 def test_views_of_lists_are_no_copies():

@@ -1,10 +1,11 @@
-"""Methods that train a network of their own on the pictures: which, and its codes as embeddings.
+"""Methods with a network of their own: which it is, and its codes as embeddings.
 
 The network is an embedder like any other. A method that only clusters its codes is k-means on that
 embedder's vectors; one that refines it makes another embedder of it.
 """
 
 from artcluster.config import ClusterSettings, Config
+from artcluster.embedders import FACES, is_trained_here
 from artcluster.stages.embed import embed_known
 from artcluster.stages.embedder import ReadyEmbedder, prepare_embedder
 from artcluster.stages.job import Job
@@ -12,16 +13,21 @@ from artcluster.stages.pixel_shards import loaders, pixel_folder, stored_shards
 from artcluster.stages.stored_scan import stored_scan
 
 _CAE = ("cae-kmeans", "cae-dec", "dcec-paint", "dcec", "dcec-noweights")
+_FACES = ("faces-kmeans", "faces-dbscan")
 
 
 def network_of(settings: ClusterSettings) -> str | None:
-    """Return the embedder that the configured method trains; None for methods over any vectors.
+    """Return the embedder that the configured method has; None for methods over any vectors.
+
+    All but `faces` are trained on the pictures.
 
     >>> network_of(ClusterSettings(method="dcec-paint"))
     'cae'
     >>> network_of(ClusterSettings(method="delius")) is None
     True
     """
+    if settings.method in _FACES:
+        return FACES
     if settings.method in _CAE:
         return "cae"
     if settings.method == "genre-dec":
@@ -32,7 +38,7 @@ def network_of(settings: ClusterSettings) -> str | None:
 
 
 def with_own_network(config: Config) -> Config:
-    """Return the config whose embedder is the network that the method trains, if it has one.
+    """Return the config whose embedder is the network that the method has, if any.
 
     The seed of the method is that of its network, too.
     """
@@ -49,9 +55,9 @@ def with_own_network(config: Config) -> Config:
 
 
 def own_embedder(job: Job, archive_id: str) -> ReadyEmbedder:
-    """Return the method's network, trained and with vectors of all that the archive holds.
+    """Return the method's network, with vectors of all that the archive holds.
 
-    Both are done now or were by an earlier job. Pictures are found by the archive's last listing.
+    Both are made now or were by an earlier job. Pictures are found by the last listing.
 
     Args:
         job: What to work with; its config is that of `with_own_network`.
@@ -61,6 +67,11 @@ def own_embedder(job: Job, archive_id: str) -> ReadyEmbedder:
         UsageError: The store does not know where the archive lies, or it holds no picture.
         ArchiveError: The archive cannot be read.
     """
+    if not is_trained_here(job.config.embed.backbone):
+        with job.timings.stage("prepare"):
+            embedder = prepare_embedder(job.store, job.config)
+        embed_known(job, archive_id, embedder)
+        return embedder
     # Only here: they import torch.
     from artcluster.stages.trained_network import trained_network
 

@@ -6,16 +6,17 @@ import duckdb
 
 from artcluster.archive.database import identifier
 from artcluster.store import Store
+from artcluster.store.member_ids import MEMBER_SQL
 from artcluster.store.views import metadata_columns
 
 
 @dataclass(frozen=True)
 class Members:
-    """The table `members` of a connection: a row a content of the run.
+    """The table `members` of a connection: a row a content of the run, or a face of one.
 
-    It has `content_id`, `path`, `uri`, `width`, `height`, `cluster`, `confidence`, `margin`,
-    `distance`, `second_cluster`, `low_confidence`, `outlier`, `_copies` (paths), `_x` and `_y` (in
-    the map), and the user's metadata columns.
+    It has `content_id` (the member: with the region of a part), `path`, `uri`, `width`, `height`,
+    `cluster`, `confidence`, `margin`, `distance`, `second_cluster`, `low_confidence`, `outlier`,
+    `_copies` (paths), `_x` and `_y` (in the map), and the user's metadata columns.
 
     Attributes:
         tables: The connection.
@@ -69,13 +70,13 @@ def make_members(tables: duckdb.DuckDBPyConnection, store: Store, model_id: str)
         f"""
         CREATE TEMP TABLE members AS
         WITH contents AS (
-            SELECT content_id, min(path) AS path, arg_min(uri, path) AS uri,
+            SELECT {MEMBER_SQL} AS content_id, min(path) AS path, arg_min(uri, path) AS uri,
                 count(*) AS _copies, any_value(width) AS width, any_value(height) AS height,
                 any_value(cluster) AS cluster, {own}{users}
-            FROM shown WHERE cluster IS NOT NULL AND region = '' GROUP BY content_id
+            FROM shown WHERE cluster IS NOT NULL GROUP BY shown.content_id, region
         ), places AS (
-            SELECT content_id, any_value(x) AS _x, any_value(y) AS _y FROM projections
-            WHERE model_id = ? AND region = '' GROUP BY content_id
+            SELECT {MEMBER_SQL} AS content_id, any_value(x) AS _x, any_value(y) AS _y
+            FROM projections WHERE model_id = ? GROUP BY projections.content_id, region
         )
         SELECT contents.*, places._x, places._y FROM contents LEFT JOIN places USING (content_id)
         """,

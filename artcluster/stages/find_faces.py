@@ -1,0 +1,112 @@
+"""Looking for faces in encoded pictures: boxes for the store, and pixels for the network."""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from artcluster.config import ImageSettings
+from artcluster.embedders import FaceRecipe, load_state
+from artcluster.embedders.face_recipe import CHIP_PX
+from artcluster.images.decoder import Decoder
+from artcluster.images.faces import Face, inside_picture
+from artcluster.images.info import ImageInfo
+from artcluster.images.policy import PixelPolicy
+from artcluster.images.thumbnail import decode_thumbnail, inside
+from artcluster.schema import REGIONS
+from artcluster.stages.decoded import Decoded
+from artcluster.stages.decoding import open_decoder
+from artcluster.stages.embedder import ReadyEmbedder
+from artcluster.store import Store
+from artcluster.store.member_ids import Box
+
+if TYPE_CHECKING:
+    from artcluster.embedders.faces import FaceCutter
+
+
+@dataclass(frozen=True)
+class FindFaces:
+    """Makes what looks for an embedder's faces. Picklable; called once in each worker process."""
+
+    store: Store
+    embedder: ReadyEmbedder
+
+    def __call__(self, policy: PixelPolicy, settings: ImageSettings) -> "FaceLooker":
+        """Load the weights and start a decoder."""
+        # Only here: a driver has no need of dlib.
+        from artcluster.embedders.faces import FaceCutter, bytes_of
+
+        recipe = FaceRecipe.of_text(self.embedder.contract.fit)
+        state = load_state(self.store.read_bytes(self.embedder.weights_path))
+        box = (recipe.picture_px, recipe.picture_px)
+        decoder = open_decoder(policy, box, settings, decode_thumbnail)
+        return FaceLooker(decoder, FaceCutter(recipe, bytes_of(state["landmarks"])))
+
+
+class FaceLooker:
+    """Decodes pictures one at a time and cuts their faces out.
+
+    Args:
+        decoder: Makes small copies of pictures in their own shape.
+        cut: Finds the faces of a small copy and turns them upright.
+    """
+
+    def __init__(self, decoder: Decoder, cut: "FaceCutter") -> None:
+        self.decoder = decoder
+        self._cut = cut
+
+    def __call__(self, contents: Mapping[str, bytes], mine: Set[str]) -> Decoded:
+        """Decode pictures, and look for faces in those of `mine`."""
+        infos: list[ImageInfo] = []
+        members: list[tuple[str, str]] = []
+        chips = [np.empty((0, CHIP_PX, CHIP_PX, 3), np.uint8)]
+        rows: list[dict[str, object]] = []
+        for content_id, blob in contents.items():
+            batch = self.decoder.decode([blob])
+            (info,) = batch.infos
+            infos.append(info)
+            if info.reject is not None or content_id not in mine:
+                continue
+            assert info.height is not None
+            assert info.width is not None
+            height, width = inside((info.height, info.width), self.decoder.size_px)
+            faces, cut_out = self._cut(batch.pixels_NHWC[0][:height, :width])
+            scale = (info.width / width, info.height / height)
+            found = _by_box([face.scaled(*scale) for face in faces], info.height, info.width)
+            chips.append(cut_out[[place for place, _ in found.values()]])
+            members += [(content_id, box.region) for box in found]
+            rows.append(_row(content_id, Box(0, 0, info.width, info.height), None))
+            rows += [_row(content_id, box, score) for box, (_, score) in found.items()]
+        return Decoded(
+            infos=infos,
+            content_ids=[content_id for content_id, _ in members],
+            regions=[region for _, region in members],
+            pixels_NHWC=np.concatenate(chips),
+            looked_at=pa.Table.from_pylist(rows, REGIONS.file_schema),
+        )
+
+
+def _by_box(faces: list[Face], height: int, width: int) -> dict[Box, tuple[int, float]]:
+    """Return place and score of each face by its box in the picture; equal boxes are one face."""
+    found: dict[Box, tuple[int, float]] = {}
+    for place, face in enumerate(faces):
+        cut = inside_picture(face, height, width)
+        box = Box(int(cut.left), int(cut.top), int(cut.width), int(cut.height))
+        found.setdefault(box, (place, face.score))
+    return found
+
+
+def _row(content_id: str, box: Box, score: float | None) -> dict[str, object]:
+    """Return a row of `regions`; one without a score is the picture that was looked at."""
+    return {
+        "content_id": content_id,
+        "region": "" if score is None else box.region,
+        "kind": "picture" if score is None else "face",
+        "x": box.x,
+        "y": box.y,
+        "width": box.width,
+        "height": box.height,
+        "score": score,
+    }

@@ -1,0 +1,68 @@
+"""`faces-kmeans` and `faces-dbscan`: the same face in several pictures."""
+
+import torch
+
+from artcluster.clustering.dbscan import dbscan, knee_distance
+from artcluster.clustering.model_fit import fit_model
+from artcluster.clustering.model_space import ModelSpace
+from artcluster.errors import TooFewError
+from artcluster.stages.job import Job
+from artcluster.stages.methods.kmeans import fit_kmeans
+from artcluster.stages.methods.training_set import Fitted, TrainingSet
+
+SURELY_ALIKE, SURELY_OTHER = 0.3, 0.5
+"""Bounds of eps. dlib's network was trained so that a person's faces lie within 0.6 of one another
+and others beyond; DBSCAN follows chains, for which 0.6 is too far (benchmarks/README.md)."""
+
+
+def fit_face_kmeans(job: Job, data: TrainingSet) -> Fitted:
+    """Fit centroids of faces.
+
+    Raises:
+        TooFewError: There are fewer faces than clusters asked for.
+    """
+    k = job.config.cluster.k
+    if len(data.x_ND) < k:
+        raise TooFewError(
+            f"{_faces(len(data.x_ND))}: too few for {k} clusters. Ask for fewer (--k), or use "
+            "--method faces-dbscan, which needs no number"
+        )
+    return fit_kmeans(job, data)
+
+
+def fit_face_dbscan(job: Job, data: TrainingSet) -> Fitted:
+    """Fit groups of faces that lie within eps of one another; `cluster.k` has no say.
+
+    Raises:
+        TooFewError: No two faces are alike.
+    """
+    settings = job.config.cluster
+    eps, least = settings.dbscan.eps, settings.dbscan.min_samples
+    if len(data.x_ND) < least:
+        raise TooFewError(f"{_faces(len(data.x_ND))}: too few for a group of {least}")
+    with job.timings.stage("density"):
+        knee = knee_distance(data.x_ND, least - 1)
+        if eps is None:
+            eps = min(max(knee, SURELY_ALIKE), SURELY_OTHER)
+        found = dbscan(data.x_ND, eps=eps, min_samples=least)
+    if found is None:
+        raise TooFewError(
+            f"{_faces(len(data.x_ND))}, and no {least} of them within {eps:.2f} of one another: "
+            "every face is of somebody else. Raise cluster.dbscan.eps to group less alike ones"
+        )
+    model = fit_model(
+        data.x_ND,
+        method=settings.method,
+        embedder_id=data.embedder_id,
+        space=ModelSpace(data.x_ND.shape[1]),
+        centroids_KD=found.centroids_KD,
+        rule=found.rule,
+        seed=settings.seed,
+        threads=torch.get_num_threads(),
+    )
+    noise = float((found.labels_N < 0).mean())
+    return Fitted(model, {"dbscan": {"eps": eps, "knee": knee, "noise_share": noise}})
+
+
+def _faces(count: int) -> str:
+    return {0: "There are no faces", 1: "There is one face"}.get(count, f"There are {count} faces")
