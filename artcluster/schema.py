@@ -85,8 +85,30 @@ EMBEDDINGS = Table(
         [
             _column("embedder_id", pa.string(), "The embedder that made the vector"),
             _column("content_id", pa.string(), "SHA-256 of the image's bytes"),
-            _column("region", pa.string(), "'' for the whole image, else a face's or slice's key"),
+            _column(
+                "region", pa.string(), "'' for the whole image, else 'x,y,width,height' of a part"
+            ),
             _column("embedding", pa.list_(pa.float32()), "The vector"),
+        ]
+    ),
+    ("embedder_id",),
+)
+
+REGIONS = Table(
+    "regions",
+    pa.schema(
+        [
+            _column("embedder_id", pa.string(), "The embedder that looked for parts of pictures"),
+            _column("content_id", pa.string(), "SHA-256 of the image's bytes"),
+            _column(
+                "region", pa.string(), "The part, 'x,y,width,height'; '' for the picture looked at"
+            ),
+            _column("kind", pa.string(), "face; picture where region is ''"),
+            _column("x", pa.int32(), "Left side in pixels of the upright picture"),
+            _column("y", pa.int32(), "Upper side in pixels of the upright picture"),
+            _column("width", pa.int32(), "In pixels of the upright picture"),
+            _column("height", pa.int32(), "In pixels of the upright picture"),
+            _column("score", pa.float32(), "How sure the detector is, 0 to 1; null for a picture"),
         ]
     ),
     ("embedder_id",),
@@ -114,7 +136,9 @@ ASSIGNMENTS = Table(
         [
             _column("model_id", pa.string(), "The model that assigned"),
             _column("content_id", pa.string(), "SHA-256 of the image's bytes"),
-            _column("region", pa.string(), "'' for the whole image, else a face's or slice's key"),
+            _column(
+                "region", pa.string(), "'' for the whole image, else 'x,y,width,height' of a part"
+            ),
             _column("cluster", pa.int32(), "Cluster number; -1 is noise"),
             _column("confidence", pa.float32(), "Student-t membership of the cluster, 0 to 1"),
             _column("margin", pa.float32(), "Confidence less that of the second cluster, 0 to 1"),
@@ -196,7 +220,9 @@ PROJECTIONS = Table(
         [
             _column("model_id", pa.string(), "The model whose space was projected"),
             _column("content_id", pa.string(), "SHA-256 of the image's bytes"),
-            _column("region", pa.string(), "'' for the whole image, else a face's or slice's key"),
+            _column(
+                "region", pa.string(), "'' for the whole image, else 'x,y,width,height' of a part"
+            ),
             _column("x", pa.float32(), "Horizontal position"),
             _column("y", pa.float32(), "Vertical position"),
         ]
@@ -344,12 +370,33 @@ COMPARISONS = Table(
     ),
 )
 
+STUDIES = Table(
+    "studies",
+    pa.schema(
+        [
+            _column("study_id", pa.string(), "Kind, and a hash of all that decides the study"),
+            _column("kind", pa.string(), "genres or backbones"),
+            _column("archive_id", pa.string(), "The archive"),
+            _column("scan_id", pa.int64(), "The scan whose images it looked at"),
+            _column("metadata_version", pa.string(), "Version of the metadata"),
+            _column("label", pa.string(), "The metadata column that it is about"),
+            _column("config", pa.string(), "Its settings as JSON"),
+            _column("results", pa.string(), "All that it found, as JSON"),
+            _column("path", pa.string(), "Folder of its page and tables, relative to the store"),
+            _column("versions", pa.string(), "Library versions as JSON"),
+            _column("timings", pa.string(), "Seconds a stage as JSON"),
+            _column("created_at", _TIME, "When the study was committed"),
+        ]
+    ),
+)
+
 TABLES = {
     table.name: table
     for table in (
         IMAGES,
         EMBEDDERS,
         EMBEDDINGS,
+        REGIONS,
         MODELS,
         ASSIGNMENTS,
         RUNS,
@@ -359,6 +406,7 @@ TABLES = {
         CLUSTER_NAMES,
         EDITS,
         PERCEPTUAL_HASHES,
+        STUDIES,
         TRIALS,
         SWEEPS,
         COMPARISONS,
