@@ -29,6 +29,7 @@ ROWS = {
     "trials": "One row a fit that was measured, and not kept as a run",
     "sweeps": "One row a number of clusters that a sweep tried",
     "comparisons": "One row a method, number of clusters and seed that a comparison tried",
+    "studies": "One row a finished study, written last: with it the study exists",
     "metadata": "One row a row of the user's own tables, under their own columns",
     "current_images": "The newest row of each path that was not removed",
     "rejects": "Of these, the files that cannot be used, with reasons",

@@ -27,6 +27,7 @@ from artcluster.cli.sheet import sheet
 from artcluster.cli.similar import similar
 from artcluster.cli.sort import sort
 from artcluster.cli.status import status
+from artcluster.cli.study import study
 from artcluster.cli.sweep import sweep
 from artcluster.cli.update import update
 from artcluster.cli.vacuum import vacuum
@@ -69,6 +70,7 @@ for command in (
     diff,
     name,
     edit,
+    study,
     sweep,
     compare,
     profile,

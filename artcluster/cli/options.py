@@ -27,6 +27,13 @@ _FLAG_FIELDS = {
     "num_workers": "cluster.workers",
     "use_gpu": "cluster.use_gpu",
     "map_method": "map.method",
+    "study_label": "study.label",
+    "study_top_styles": "study.genres.top_styles",
+    "study_colours": "study.genres.colours",
+    "study_genres_seed": "study.genres.seed",
+    "study_backbones": "study.backbones.backbones",
+    "study_classes": "study.backbones.classes",
+    "study_backbones_seed": "study.backbones.seed",
 }
 
 

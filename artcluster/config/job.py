@@ -11,6 +11,7 @@ from artcluster.config.images import ImageSettings
 from artcluster.config.profile import ProfileSettings
 from artcluster.config.report import MapSettings, ReportSettings
 from artcluster.config.search import SearchSettings
+from artcluster.config.study import StudySettings
 from artcluster.config.trials import TrialSettings
 from artcluster.config.update import UpdateSettings
 from artcluster.config.vacuum import VacuumSettings
@@ -45,6 +46,7 @@ class Config(Settings):
     report: ReportSettings = ReportSettings()
     vacuum: VacuumSettings = VacuumSettings()
     duplicates: DuplicatesSettings = DuplicatesSettings()
+    study: StudySettings = StudySettings()
     trials: TrialSettings = TrialSettings()
     profile: ProfileSettings = ProfileSettings()
 

@@ -28,6 +28,7 @@ from tests.s3_server import S3Server
 from tests.stages.jobs import copy_pictures, make_job
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+STUDIES = ("genre-cae", "backbone-ablation")
 PICTURES = 24
 QUICK: dict[str, Any] = {
     "embed__input_px": 32,
@@ -283,7 +284,7 @@ def test_vectors_alone_are_not_enough() -> None:
 def test_presets_are_valid(file: Path) -> None:
     config = load_config(file)
     if file.parent.name == "small":
-        assert config.cluster.method == file.stem
+        assert file.stem in (*STUDIES, config.cluster.method)
         assert "hortened" in file.read_text()
 
 
@@ -296,5 +297,9 @@ def test_papers_are_not_shortened() -> None:
     assert paper.embed.cae.max_steps is None
     assert (paper.embed.cae.epochs, paper.embed.cae.min_steps) == (200, 0)
     assert (paper.cluster.dcec.balance, paper.cluster.dcec.batch_size) == (0.1, 128)
+    study = load_config(EXAMPLES / "papers" / "genre-study.yaml").study.genres
+    assert (study.epochs, study.max_steps, study.top_styles) == (140, None, 10)
+    ablation = load_config(EXAMPLES / "papers" / "backbone-ablation.yaml").study.backbones
+    assert (ablation.patience, ablation.dropout, ablation.max_steps) == (2, 0.2, None)
     genre = load_config(EXAMPLES / "papers" / "genres-autoencoder.yaml")
     assert (genre.embed.genre.epochs, genre.cluster.k) == (140, 4)

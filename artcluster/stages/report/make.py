@@ -31,6 +31,7 @@ from artcluster.stages.report.points import (
 )
 from artcluster.stages.report.rejects import reject_groups, with_pictures
 from artcluster.stages.report.run_history import run_charts, run_lines
+from artcluster.stages.report.studies import copy_studies
 from artcluster.stages.report.trials import told_of
 from artcluster.stages.shown import ShownRun, choose_run, open_shown
 from artcluster.stages.terms import cloud, count_words, grouping_columns, telling_terms
@@ -145,6 +146,7 @@ def _draw(
         parent=row["parent"] or "",
         unread=unread,
         colours=colours,
+        studies=copy_studies(store, run.archive_id, output.write),
     )
     site = Site(overview, cards.grid, output.write)
     facts = CardFacts(

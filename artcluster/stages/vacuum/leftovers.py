@@ -19,11 +19,12 @@ _OF_VECTORS = ("autoencoder-", "dec-")
 def clean_training(cleaning: Cleaning) -> None:
     """Remove checkpoints and pixels that no training has touched for long, or that are done with.
 
-    A checkpoint is done with once what it led to lies in `pretrained/`.
+    A checkpoint is done with once what it led to lies in `pretrained/`, or among a study's parts.
     """
     settings = cleaning.config.vacuum
     hours, days = settings.keep_files_hours, settings.keep_unfinished_days
-    done = {path.split("/")[1].rsplit(".", 1)[0] for path in cleaning.store.list("pretrained")}
+    kept = [*cleaning.store.list("pretrained"), *cleaning.store.list("studies")]
+    done = {path.rsplit("/", 1)[1].rsplit(".", 1)[0] for path in kept}
     training = False
     for name, entries in _folders(cleaning, "checkpoints").items():
         last = max(entry.modified_at for entry in entries)

@@ -1,0 +1,128 @@
+"""`artcluster study`: what networks make of genres and styles, apart from any clustering."""
+
+from typing import Any
+
+import click
+
+from artcluster.cli.options import config_options, executor_option, resolve_config
+
+_GENRES = """\b
+Examples:
+  artcluster study genres store/ --label genre
+  artcluster study genres store/ --label genre --config examples/small/genre-cae.yaml
+  artcluster study genres store/ --label genre --top-styles 10 --grey
+  artcluster study genres store/ --label genre --set study.genres.augment_to=0
+"""
+
+_BACKBONES = """\b
+Examples:
+  artcluster study backbones store/ --label style
+  artcluster study backbones store/ --label style --backbone mobilenet_v2 \\
+    --backbone random:mobilenet_v2
+  artcluster study backbones store/ --label style --classes 8
+  artcluster study backbones store/ --label style --map style=periods.csv
+"""
+
+_label = click.option(
+    "--label", "study_label", metavar="COLUMN", help="Metadata column that the study is about."
+)
+_archive = click.option(
+    "--archive-id", metavar="NAME", help="Which archive, where the store has several."
+)
+
+
+@click.group()
+def study() -> None:
+    """Study an archive against a label: supervised, and never used for clusters.
+
+    Results are pages, Markdown, CSV and JSON below STORE/studies, and a row of the table
+    `studies`. A study that was killed goes on when the same command is given again.
+    """
+
+
+@study.command(epilog=_GENRES)
+@click.argument("store")
+@_label
+@_archive
+@click.option(
+    "--top-styles", "study_top_styles", type=int, help="Only images of the most frequent styles."
+)
+@click.option("--grey", is_flag=True, help="Grey pictures instead of coloured ones.")
+@click.option("--seed", "study_genres_seed", type=int, help="Seed of everything random.")
+@executor_option
+@config_options
+def genres(
+    store: str,
+    archive_id: str | None,
+    grey: bool,
+    executor: str,
+    config_file: str | None,
+    overrides: tuple[str, ...],
+    storage_options: tuple[str, ...],
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Reconstruct the pictures of STORE by an autoencoder, genre by genre.
+
+    Huge pictures are cut into slices, portraits cropped to faces (with the extra `faces`), rare
+    genres augmented. Shows training and validation, loss against frequency, what augmentation
+    does, and reconstructions beside originals.
+    """
+    from artcluster.cli.session import open_job
+    from artcluster.cli.show_studies import show_summary
+    from artcluster.stages.studies.genre_findings import genre_findings
+    from artcluster.stages.studies.genres import study_genres
+
+    flags["study_colours"] = "grey" if grey else None
+    config = resolve_config(config_file, overrides, storage_options, flags)
+    with open_job(config, store, executor, create=False) as job:
+        made = study_genres(job, archive_id)
+    show_summary(made, genre_findings(made.study, made.results, []), as_json)
+
+
+@study.command(epilog=_BACKBONES)
+@click.argument("store")
+@_label
+@_archive
+@click.option(
+    "--backbone",
+    "study_backbones",
+    multiple=True,
+    metavar="NAME",
+    help="vgg16, resnet50 and densenet121 (default), mobilenet_v2, random:NAME; may be repeated.",
+)
+@click.option("--classes", "study_classes", type=int, help="Only so many most frequent labels.")
+@click.option(
+    "--map",
+    "mapping",
+    metavar="COLUMN=FILE",
+    help="CSV of two columns that groups the label's values, such as styles into periods.",
+)
+@click.option("--seed", "study_backbones_seed", type=int, help="Seed of everything random.")
+@executor_option
+@config_options
+def backbones(
+    store: str,
+    archive_id: str | None,
+    mapping: str | None,
+    executor: str,
+    config_file: str | None,
+    overrides: tuple[str, ...],
+    storage_options: tuple[str, ...],
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Fine-tune backbones to tell the labels of STORE apart, and compare them.
+
+    First a head learns on the frozen network, then its last convolutional block with it, each
+    until the validation loss no longer falls. Shows learning curves and confusion matrices.
+    """
+    from artcluster.cli.session import open_job
+    from artcluster.cli.show_studies import show_summary
+    from artcluster.stages.studies.backbone_findings import backbone_findings
+    from artcluster.stages.studies.backbones import study_backbones
+
+    config = resolve_config(config_file, overrides, storage_options, flags)
+    with open_job(config, store, executor, create=False) as job:
+        made = study_backbones(job, archive_id, mapping)
+    show_summary(made, backbone_findings(made.study, made.results), as_json)

