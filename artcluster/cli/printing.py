@@ -17,6 +17,9 @@ def new_console() -> Console:
 def print_rows(console: Console, title: str, rows: Iterable[tuple[str, str]]) -> None:
     """Print names and values under a title."""
     table = Table(box=None, show_header=False, padding=(0, 2))
+    table.add_column()
+    # A path longer than the line goes on in the next: it is there to be copied.
+    table.add_column(overflow="fold")
     for row in rows:
         table.add_row(*(_plain(cell) for cell in row))
     _print(console, title, table)

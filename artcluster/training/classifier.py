@@ -311,7 +311,8 @@ class _Training:
             if over or (step % config.checkpoint_steps == 0 and clock.due()):
                 progress = self._packed(number, step, sums)
                 save_state(worker, self._named, self._tail, optimizer, progress, {"step": step})
-        self._tail.load_state_dict(phase.weights)
+        # What is frozen, the statistics of normalisations too, is not among them.
+        self._tail.load_state_dict(phase.weights, strict=False)
 
     def _train_batch(
         self,
@@ -380,7 +381,8 @@ class _Training:
             phase.confusion_CC = confusion_CC
             phase.weights = {
                 name: value.detach().to("cpu", copy=True)
-                for name, value in self._tail.state_dict().items()
+                for name, value in self._tail.named_parameters()
+                if value.requires_grad
             }
 
     @torch.no_grad()

@@ -9,6 +9,7 @@ from artcluster.stages.job import Job
 from artcluster.stages.studies.record import Study
 from artcluster.stages.studies.writing import write_files
 
+_SKEWED = 0.5
 _STOPPED = {
     "patience": "the validation loss no longer fell",
     "max_epochs": "study.backbones.max_epochs",
@@ -120,6 +121,11 @@ def _findings(results: Mapping[str, Any]) -> list[str]:
         f"Without looking, {results['chance']:.1%} would be right by chance and "
         f"{results['majority']:.1%} by always saying the most frequent class."
     ]
+    if results["majority"] > _SKEWED:
+        found.append(
+            "One class is more frequent than all others together: read the balanced accuracy, "
+            "which counts every class alike."
+        )
     for each in results["backbones"]:
         change = each["accuracy"] - each["head_accuracy"]
         ends = {_STOPPED[reason] for reason in each["stopped"]}

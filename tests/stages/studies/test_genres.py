@@ -169,8 +169,9 @@ def test_the_command_prints_what_was_found(
     command = ("study", "genres", store, "--executor", "in-process", *sets)
     assert run(*command) == 0
     text = capsys.readouterr().out
-    for words in ("was made before", "26 images in 5 genres", "index.html"):
+    for words in ("was made before", "26 images in 5 genres"):
         assert words in text
+    assert f"studies/{summary.study.study_id}/index.html" in "".join(text.split())
     assert run(*command, "--json") == 0
     assert json.loads(capsys.readouterr().out)["results"] == summary.results
     assert run("study", "genres", store, "--executor", "in-process", "--label", "period") == 2
@@ -258,7 +259,7 @@ def test_grey_and_pooled_without_augmentation(
 def test_what_cannot_be_studied_is_said(studied: Path) -> None:
     with pytest.raises(UsageError, match="a study needs --label"):
         study_genres(make_job(studied))
-    with pytest.raises(UsageError, match="no such column of the metadata; it has genre, style"):
+    with pytest.raises(UsageError, match="no such column of the metadata; it has .*genre, style"):
         study_genres(make_job(studied, study__label="period"))
     with pytest.raises(UsageError, match="cae sees colours: choose genre-cae"):
         load_config(flags={"study.genres.network": "cae", "study.genres.colours": "grey"})
