@@ -37,5 +37,12 @@ class StepError(ArtclusterError):
     """
 
 
+class StoppedError(BaseException):
+    """The job was asked to end (SIGTERM) and does so; what is finished is kept (exit code 143).
+
+    Like KeyboardInterrupt it is no `Exception`: nothing on the way is to take it for a fault.
+    """
+
+
 class RejectShareError(ArtclusterError):
     """More images were rejected than the set share allows (exit code 3)."""

@@ -14,10 +14,12 @@ from artcluster.cli.duplicates import duplicates
 from artcluster.cli.edit import edit
 from artcluster.cli.embed import embed
 from artcluster.cli.export import export
+from artcluster.cli.log import reset_log, wants_json_log, write_event
 from artcluster.cli.map import map_command
 from artcluster.cli.name import name
 from artcluster.cli.package import package
 from artcluster.cli.profile import profile
+from artcluster.cli.plan import plan
 from artcluster.cli.query import query
 from artcluster.cli.report import report
 from artcluster.cli.run import run
@@ -31,14 +33,15 @@ from artcluster.cli.study import study
 from artcluster.cli.sweep import sweep
 from artcluster.cli.update import update
 from artcluster.cli.vacuum import vacuum
-from artcluster.errors import ArtclusterError, RejectShareError, UsageError
+from artcluster.errors import ArtclusterError, RejectShareError, StoppedError, UsageError
 from artcluster.redaction import redact
 
-EXIT_FAILURE, EXIT_USAGE, EXIT_REJECTS, EXIT_INTERRUPTED = 1, 2, 3, 130
+EXIT_FAILURE, EXIT_USAGE, EXIT_REJECTS, EXIT_INTERRUPTED, EXIT_STOPPED = 1, 2, 3, 130, 143
 
 _EPILOG = """\b
 Exit codes: 0 done, 1 failure, 2 wrong use, 3 more rejects than allowed,
-130 interrupted. The same command again goes on from the last commit.
+130 interrupted (Ctrl-C), 143 ended on request (SIGTERM). The same command
+again goes on from the last commit.
 """
 
 
@@ -49,6 +52,7 @@ def artcluster() -> None:
 
 
 for command in (
+    plan,
     run,
     update,
     embed,
@@ -84,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _code(arguments: list[str]) -> int:
+    reset_log()
     try:
         artcluster.main(arguments, prog_name="artcluster", standalone_mode=False)
     except click.UsageError as error:
@@ -91,6 +96,10 @@ def _code(arguments: list[str]) -> int:
         return EXIT_USAGE
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
+    except StoppedError:
+        return _fail(
+            "ended on request; the same command goes on from the last commit", EXIT_STOPPED
+        )
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted; the same command goes on from the last commit", EXIT_INTERRUPTED)
     except RejectShareError as error:
@@ -103,5 +112,8 @@ def _code(arguments: list[str]) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    click.echo(f"artcluster: {redact(message)}", err=True)
+    if wants_json_log():
+        write_event("failed", {"text": message, "exit_code": code}, "error")
+    else:
+        click.echo(f"artcluster: {redact(message)}", err=True)
     return code

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
+from artcluster.cli.log import log_option
 from artcluster.config import Config, load_config
 from artcluster.errors import UsageError
 
@@ -64,6 +65,7 @@ config_options = _stack(
         "environment variables work without.",
     ),
     click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+    log_option,
 )
 
 executor_option = click.option(

@@ -102,10 +102,24 @@ def show_status(status: StoreStatus, json_wanted: bool) -> None:
             for run in status.runs
         ],
     )
-    for line in status.unfinished:
-        console.print(f"Unfinished: {line}", markup=False)
-    for line in status.writers:
-        console.print(f"Writing now: {line}", markup=False)
+    if status.last_commit is not None:
+        console.print(f"Last commit: {status.last_commit:%Y-%m-%d %H:%M:%S} UTC\n", markup=False)
+    for work in status.unfinished:
+        rows = [("state", work.detail), ("the same command", work.restart)]
+        if work.expected_seconds is not None:
+            rows.insert(1, ("expected", f"{duration(work.expected_seconds)} for what is left"))
+        print_rows(console, f"Unfinished {work.what} of {work.name}", rows)
+    for writer in status.writers:
+        note = f" ({writer.note})" if writer.note else ""
+        print_rows(
+            console,
+            f"Lease on {writer.what}",
+            [
+                ("holder", f"process {writer.pid} on {writer.host}{note}, since {writer.since}"),
+                ("state", f"{writer.state}, renewed {duration(writer.renewed_seconds_ago)} ago"),
+                ("who wants the same", writer.restart),
+            ],
+        )
 
 
 def show_assigned(images: Sequence[AssignedImage], json_wanted: bool) -> None:

@@ -4,29 +4,34 @@ from collections.abc import Callable
 
 from artcluster.errors import UsageError
 from artcluster.stages.executor import Executor
+from artcluster.stages.stop import Stop
 
 
-def _in_process() -> Executor:
+def _in_process(stop: Stop) -> Executor:
     from artcluster.executors.in_process import InProcessExecutor
 
-    return InProcessExecutor()
+    return InProcessExecutor(stop)
 
 
-def _ray() -> Executor:
+def _ray(stop: Stop) -> Executor:
     from artcluster.executors.ray_executor import RayExecutor
 
-    return RayExecutor()
+    return RayExecutor(stop=stop)
 
 
-EXECUTORS: dict[str, Callable[[], Executor]] = {"in-process": _in_process, "ray": _ray}
+EXECUTORS: dict[str, Callable[[Stop], Executor]] = {"in-process": _in_process, "ray": _ray}
 
 
-def make_executor(name: str) -> Executor:
+def make_executor(name: str, stop: Stop | None = None) -> Executor:
     """Return the executor of a name.
+
+    Args:
+        name: One of `EXECUTORS`.
+        stop: Ends its streams and training loops politely.
 
     Raises:
         UsageError: There is none of that name.
     """
     if name not in EXECUTORS:
         raise UsageError(f"Unknown executor {name!r}. Choose one of: {', '.join(EXECUTORS)}.")
-    return EXECUTORS[name]()
+    return EXECUTORS[name](stop or Stop())

@@ -17,6 +17,8 @@ from artcluster.executors.failure import Failure
 from artcluster.executors.local_claims import LocalClaims
 from artcluster.executors.progress import ProgressBook
 from artcluster.stages.executor import Claims, Item, Resources, Step, StepProgress
+from artcluster.stages.meters import Meters, NoMeters
+from artcluster.stages.stop import Stop
 
 if TYPE_CHECKING:
     from artcluster.location import Location
@@ -31,9 +33,13 @@ _AHEAD = 2
 class InProcessExecutor:
     """Runs everything here. All steps but the last run in a thread ahead of it, so that decoding
     overlaps the model; `stall_timeout_s` watches over that thread.
+
+    Args:
+        stop: Ends streams and training loops politely.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stop: Stop | None = None) -> None:
+        self._stop = stop or Stop()
         self._book = ProgressBook([])
 
     def start(self) -> None:
@@ -71,18 +77,29 @@ class InProcessExecutor:
                 raise StalledError(_stalled(book, stall_timeout_s)) from None
 
         try:
-            for number, item in enumerate(items):
-                waiting.append((number, ahead.submit(number, item)))
-                if len(waiting) > _AHEAD:
+            with self._stop.awaited():
+                whole = True
+                for number, item in enumerate(items):
+                    if self._stop.asked:
+                        whole = False
+                        break
+                    waiting.append((number, ahead.submit(number, item)))
+                    if len(waiting) > _AHEAD:
+                        yield finish()
+                while waiting:
                     yield finish()
-            while waiting:
-                yield finish()
+                if not whole:
+                    self._stop.check()
         finally:
             ahead.stop()
 
     def progress(self) -> Mapping[str, StepProgress]:
         """Return how far each step of the running (or last) stream is."""
         return self._book.snapshot().steps
+
+    def meters(self) -> Meters:
+        """Return meters that keep nothing."""
+        return NoMeters()
 
     def claims(self, committed: Iterable[Sequence[str]]) -> Claims:
         """Return a registry that knows the given content_ids as committed."""
@@ -112,7 +129,8 @@ class InProcessExecutor:
         device = torch.device("cuda" if use_gpu else "cpu")
         checkpoints = Checkpoints.at(checkpoint_uri, name)
         try:
-            return loop(LocalWorker(data, device, checkpoints))
+            with self._stop.awaited():
+                return loop(LocalWorker(data, device, checkpoints, self._stop))
         except Exception as error:
             raise Failure.of("train", error).exception(repr(name))  # noqa: B904
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from artcluster.executors.checkpoints import Checkpoints
+from artcluster.stages.stop import Stop
 
 Shard = np.ndarray | Callable[[], np.ndarray]
 """A virtual shard's rows, or a picklable function that loads them where they are needed."""
@@ -19,7 +20,11 @@ class LocalWorker:
     world = 1
 
     def __init__(
-        self, data: Sequence[Shard], device: torch.device, checkpoints: Checkpoints
+        self,
+        data: Sequence[Shard],
+        device: torch.device,
+        checkpoints: Checkpoints,
+        stop: Stop,
     ) -> None:
         self.device = device
         self.shards: Mapping[int, np.ndarray] = {
@@ -27,6 +32,7 @@ class LocalWorker:
         }
         self.shard_rows: Sequence[int] = [len(self.shards[number]) for number in range(len(data))]
         self._checkpoints = checkpoints
+        self._stop = stop
 
     def reduce(self, tensor: torch.Tensor) -> torch.Tensor:
         """Return the tensor: there is nobody to sum with."""
@@ -37,6 +43,15 @@ class LocalWorker:
         return self._checkpoints.load()
 
     def save_checkpoint(self, state: dict[str, Any], metrics: Mapping[str, float]) -> None:
-        """Save a state of tensors, numbers and strings."""
+        """Save a state of tensors, numbers and strings.
+
+        Raises:
+            StoppedError: The job was asked to end: here it can go on from.
+        """
         del metrics
         self._checkpoints.save(state)
+        self._stop.check()
+
+    def stop_asked(self) -> bool:
+        """Return whether the job was asked to end."""
+        return self._stop.asked

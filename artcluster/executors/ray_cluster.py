@@ -68,6 +68,11 @@ class RayCluster:
         if self._error is not None:
             raise explain(self._error, self.address) from self._error
 
+    @property
+    def joined(self) -> bool:
+        """Whether the cluster is there, and not left yet."""
+        return self._ready.is_set() and self._error is None and not self._closing.is_set()
+
     def close(self) -> None:
         """Leave the cluster; one of our own ends."""
         self._closing.set()

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from artcluster.executors.ray_cluster import RayCluster
+from artcluster.executors.ray_meters import RayMeters
 from artcluster.stages.executor import Claims, Item, Resources, Step, StepProgress
+from artcluster.stages.meters import Meters
+from artcluster.stages.stop import Stop
 
 if TYPE_CHECKING:
     from artcluster.executors.ray_stream import RayStream
@@ -31,6 +34,7 @@ class RayExecutor:
         gpus: Logical GPUs of one of our own; None for those of the machine.
         dashboard: Serve Ray's dashboard on the loopback interface, on one of our own.
         node_loss_grace_s: After a machine is lost, Ray has so long without progress to recover.
+        stop: Ends streams and training loops politely.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class RayExecutor:
         gpus: int | None = None,
         dashboard: bool = False,
         node_loss_grace_s: float = 60.0,
+        stop: Stop | None = None,
     ) -> None:
         self._cluster = RayCluster(
             address,
@@ -51,9 +56,11 @@ class RayExecutor:
         )
         self._starting = threading.Lock()
         self._grace_s = node_loss_grace_s
+        self._stop = stop or Stop()
         self._hosts: list[Any] = []
         self._stream: RayStream | None = None
         self._progress: Mapping[str, StepProgress] = {}
+        self._meters = RayMeters(lambda: self._cluster.joined)
 
     def __enter__(self) -> "RayExecutor":
         self.start()
@@ -94,7 +101,11 @@ class RayExecutor:
         from artcluster.executors.ray_stream import RayStream
 
         stream = RayStream(
-            host, steps, stall_timeout_s=stall_timeout_s, node_loss_grace_s=self._grace_s
+            host,
+            steps,
+            stall_timeout_s=stall_timeout_s,
+            node_loss_grace_s=self._grace_s,
+            stop=self._stop,
         )
         self._stream = stream
         try:
@@ -107,6 +118,10 @@ class RayExecutor:
     def progress(self) -> Mapping[str, StepProgress]:
         """Return how far each step of the running (or last) stream is."""
         return self._progress if self._stream is None else self._stream.progress()
+
+    def meters(self) -> Meters:
+        """Return the cluster's meters."""
+        return self._meters
 
     def claims(self, committed: Iterable[Sequence[str]]) -> Claims:
         """Return a registry that knows the given content_ids as committed."""
@@ -138,6 +153,7 @@ class RayExecutor:
             name=name,
             checkpoint_uri=checkpoint_uri,
             host=host,
+            stop=self._stop,
         )
 
     def _hosts_at_least(self, count: int) -> list[Any]:

@@ -20,6 +20,7 @@ from artcluster.executors.ray_nodes import Nodes
 from artcluster.executors.ray_rows import pack, unpack
 from artcluster.executors.ray_steps import RemoteStep
 from artcluster.stages.executor import Item, Step, StepProgress
+from artcluster.stages.stop import Stop
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class RayStream:
         stall_timeout_s: Give up when no step finished an item for so long.
         node_loss_grace_s: After a machine is lost, Ray has so long without progress to recover by
             itself before the pipeline is built again for the items still missing.
+        stop: Once it is asked for, results come as long as items taken up before then are missing.
     """
 
     def __init__(
@@ -48,11 +50,15 @@ class RayStream:
         *,
         stall_timeout_s: float,
         node_loss_grace_s: float,
+        stop: Stop,
     ) -> None:
         self._host = host
         self._steps = steps
         self._stall_timeout_s = stall_timeout_s
         self._grace_s = node_loss_grace_s
+        self._stop = stop
+        self._done = 0
+        self._done_at_end: int | None = None
         self._id = f"progress-{uuid.uuid4().hex}"
         self._pending: dict[int, Item] = {}
         self._placements: list[Placement] = []
@@ -61,19 +67,26 @@ class RayStream:
     def run(self, items: Iterable[Item]) -> Iterator[Item]:
         """Yield results as they finish; see `Executor.stream`."""
         numbered = enumerate(items)
-        while window := dict(itertools.islice(numbered, _WINDOW)):
-            self._pending = window
-            rebuilds = 0
-            while self._pending:
-                before = len(self._pending)
-                yield from self._pass()
-                if self._pending:
-                    rebuilds = 0 if len(self._pending) < before else rebuilds + 1
-                    if rebuilds > _MOST_REBUILDS:
-                        raise StalledError(
-                            f"Machines were lost {rebuilds} times and no item finished between. "
-                            "Start the same command again on machines that stay."
-                        )
+        with self._stop.awaited():
+            while window := dict(itertools.islice(numbered, _WINDOW)):
+                self._stop.check()
+                self._pending = window
+                yield from self._until_done()
+
+    def _until_done(self) -> Iterator[Item]:
+        """Yield the results of the pending items, through as many pipelines as that takes."""
+        rebuilds = 0
+        while self._pending:
+            before = len(self._pending)
+            yield from self._pass()
+            if self._pending:
+                self._stop.check()
+                rebuilds = 0 if len(self._pending) < before else rebuilds + 1
+                if rebuilds > _MOST_REBUILDS:
+                    raise StalledError(
+                        f"Machines were lost {rebuilds} times and no item finished between. "
+                        "Start the same command again on machines that stay."
+                    )
 
     def progress(self) -> Mapping[str, StepProgress]:
         """Return how far each step is."""
@@ -93,7 +106,7 @@ class RayStream:
         del rows
         try:
             waiting_since = time.monotonic()
-            while self._pending:
+            while self._pending and not self._ended():
                 try:
                     row = reading.next_within(_POLL_S)
                 except TimeoutError:
@@ -116,10 +129,22 @@ class RayStream:
                 original = self._pending.pop(number)
                 if isinstance(item, Failure):
                     raise item.exception(describe(original))
+                self._done += 1
                 yield item
                 waiting_since = time.monotonic()
         finally:
             reading.stop()
+
+    def _ended(self) -> bool:
+        """Tell whether the job is to end, and every item is out that was in hand by then.
+
+        The pipeline goes on to take up others meanwhile; those are done again another time.
+        """
+        if not self._stop.asked:
+            return False
+        if self._done_at_end is None:
+            self._done_at_end = self._snapshot().steps[self._steps[0].name].started
+        return self._done >= self._done_at_end
 
     def _snapshot(self) -> Snapshot:
         snapshot: Snapshot = ask(self._host, self._id, "snapshot")

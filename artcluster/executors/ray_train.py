@@ -1,8 +1,9 @@
 """Training over Ray Train: a process a rank, sums by torch.distributed, restarts after a death."""
 
 import contextlib
+import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -20,6 +21,7 @@ from artcluster.executors.mailbox import Mailbox
 from artcluster.executors.ray_host import ask
 from artcluster.executors.ray_nodes import Nodes
 from artcluster.executors.threads import limit_threads
+from artcluster.stages.stop import Stop
 
 if TYPE_CHECKING:
     from artcluster.location import Location
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MOST_FAILURES = 3
+_STOP_POLL_S = 0.5
+_STOPPED = "stopped"
+"""What rank 0 leaves instead of a result where the job was asked to end."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class _Rank:
     checkpoints: Checkpoints
     host: ActorHandle[Any]
     mailbox: str
+    stop_box: str
     threads: int
 
 
@@ -51,22 +57,28 @@ def train(
     name: str,
     checkpoint_uri: "str | Location",
     host: ActorHandle[Any],
+    stop: Stop,
 ) -> T:
     """Run a training loop on `workers` ranks; see `Executor.train`.
 
     Arrays among the shards go to the object store once; functions are called by the rank that owns
     the shard. What rank 0 returns comes back through the host.
+
+    Raises:
+        StoppedError: The job was asked to end; the loop saved a checkpoint and ended.
     """
     checkpoints = Checkpoints.at(checkpoint_uri, name)
     share = _share(workers, use_gpu)
     mailbox = f"train-{uuid.uuid4().hex}"
-    ray.get(host.keep.remote(mailbox, Mailbox()))
+    stop_box = f"{mailbox}-stop"
+    ray.get([host.keep.remote(name, Mailbox()) for name in (mailbox, stop_box)])
     rank = _Rank(
         loop=loop,
         data=[shard if callable(shard) else ray.put(shard) for shard in data],
         checkpoints=checkpoints,
         host=host,
         mailbox=mailbox,
+        stop_box=stop_box,
         threads=1 if workers > 1 else int(max(size.cpus for size in Nodes.now().sizes)),
     )
     filesystem, folder = checkpoints.place.child(name, "ray").arrow()
@@ -87,20 +99,45 @@ def train(
         ),
     )
     try:
-        trainer.fit()
+        with stop.awaited(), _told(host, stop_box, stop):
+            trainer.fit()
         answer = ask(host, mailbox, "take")
     except Exception as error:
         answer = ask(host, mailbox, "take")
         if not isinstance(answer, Failure):
+            stop.check()
             raise _explained(error, name) from error
     finally:
-        host.drop.remote(mailbox)
+        for box in (mailbox, stop_box):
+            host.drop.remote(box)
         with contextlib.suppress(OSError):
             filesystem.delete_dir(folder)
     if isinstance(answer, Failure):
         raise answer.exception(repr(name))
+    if answer == _STOPPED:
+        stop.check()
     (result,) = answer
     return cast(T, result)
+
+
+@contextlib.contextmanager
+def _told(host: ActorHandle[Any], stop_box: str, stop: Stop) -> Iterator[None]:
+    """Tell the ranks when the job is asked to end; a signal's handler must not call Ray itself."""
+    over = threading.Event()
+
+    def tell() -> None:
+        while not over.wait(_STOP_POLL_S):
+            if stop.asked:
+                host.call.remote(stop_box, "put", True)
+                return
+
+    teller = threading.Thread(target=tell, name="artcluster-stop", daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        teller.join()
 
 
 def _share(workers: int, use_gpu: bool) -> dict[str, float]:
@@ -124,7 +161,7 @@ def _share(workers: int, use_gpu: bool) -> dict[str, float]:
 
 def _run_rank(config: dict[str, _Rank]) -> None:
     """Run in the rank's process: load its shards, run the loop, leave rank 0's result."""
-    from artcluster.executors.ray_worker import LostRankError
+    from artcluster.executors.ray_worker import LostRankError, StoppedRankError
 
     sent = config["rank"]
     if ask(sent.host, sent.mailbox, "is_full"):
@@ -137,6 +174,9 @@ def _run_rank(config: dict[str, _Rank]) -> None:
     try:
         result = sent.loop(_worker(sent, rank, world))
     except LostRankError:
+        raise
+    except StoppedRankError:
+        ask(sent.host, sent.mailbox, "put", _STOPPED)
         raise
     except Exception as error:
         ask(sent.host, sent.mailbox, "put", Failure.of("train", error))
@@ -164,6 +204,7 @@ def _worker(sent: _Rank, rank: int, world: int) -> "Worker":
         shards=shards,
         shard_rows=(),
         checkpoints=sent.checkpoints,
+        is_stopping=lambda: ask(sent.host, sent.stop_box, "is_full"),
     )
     rows = torch.zeros(len(sent.data), dtype=torch.int64, device=device)
     for number, shard in shards.items():

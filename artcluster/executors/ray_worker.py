@@ -1,6 +1,7 @@
 """One rank of a training loop in a process of Ray Train."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,15 @@ import torch.distributed
 
 from artcluster.executors.checkpoints import Checkpoints
 
+_ASK_EVERY_S = 1.0
+
 
 class LostRankError(RuntimeError):
     """Another rank is gone: this one ends too, and all start again from the last checkpoint."""
+
+
+class StoppedRankError(RuntimeError):
+    """The job was asked to end: what is to go on from is saved."""
 
 
 class RayWorker:
@@ -26,6 +33,7 @@ class RayWorker:
         shards: Mapping[int, np.ndarray],
         shard_rows: Sequence[int],
         checkpoints: Checkpoints,
+        is_stopping: Callable[[], bool],
     ) -> None:
         self.rank = rank
         self.world = world
@@ -33,6 +41,9 @@ class RayWorker:
         self.shards = shards
         self.shard_rows = shard_rows
         self._checkpoints = checkpoints
+        self._is_stopping = is_stopping
+        self._stopping = False
+        self._asked_at = 0.0
 
     def reduce(self, tensor: torch.Tensor) -> torch.Tensor:
         """Sum a tensor over all ranks, in place, and return it.
@@ -62,9 +73,23 @@ class RayWorker:
         return state[0]
 
     def save_checkpoint(self, state: dict[str, Any], metrics: Mapping[str, float]) -> None:
-        """Save rank 0's state; the ranks wait for each other."""
+        """Save rank 0's state; the ranks wait for each other.
+
+        Raises:
+            StoppedRankError: The job was asked to end. Raised on rank 0; the others lose it.
+        """
         import ray.train
 
         if self.rank == 0:
             self._checkpoints.save(state)
         ray.train.report(dict(metrics))
+        if self._stopping:
+            raise StoppedRankError("asked to end")
+
+    def stop_asked(self) -> bool:
+        """Return whether the job was asked to end, as rank 0 hears of it, once a second."""
+        now = time.monotonic()
+        if self.rank == 0 and not self._stopping and now - self._asked_at >= _ASK_EVERY_S:
+            self._asked_at = now
+            self._stopping = self._is_stopping()
+        return self._stopping

@@ -42,7 +42,10 @@ def main(control_fd: int, parent_pid: int) -> None:
 
     An import that fails is told to the parent.
     """
+    # Signals to a whole group of processes are for the job: a decoder that dies of one would be
+    # taken for a picture's victim.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     control = socket.socket(fileno=control_fd)
     try:
         settings, serve = _prepare(control)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from artcluster.schema import EMBEDDINGS, IMAGES
+from artcluster.stages.embed_events import EmbedEvents
 from artcluster.stages.embed_part import EmbeddedPart
 from artcluster.stages.job import Job
 from artcluster.store import Lease
@@ -40,18 +41,20 @@ def write_leases(job: Job, embedder_id: str, archive_id: str) -> Iterator[WriteL
 
 
 class Committer:
-    """Commits finished parts every so often, and counts them."""
+    """Commits finished parts every so often, counts them, and tells of them."""
 
-    def __init__(self, job: Job, leases: WriteLeases, tally: Tally) -> None:
+    def __init__(self, job: Job, leases: WriteLeases, tally: Tally, events: EmbedEvents) -> None:
         self._job = job
         self._leases = leases
         self._tally = tally
+        self._events = events
         self._parts: list[EmbeddedPart] = []
         self._last = time.monotonic()
 
     def add(self, part: EmbeddedPart) -> None:
         """Take a finished part; commit if it is time."""
         self._parts.append(part)
+        self._events.part(part)
         settings = self._job.config.embed
         images = sum(sum(each.counts.values()) for each in self._parts)
         waited_s = time.monotonic() - self._last
@@ -61,7 +64,7 @@ class Committer:
     def commit(self) -> None:
         """Commit what is finished."""
         parts, self._parts = self._parts, []
-        self._last = time.monotonic()
+        self._last = began = time.monotonic()
         if not parts:
             return
         leases, store = self._leases, self._job.store
@@ -70,6 +73,7 @@ class Committer:
         vectors = [part.vectors for part in parts if part.vectors is not None]
         store.commit_shards(EMBEDDINGS, vectors, leases.vectors.fence)
         store.commit_shards(IMAGES, [part.images for part in parts], leases.images.fence)
+        self._events.committed(parts, time.monotonic() - began)
         tally, seconds = self._tally, self._job.timings.seconds
         for part in parts:
             tally.embedded += part.embedded

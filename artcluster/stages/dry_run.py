@@ -45,7 +45,7 @@ def plan_archive(job: Job, images: str, embedder: ReadyEmbedder | None = None) -
     archive = resolve_archive(images, job.config)
     with job.timings.stage("prepare"):
         contract, state, policy = (
-            _configured(job.config) if embedder is None else _stored(job.store, embedder)
+            configured_embedder(job.config) if embedder is None else _stored(job.store, embedder)
         )
     with tempfile.TemporaryDirectory(prefix="artcluster-dry-run-") as scratch:
         planning = Planning(
@@ -72,7 +72,8 @@ def plan_archive(job: Job, images: str, embedder: ReadyEmbedder | None = None) -
     )
 
 
-def _configured(config: Config) -> tuple[Contract, State, PixelPolicy]:
+def configured_embedder(config: Config) -> tuple[Contract, State, PixelPolicy]:
+    """Return what the configured embedder is, its weights, and how pixels are made for it."""
     untrained = None
     if is_trained_here(config.embed.backbone) and config.embed.weights == "auto":
         # Its cost is that of the trained one, and what has a vector is not known before it is.

@@ -11,11 +11,12 @@ from artcluster.archive.parts import PartRef
 from artcluster.archive.plan import Plan
 from artcluster.archive.scan import Scan, read_scan
 from artcluster.embedders import is_trained_here
-from artcluster.errors import ArtclusterError, FencedError
+from artcluster.errors import ArtclusterError, FencedError, StoppedError
 from artcluster.schema import EMBEDDINGS, IMAGES
 from artcluster.stages.archive_settings import record_settings
 from artcluster.stages.commits import Committer, Tally, WriteLeases, write_leases
 from artcluster.stages.decode_part import DecodePart
+from artcluster.stages.embed_events import EmbedEvents
 from artcluster.stages.embed_part import EmbedPart
 from artcluster.stages.embedder import ReadyEmbedder, is_recorded, prepare_embedder, record_embedder
 from artcluster.stages.executor import Step
@@ -240,23 +241,36 @@ class _Embedding:
         before = self.tally.embedded
         with self.job.timings.stage("embed", total):
             steps = self._steps()
+            events = EmbedEvents(self.job.executor, total, self._gpu_workers(steps[-1]))
             results = self.job.executor.stream(
                 refs, steps, stall_timeout_s=self.job.config.embed.stall_timeout_s
             )
-            committer = Committer(self.job, self.leases, self.tally)
+            committer = Committer(self.job, self.leases, self.tally, events)
             try:
                 for part in results:
                     committer.add(part)
                     self.job.progress.advance("embed", sum(part.counts.values()))
             except FencedError:
                 raise
-            except BaseException:
+            except BaseException as ended:
                 # What is finished is kept, whatever ended the job.
                 committer.commit()
+                if isinstance(ended, StoppedError):
+                    self.job.progress.say(
+                        f"Asked to end: {total - events.left:,} images are committed, "
+                        f"{events.left:,} are left for the next start of this command."
+                    )
                 raise
             committer.commit()
         embedded = self.tally.embedded - before
         record_rate(self.job, self.embedder.embedder_id, embedded, time.monotonic() - began)
+
+    def _gpu_workers(self, embed: Step) -> int:
+        """Return how many embedding workers there can be with a GPU, or a share of one."""
+        if not embed.gpus:
+            return 0
+        assert embed.workers is not None
+        return min(embed.workers[1], int(self.job.executor.resources().gpus / embed.gpus))
 
     def _steps(self) -> list[Step]:
         config = self.job.config

@@ -27,6 +27,7 @@ class EmbeddedPart:
         images: Its shard of the `images` table.
         embedded: Contents that the embedder was called for.
         counts: Paths by status.
+        rejects: Rejected paths by reason.
         size_bytes: Bytes read.
         seconds: Seconds by step.
         engine: What computed the vectors.
@@ -37,6 +38,7 @@ class EmbeddedPart:
     images: ShardInfo
     embedded: int
     counts: Mapping[str, int]
+    rejects: Mapping[str, int]
     size_bytes: int
     seconds: Mapping[str, float]
     engine: Mapping[str, str]
@@ -77,13 +79,13 @@ class EmbedPart:
             embed_s = 0.0
         # Written last: whoever finds it knows that the part's vectors are there.
         images = self.store.shard_writer(IMAGES).write(part.part_id, part.images, {})
-        statuses = pc.value_counts(part.images["status"]).to_pylist()
         return EmbeddedPart(
             part_id=part.part_id,
             vectors=vectors,
             images=images,
             embedded=len(part.content_ids),
-            counts={entry["values"]: entry["counts"] for entry in statuses},
+            counts=_counted(part.images["status"]),
+            rejects=_counted(part.images["reason"].drop_null()),
             size_bytes=part.size_bytes,
             seconds={
                 "fetch": part.fetch_s,
@@ -119,6 +121,10 @@ def write_vectors(
         digest = hashlib.sha256("\n".join(content_ids).encode()).hexdigest()[:8]
         shard = writer.write(f"{part_id}-{digest}", rows, partition)
     return shard
+
+
+def _counted(values: pa.ChunkedArray) -> dict[str, int]:
+    return {entry["values"]: entry["counts"] for entry in pc.value_counts(values).to_pylist()}
 
 
 def _as_lists(vectors_ND: np.ndarray) -> pa.ListArray:

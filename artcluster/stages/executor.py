@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
+from artcluster.stages.meters import Meters
+
 if TYPE_CHECKING:  # torch takes seconds to import, and most worker processes never need it
     from artcluster.location import Location
     from artcluster.training.worker import Worker
@@ -114,17 +116,23 @@ class Executor(Protocol):
         """Pass every item through the steps and yield results in the order they finish.
 
         A crashed worker's item is tried again, so a step may see an item more than once; every
-        item comes out once.
+        item comes out once. Once the job is asked to end, no further item is taken up: what is in
+        hand comes out, and then `StoppedError` is raised.
 
         Raises:
             StalledError: No step finished an item for `stall_timeout_s`; names the step.
             StepError: A step raised something unforeseen, or an item kills its workers.
+            StoppedError: The job was asked to end, and items are left.
             ArtclusterError: As raised by a step.
         """
         ...
 
     def progress(self) -> Mapping[str, StepProgress]:
         """Return how far each step of the running (or last) stream is, by the step's name."""
+        ...
+
+    def meters(self) -> Meters:
+        """Return where to put numbers for whoever watches the job."""
         ...
 
     def claims(self, committed: Iterable[Sequence[str]]) -> Claims:
@@ -151,5 +159,6 @@ class Executor(Protocol):
         Raises:
             ArtclusterError: As raised by the loop, or the workers do not fit on the machines.
             StepError: The loop raised something unforeseen, or its workers died too often.
+            StoppedError: The job was asked to end; the loop has saved a checkpoint.
         """
         ...

@@ -2,15 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from urllib.parse import unquote
+from datetime import datetime
 
 from artcluster.config import Config
-from artcluster.schema import FORMAT_VERSION
+from artcluster.schema import EMBEDDINGS, FORMAT_VERSION, IMAGES, MODELS, RUNS
 from artcluster.stages.known import archive_ids, known_archive
-from artcluster.stages.summary import ArchiveStatus, RunStatus, StoreStatus
+from artcluster.stages.rate import read_rate
+from artcluster.stages.summary import ArchiveStatus, RunStatus, StoreStatus, Unfinished
 from artcluster.stages.unfinished import unfinished_plans
+from artcluster.stages.writers import writers
 from artcluster.store import Store
-from artcluster.store.lease import Record
+from artcluster.store.blobs import Blobs
 
 
 def store_status(store: Store, config: Config) -> StoreStatus:
@@ -24,39 +26,76 @@ def store_status(store: Store, config: Config) -> StoreStatus:
     for embedder_id in embeddings.distinct("embedder_id"):
         for _, rows in embeddings.file_rows({"embedder_id": embedder_id}):
             vectors[embedder_id] += rows
-    runs = store.table("runs").read(["run_id", "archive_id", "model_id", "images", "created_at"])
+    columns = ["run_id", "archive_id", "model_id", "images", "created_at"]
+    runs = [RunStatus(**row) for row in store.table(RUNS).read(columns).to_pylist()]
+    runs.sort(key=lambda run: run.created_at)
     return StoreStatus(
         uri=str(store.location),
         format_version=FORMAT_VERSION,
         archives=tuple(archives),
         embedders=dict(vectors),
-        runs=tuple(RunStatus(**row) for row in runs.sort_by("created_at").to_pylist()),
-        unfinished=tuple(_unfinished(store, config)),
-        writers=tuple(_writers(store)),
+        runs=tuple(runs),
+        last_commit=_last_commit(store),
+        unfinished=(
+            *_embedding(store, config),
+            *_training(store, runs),
+            *_runs(store, runs),
+        ),
+        writers=tuple(writers(store)),
     )
 
 
-def _unfinished(store: Store, config: Config) -> Iterator[str]:
-    """Yield the plans that a job did not finish."""
-    for plan, left in unfinished_plans(store, config):
-        yield (
-            f"{sum(ref.images for ref in left):,} of {plan.images:,} images of "
-            f"{plan.archive_id} by {plan.embedder_id}, planned {plan.created_at[:16]}; the "
-            "same command goes on with them"
+def _last_commit(store: Store) -> datetime | None:
+    files = [file for table in (EMBEDDINGS, IMAGES) for file in store.table(table).file_infos()]
+    return max((file.committed_at for file in files), default=None)
+
+
+def _embedding(store: Store, config: Config) -> Iterator[Unfinished]:
+    """Yield the plans that are not done."""
+    for plan, parts in unfinished_plans(store, config):
+        left = sum(ref.images for ref in parts)
+        rate = read_rate(store, plan.embedder_id)
+        yield Unfinished(
+            what="embedding",
+            name=plan.archive_id,
+            detail=(
+                f"{plan.images - left:,} of {plan.images:,} images are done by "
+                f"{plan.embedder_id}, planned {plan.created_at[:16]}; {len(parts):,} parts with "
+                f"{left:,} images are left"
+            ),
+            restart=(
+                "does not list again: commits what lies written, then does the parts that are left"
+            ),
+            images=plan.images,
+            left=left,
+            expected_seconds=None if rate is None else left / rate.images_per_s,
         )
 
 
-def _writers(store: Store) -> Iterator[str]:
-    """Yield the jobs that hold a lease and are not known to be dead."""
-    newest: dict[str, str] = {}
-    for path in store.list("leases"):
-        name = path.split("/")[1]
-        newest[name] = max(path, newest.get(name, ""))
-    for name, path in sorted(newest.items()):
-        record = Record.from_json(store.read_bytes(path))
-        if not record.released and not record.holder.is_dead():
-            note = f" ({record.note})" if record.note else ""
-            yield (
-                f"{unquote(name)}: process {record.holder.pid} on {record.holder.host}{note}, "
-                f"since {record.since}"
+def _training(store: Store, runs: list[RunStatus]) -> Iterator[Unfinished]:
+    """Yield trainings whose checkpoint is younger than every run, and that led to nothing yet."""
+    finished = {path.split("/")[1].rsplit(".", 1)[0] for path in store.list("pretrained")}
+    last_run = max((run.created_at for run in runs), default=None)
+    for entry in Blobs(store.location).entries("checkpoints"):
+        name = entry.path.removeprefix("checkpoints/").rsplit("/", 1)[0]
+        if name in finished or (last_run is not None and entry.modified_at <= last_run):
+            continue
+        yield Unfinished(
+            what="training",
+            name=name,
+            detail=f"its last checkpoint is of {entry.modified_at:%Y-%m-%d %H:%M} UTC",
+            restart="goes on from that checkpoint",
+        )
+
+
+def _runs(store: Store, runs: list[RunStatus]) -> Iterator[Unfinished]:
+    """Yield models that are fitted and that no run applies."""
+    used = {run.model_id for run in runs}
+    for row in store.table(MODELS).read(["model_id", "created_at"]).to_pylist():
+        if row["model_id"] not in used:
+            yield Unfinished(
+                what="run",
+                name=row["model_id"],
+                detail=f"the model was fitted {row['created_at']:%Y-%m-%d %H:%M} and has no run",
+                restart="takes the model as it is, assigns what is not assigned, commits the run",
             )

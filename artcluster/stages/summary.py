@@ -112,6 +112,42 @@ class RunStatus:
 
 
 @dataclass(frozen=True)
+class Unfinished:
+    """Work that a job began and did not end, or is at now."""
+
+    what: str
+    """`embedding`, `training` or `run`."""
+    name: str
+    """The archive, the training or the model."""
+    detail: str
+    restart: str
+    """What the same command would do."""
+    images: int | None = None
+    """Of the plan, where it is embedding."""
+    left: int | None = None
+    expected_seconds: float | None = None
+    """For what is left, at the rate of the last job that ended."""
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Who holds a lease that was not given back."""
+
+    what: str
+    host: str
+    pid: int
+    note: str
+    since: str
+    renewed_seconds_ago: float
+    """By the storage's clock and this machine's."""
+    state: str
+    """`alive` or `dead` on this machine; elsewhere `renewing`, or `silent` for longer than its
+    term."""
+    restart: str
+    """What a job does that wants the same."""
+
+
+@dataclass(frozen=True)
 class StoreStatus:
     """What a store holds, what a job left unfinished, and who writes to it now."""
 
@@ -121,8 +157,10 @@ class StoreStatus:
     embedders: Mapping[str, int]
     """Vectors an embedder_id."""
     runs: tuple[RunStatus, ...]
-    unfinished: tuple[str, ...]
-    writers: tuple[str, ...]
+    last_commit: datetime | None
+    """When vectors or images were committed last, by the writer's clock."""
+    unfinished: tuple[Unfinished, ...]
+    writers: tuple[Writer, ...]
 
 
 def as_json(summary: object) -> dict[str, Any]:

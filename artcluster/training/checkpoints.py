@@ -116,7 +116,7 @@ class CheckpointClock:
 
     def due(self) -> bool:
         """Tell whether to save now; every rank asks at the same step."""
-        elapsed = self._now() - self._last >= self._interval_s
+        elapsed = self._now() - self._last >= self._interval_s or self._worker.stop_asked()
         if self._worker.world > 1:
             vote = torch.tensor(
                 float(elapsed and self._worker.rank == 0), device=self._worker.device

@@ -43,3 +43,7 @@ class SoloWorker:
         """Keep the state."""
         del metrics
         self.checkpoint = state
+
+    def stop_asked(self) -> bool:
+        """Return False: nobody can ask."""
+        return False

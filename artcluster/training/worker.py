@@ -27,5 +27,12 @@ class Worker(Protocol):
         ...
 
     def save_checkpoint(self, state: dict[str, Any], metrics: Mapping[str, float]) -> None:
-        """Save a state of tensors, numbers and strings; every rank calls it, rank 0's is kept."""
+        """Save a state of tensors, numbers and strings; every rank calls it, rank 0's is kept.
+
+        Where the job was asked to end, the loop ends here, by an exception.
+        """
+        ...
+
+    def stop_asked(self) -> bool:
+        """Return whether the job was asked to end: a checkpoint is due. Rank 0's answer counts."""
         ...

@@ -28,17 +28,19 @@ class Driver:
         log: Path,
         settings: Mapping[str, object] | None = None,
         environment: Mapping[str, str] | None = None,
+        on: str = "in-process",
+        program: str = "artcluster",
     ) -> None:
         given = {**QUICK, **(settings or {})}
         sets: Sequence[str] = [
             argument for name, value in given.items() for argument in ("--set", f"{name}={value}")
         ]
-        executor = [] if verb == "vacuum" else ["--executor", "in-process"]
+        executor = [] if verb == "vacuum" else ["--executor", on]
         self.log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "artcluster", verb, *map(str, arguments)),
+                    *(sys.executable, "-m", program, verb, *map(str, arguments)),
                     *(*executor, *sets, "--json"),
                 ],
                 stdout=output,

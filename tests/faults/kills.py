@@ -151,7 +151,7 @@ def polite_end(folder: Path, times: int) -> Outcome:
         code = driver.end()
         if code == 0 and number:
             break
-        assert code == 130, driver.text()[-2000:]
+        assert code == 143, driver.text()[-2000:]
         assert "goes on from the last commit" in driver.text()
     recovery_s = finished(Driver("embed", images, store, log=folder / "driver.log"))
     opened = Store.open(store)
@@ -162,7 +162,7 @@ def polite_end(folder: Path, times: int) -> Outcome:
         doubled(opened),
         None,
         recovery_s,
-        "exit code 130; what was finished is committed, the same command goes on",
+        "exit code 143; what was finished is committed, the same command goes on",
     )
 
 

@@ -54,6 +54,9 @@ class ThreadWorker:
         if self.rank == 0:
             self.meeting.checkpoint = state
 
+    def stop_asked(self) -> bool:
+        return False
+
 
 def run_ranks(
     world: int,

@@ -1,0 +1,83 @@
+"""Numbers that a running job shows to whoever watches it; a monitoring system collects them."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True)
+class Meter:
+    """One number, or one for each value of its labels.
+
+    Attributes:
+        name: As monitoring systems name it, without their own prefix and suffix.
+        kind: A counter only grows while the job lives; a gauge is what is true now.
+        description: One sentence.
+        labels: What it is told apart by.
+    """
+
+    name: str
+    kind: Literal["counter", "gauge"]
+    description: str
+    labels: tuple[str, ...] = ()
+
+
+IMAGES = Meter("artcluster_images", "counter", "Images that a stage is done with.", ("stage",))
+REJECTS = Meter("artcluster_rejects", "counter", "Images rejected, by reason.", ("reason",))
+READ_BYTES = Meter("artcluster_read_bytes", "counter", "Bytes read from the archive.")
+STEP_SECONDS = Meter(
+    "artcluster_step_seconds",
+    "counter",
+    "Seconds that workers spent in a step of embedding, summed over workers.",
+    ("step",),
+)
+QUEUE = Meter("artcluster_queued_parts", "gauge", "Parts that wait for a step.", ("step",))
+IN_WORK = Meter("artcluster_working_parts", "gauge", "Parts that a step is at work on.", ("step",))
+GPU_IDLE = Meter(
+    "artcluster_gpu_idle_share",
+    "gauge",
+    "Share of the last seconds in which an embedding worker's GPU had no batch, 0 to 1.",
+)
+IMAGES_LEFT = Meter("artcluster_images_left", "gauge", "Images that the plan still holds.")
+COMMITS = Meter("artcluster_commits", "counter", "Commits of finished parts.")
+COMMIT_SECONDS = Meter("artcluster_commit_seconds", "counter", "Seconds spent in commits.")
+LAST_COMMIT = Meter(
+    "artcluster_last_commit_timestamp_seconds",
+    "gauge",
+    "When parts were committed last, in seconds since 1970; the age is what has passed since.",
+)
+
+ALL = (
+    IMAGES,
+    REJECTS,
+    READ_BYTES,
+    STEP_SECONDS,
+    QUEUE,
+    IN_WORK,
+    GPU_IDLE,
+    IMAGES_LEFT,
+    COMMITS,
+    COMMIT_SECONDS,
+    LAST_COMMIT,
+)
+
+
+class Meters(Protocol):
+    """Where the numbers go."""
+
+    def add(self, meter: Meter, value: float, **labels: str) -> None:
+        """Let a counter grow; by nothing where the value is not above 0."""
+        ...
+
+    def set(self, meter: Meter, value: float, **labels: str) -> None:
+        """Set a gauge."""
+        ...
+
+
+class NoMeters:
+    """Keeps nothing: nobody can ask a job that is one process of its own."""
+
+    def add(self, meter: Meter, value: float, **labels: str) -> None:
+        """Keep nothing."""
+
+    def set(self, meter: Meter, value: float, **labels: str) -> None:
+        """Keep nothing."""
