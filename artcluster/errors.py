@@ -44,5 +44,9 @@ class StoppedError(BaseException):
     """
 
 
+class TooFewError(ArtclusterError):
+    """There is too little to group, such as faces, and no run was made: an answer, no failure."""
+
+
 class RejectShareError(ArtclusterError):
     """More images were rejected than the set share allows (exit code 3)."""

@@ -15,6 +15,10 @@ _EPILOG = """\b
 Examples:
   artcluster cluster store/ --method kmeans --k 20
   artcluster cluster store/ --method delius --k 8 --label style --label genre
+  artcluster cluster store/ --method consensus --k 12
+  artcluster cluster store/ --method hierarchy --k 30
+  artcluster cluster store/ --method guided --k 8 --set cluster.hints=labels.csv
+  artcluster cluster store/ --method faces-dbscan
   artcluster cluster store/ --k 12 --parent last
   artcluster cluster store/ --method dcec-paint --k 7 --set embed.cae.max_steps=2000
 """
@@ -53,9 +57,11 @@ def cluster(
     """
     from artcluster.cli.session import open_job
     from artcluster.cli.show import show
-    from artcluster.stages.cluster import cluster_archive
+    from artcluster.stages.cluster import cluster_archive, clusters_or_none
 
     config = resolve_config(config_file, overrides, storage_options, flags)
     with open_job(config, store, executor, create=False) as job:
-        clustered = cluster_archive(job, archive_id, backbone, force=force, parent=parent)
+        clustered = clusters_or_none(
+            lambda: cluster_archive(job, archive_id, backbone, force=force, parent=parent)
+        )
     show([clustered], as_json)

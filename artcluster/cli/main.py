@@ -33,14 +33,20 @@ from artcluster.cli.study import study
 from artcluster.cli.sweep import sweep
 from artcluster.cli.update import update
 from artcluster.cli.vacuum import vacuum
-from artcluster.errors import ArtclusterError, RejectShareError, StoppedError, UsageError
+from artcluster.errors import (
+    ArtclusterError,
+    RejectShareError,
+    StoppedError,
+    TooFewError,
+    UsageError,
+)
 from artcluster.redaction import redact
 
 EXIT_FAILURE, EXIT_USAGE, EXIT_REJECTS, EXIT_INTERRUPTED, EXIT_STOPPED = 1, 2, 3, 130, 143
 
 _EPILOG = """\b
-Exit codes: 0 done, 1 failure, 2 wrong use, 3 more rejects than allowed,
-130 interrupted (Ctrl-C), 143 ended on request (SIGTERM). The same command
+Exit codes: 0 done (or too few faces to group), 1 failure, 2 wrong use, 3 more rejects than
+allowed, 130 interrupted (Ctrl-C), 143 ended on request (SIGTERM). The same command
 again goes on from the last commit.
 """
 
@@ -102,6 +108,8 @@ def _code(arguments: list[str]) -> int:
         )
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted; the same command goes on from the last commit", EXIT_INTERRUPTED)
+    except TooFewError as answer:
+        click.echo(f"No clusters: {answer}.")
     except RejectShareError as error:
         return _fail(str(error), EXIT_REJECTS)
     except UsageError as error:

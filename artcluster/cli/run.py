@@ -53,7 +53,7 @@ def run(
     """
     from artcluster.cli.session import open_job
     from artcluster.cli.show import show, show_counts
-    from artcluster.stages.cluster import cluster_archive
+    from artcluster.stages.cluster import cluster_archive, clusters_or_none
     from artcluster.stages.dry_run import plan_archive
     from artcluster.stages.embed import embed_archive
     from artcluster.stages.methods.own_network import with_own_network
@@ -67,13 +67,16 @@ def run(
             and config.embed.backbone != asked.embed.backbone
         ):
             job.progress.say(
-                f"{config.cluster.method} trains {config.embed.backbone} on the pictures: the "
+                f"{config.cluster.method} has a network of its own, {config.embed.backbone}: the "
                 f"backbone {asked.embed.backbone} is not used."
             )
         if dry_run:
             show_counts(plan_archive(job, images), as_json)
             return
         embedded = embed_archive(job, images)
-        clustered = cluster_archive(job, embedded.archive_id, embedded.embedder_id, force=force)
+        archive_id, embedder_id = embedded.archive_id, embedded.embedder_id
+        clustered = clusters_or_none(
+            lambda: cluster_archive(job, archive_id, embedder_id, force=force)
+        )
     show([embedded, clustered], as_json)
     check_reject_share(embedded, config.images.max_reject_share)

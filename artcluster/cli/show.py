@@ -19,6 +19,7 @@ from artcluster.stages.summary import (
     ClusterSummary,
     EmbedSummary,
     StoreStatus,
+    NoClusters,
     as_json,
 )
 
@@ -31,7 +32,9 @@ _METRICS = {
 }
 
 
-def show(summaries: Sequence[EmbedSummary | ClusterSummary], json_wanted: bool) -> None:
+def show(
+    summaries: Sequence[EmbedSummary | ClusterSummary | NoClusters], json_wanted: bool
+) -> None:
     """Print what a job did."""
     if json_wanted:
         named = {_name(summary): as_json(summary) for summary in summaries}
@@ -42,6 +45,8 @@ def show(summaries: Sequence[EmbedSummary | ClusterSummary], json_wanted: bool) 
         if isinstance(summary, EmbedSummary):
             _show_embedding(console, summary)
         else:
+        elif isinstance(summary, NoClusters):
+            console.print(f"No clusters: {summary.reason}.\n", markup=False, highlight=False)
             _show_clusters(console, summary)
     seconds: dict[str, float] = {}
     for summary in summaries:
@@ -155,6 +160,8 @@ def _show_embedding(console: Console, summary: EmbedSummary) -> None:
         ("images", f"{summary.images:,}"),
     ]
     if summary.embedded:
+    if summary.faces is not None:
+        rows.append(("faces in them", f"{summary.faces:,}"))
         rows.append(("embedded now", f"{summary.embedded:,}"))
     else:
         rows.append(("embedded now", "0: nothing is new, every image has its vector"))
@@ -208,5 +215,5 @@ def _show_clusters(console: Console, summary: ClusterSummary) -> None:
         console.print(f"Refinement: {summary.verdict}\n", markup=False, highlight=False)
 
 
-def _name(summary: EmbedSummary | ClusterSummary) -> str:
+def _name(summary: EmbedSummary | ClusterSummary | NoClusters) -> str:
     return "embedding" if isinstance(summary, EmbedSummary) else "clustering"

@@ -1,8 +1,10 @@
 """The clustering job: an archive's vectors become a model, assignments, metrics and a run."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from artcluster.errors import TooFewError
 from artcluster.stages.digest import digest
 from artcluster.stages.job import Job
 from artcluster.stages.known import choose_archive, choose_embedder, known_archive
@@ -10,11 +12,19 @@ from artcluster.stages.metadata import check_labels
 from artcluster.stages.methods.own_network import network_of, own_embedder, with_own_network
 from artcluster.stages.runs import finished_run
 from artcluster.stages.series import RUN_TABLES, find_run, read_runs
-from artcluster.stages.summary import ClusterSummary
+from artcluster.stages.summary import ClusterSummary, NoClusters
 from artcluster.store.metadata import metadata_version
 
 
 def cluster_archive(
+def clusters_or_none(cluster: Callable[[], ClusterSummary]) -> ClusterSummary | NoClusters:
+    """Call what clusters; where there is too little to group, say so instead of failing."""
+    try:
+        return cluster()
+    except TooFewError as few:
+        return NoClusters(str(few))
+
+
     job: Job,
     archive_id: str | None,
     embedder: str | None = None,
@@ -40,6 +50,7 @@ def cluster_archive(
         UsageError: The choice is not clear, a label is no column, there are too few images, or no
             such parent.
         LeaseHeldError: Another job clusters the same.
+        TooFewError: There are too few faces to group.
     """
     archive_id = choose_archive(job.store, archive_id)
     if network_of(job.config.cluster) is None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from artcluster.schema import EMBEDDINGS, IMAGES
+from artcluster.schema import EMBEDDINGS, IMAGES, REGIONS
 from artcluster.stages.embed_events import EmbedEvents
 from artcluster.stages.embed_part import EmbeddedPart
 from artcluster.stages.job import Job
@@ -34,7 +34,7 @@ class WriteLeases:
 @contextmanager
 def write_leases(job: Job, embedder_id: str, archive_id: str) -> Iterator[WriteLeases]:
     """Hold the right to write this embedder's vectors and this archive's images."""
-    vectors = job.lease(f"embeddings={embedder_id}", EMBEDDINGS)
+    vectors = job.lease(f"embeddings={embedder_id}", EMBEDDINGS, REGIONS)
     images = job.lease(f"images={archive_id}", IMAGES)
     with vectors, images:
         yield WriteLeases(vectors, images)
@@ -72,6 +72,8 @@ class Committer:
         leases.images.check()
         vectors = [part.vectors for part in parts if part.vectors is not None]
         store.commit_shards(EMBEDDINGS, vectors, leases.vectors.fence)
+        regions = [part.regions for part in parts if part.regions is not None]
+        store.commit_shards(REGIONS, regions, leases.vectors.fence)
         store.commit_shards(IMAGES, [part.images for part in parts], leases.images.fence)
         self._events.committed(parts, time.monotonic() - began)
         tally, seconds = self._tally, self._job.timings.seconds

@@ -10,9 +10,9 @@ from artcluster.archive.comparison import Comparison
 from artcluster.archive.parts import PartRef
 from artcluster.archive.plan import Plan
 from artcluster.archive.scan import Scan, read_scan
-from artcluster.embedders import is_trained_here
+from artcluster.embedders import finds_faces, is_trained_here
 from artcluster.errors import ArtclusterError, FencedError, StoppedError
-from artcluster.schema import EMBEDDINGS, IMAGES
+from artcluster.schema import EMBEDDINGS, IMAGES, REGIONS
 from artcluster.stages.archive_settings import record_settings
 from artcluster.stages.commits import Committer, Tally, WriteLeases, write_leases
 from artcluster.stages.decode_part import DecodePart
@@ -20,14 +20,16 @@ from artcluster.stages.embed_events import EmbedEvents
 from artcluster.stages.embed_part import EmbedPart
 from artcluster.stages.embedder import ReadyEmbedder, is_recorded, prepare_embedder, record_embedder
 from artcluster.stages.executor import Step
+from artcluster.stages.find_faces import FindFaces
 from artcluster.stages.job import Job
-from artcluster.stages.known import known_archive
+from artcluster.stages.known import count_faces, known_archive
 from artcluster.stages.metadata import import_metadata
 from artcluster.stages.rate import record_rate
 from artcluster.stages.scanning import (
     Archive,
     Planning,
     check_not_empty,
+    done_table,
     fetch_settings,
     resolve_archive,
 )
@@ -85,6 +87,11 @@ def embed_archive(job: Job, images: str, embedder: ReadyEmbedder | None = None) 
         removed=tally.removed,
         resumed=tally.resumed,
         seconds=dict(job.timings.seconds),
+        faces=(
+            count_faces(job.store, archive.archive_id, embedder.embedder_id, job.config)
+            if finds_faces(embedder.embedder_id)
+            else None
+        ),
     )
 
 
@@ -229,11 +236,13 @@ class _Embedding:
         names = [ref.part_id for ref in work.refs]
         partition = {"embedder_id": self.planning.embedder_id}
         vectors = self.job.store.existing_shards(EMBEDDINGS, partition, names)
+        regions = self.job.store.existing_shards(REGIONS, partition, names)
         images = self.job.store.existing_shards(IMAGES, {}, names)
         self.job.store.commit_shards(EMBEDDINGS, list(vectors.values()), self.leases.vectors.fence)
+        self.job.store.commit_shards(REGIONS, list(regions.values()), self.leases.vectors.fence)
         self.job.store.commit_shards(IMAGES, list(images.values()), self.leases.images.fence)
         self.tally.adopted += len(images)
-        return self.planning.unfinished(work.plan) if vectors or images else work.refs
+        return self.planning.unfinished(work.plan) if vectors or regions or images else work.refs
 
     def _run(self, refs: Sequence[PartRef]) -> None:
         total = sum(ref.images for ref in refs)
@@ -281,7 +290,8 @@ class _Embedding:
             gpus = 1.0 if resources.gpus >= 1 else 0.0
         cpus = settings.cpus_per_worker or (1.0 if gpus else min(_CPU_THREADS, resources.cpus))
         partition = pc.field("embedder_id") == self.planning.embedder_id
-        known = self.job.store.table(EMBEDDINGS).batches(["content_id"], partition)
+        done = self.job.store.table(done_table(self.planning.embedder_id))
+        known = done.batches(["content_id"], partition)
         claims = self.job.executor.claims(batch.column(0).to_pylist() for batch in known)
         decode = DecodePart(
             store=self.job.store.location,
@@ -291,6 +301,9 @@ class _Embedding:
             claims=claims,
             images=config.images,
             fetch=fetch_settings(config),
+            faces=FindFaces(self.job.store, self.embedder)
+            if finds_faces(self.planning.embedder_id)
+            else None,
         )
         embed = EmbedPart(
             store=self.job.store,

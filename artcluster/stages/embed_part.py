@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 
 from artcluster.config import EmbedSettings
 from artcluster.embedders import Embedder
-from artcluster.schema import EMBEDDINGS, IMAGES
+from artcluster.schema import EMBEDDINGS, IMAGES, REGIONS, Table
 from artcluster.stages.decode_part import DecodedPart
+from artcluster.stages.decoded import Decoded
 from artcluster.stages.embedder import ReadyEmbedder, load_embedder
 from artcluster.store import ShardInfo, Store
 
@@ -24,6 +25,7 @@ class EmbeddedPart:
     Attributes:
         part_id: Its name.
         vectors: Its shard of the `embeddings` table; None where it held nothing new.
+        regions: Its shard of the `regions` table; None where no parts were looked for.
         images: Its shard of the `images` table.
         embedded: Contents that the embedder was called for.
         counts: Paths by status.
@@ -35,6 +37,7 @@ class EmbeddedPart:
 
     part_id: str
     vectors: ShardInfo | None
+    regions: ShardInfo | None
     images: ShardInfo
     embedded: int
     counts: Mapping[str, int]
@@ -67,23 +70,35 @@ class EmbedPart:
 
     def _embed(self, part: DecodedPart, embedder: Embedder) -> EmbeddedPart:
         began = time.perf_counter()
-        vectors = None
-        if part.content_ids:
-            found = embedder(part.pixels_NHWC)
+        vectors = regions = None
+        decoded = part.decoded
+        if decoded.content_ids:
+            found = embedder(decoded.pixels_NHWC)
             embed_s = time.perf_counter() - began
             began = time.perf_counter()
             vectors = write_vectors(
-                self.store, self.embedder.embedder_id, part.part_id, part.content_ids, found
+                self.store,
+                self.embedder.embedder_id,
+                part.part_id,
+                decoded.content_ids,
+                found,
+                decoded.regions,
             )
         else:
             embed_s = 0.0
+        looked_at = decoded.looked_at
+        if looked_at is not None and looked_at.num_rows:
+            # After the vectors: it marks its contents as done.
+            partition = {"embedder_id": self.embedder.embedder_id}
+            regions = _write_part(self.store, REGIONS, part.part_id, looked_at, partition)
         # Written last: whoever finds it knows that the part's vectors are there.
         images = self.store.shard_writer(IMAGES).write(part.part_id, part.images, {})
         return EmbeddedPart(
             part_id=part.part_id,
             vectors=vectors,
+            regions=regions,
             images=images,
-            embedded=len(part.content_ids),
+            embedded=_pictures(decoded),
             counts=_counted(part.images["status"]),
             rejects=_counted(part.images["reason"].drop_null()),
             size_bytes=part.size_bytes,
@@ -98,22 +113,44 @@ class EmbedPart:
 
 
 def write_vectors(
-    store: Store, embedder_id: str, part_id: str, content_ids: list[str], vectors: np.ndarray
+    store: Store,
+    embedder_id: str,
+    part_id: str,
+    content_ids: list[str],
+    vectors: np.ndarray,
+    regions: list[str] | None = None,
 ) -> ShardInfo:
     """Write a part's vectors, unless an attempt before this one has.
 
-    A process thought dead may have written this part's shard with other contents, because the
-    registry it asked divided doubles among parts otherwise. Its shard is then left to lie.
+    Args:
+        store: Where.
+        embedder_id: Whose vectors.
+        part_id: Names the shard.
+        content_ids: Of each vector.
+        vectors: float32 (N, dim).
+        regions: Which part of its content each vector is of; None for whole pictures.
     """
     partition = {"embedder_id": embedder_id}
     rows = pa.table(
         {
             "content_id": pa.array(content_ids, pa.string()),
-            "region": pa.array([""] * len(content_ids), pa.string()),
+            "region": pa.array(regions or [""] * len(content_ids), pa.string()),
             "embedding": _as_lists(vectors),
         }
     )
-    writer = store.shard_writer(EMBEDDINGS)
+    return _write_part(store, EMBEDDINGS, part_id, rows, partition)
+
+
+def _write_part(
+    store: Store, table: Table, part_id: str, rows: pa.Table, partition: dict[str, str]
+) -> ShardInfo:
+    """Write a part's rows of a table, or adopt those that an attempt before this one wrote.
+
+    A process thought dead may have written this part's shard with other contents, because the
+    registry it asked divided doubles among parts otherwise. Its shard is then left to lie.
+    """
+    content_ids = rows["content_id"].to_pylist()
+    writer = store.shard_writer(table)
     shard = writer.write(part_id, rows, partition)
     if shard.ranges.get("content_id") != (min(content_ids), max(content_ids)) or shard.rows != len(
         content_ids
@@ -121,6 +158,13 @@ def write_vectors(
         digest = hashlib.sha256("\n".join(content_ids).encode()).hexdigest()[:8]
         shard = writer.write(f"{part_id}-{digest}", rows, partition)
     return shard
+
+
+def _pictures(decoded: Decoded) -> int:
+    """Return how many contents the embedder was called for, or that parts were looked for in."""
+    if decoded.looked_at is None:
+        return len(decoded.content_ids)
+    return int(pc.sum(pc.equal(decoded.looked_at["region"], "")).as_py() or 0)
 
 
 def _counted(values: pa.ChunkedArray) -> dict[str, int]:

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from artcluster.archive.database import quoted
 from artcluster.config import Config
 from artcluster.embedders.catalogue import is_baseline
+from artcluster.embedders.face_recipe import finds_faces
 from artcluster.errors import UsageError
 from artcluster.store import Store
 from artcluster.store.duckdb import duckdb_connection
+from artcluster.store.member_ids import member_ids
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,38 @@ def choose_embedder(store: Store, wanted: str | None) -> str:
         raise UsageError(f"the store {store.location} has no vectors yet: run `artcluster embed`")
     problem = "several embedders fit" if fitting else f"there are no vectors by {wanted!r}"
     raise UsageError(f"{problem}: choose one of {', '.join(fitting or known)} with --backbone")
+
+
+def members_of(store: Store, archive_id: str, embedder_id: str, config: Config) -> pa.Array:
+    """Return what an embedder has vectors of in an archive as it is now, sorted.
+
+    That is the distinct contents of its usable images; for an embedder of faces, their faces.
+    """
+    if not finds_faces(embedder_id):
+        return contents_of(store, archive_id, config)
+    with open_tables(store, config) as tables:
+        found = tables.sql(_faces(archive_id, embedder_id)).to_arrow_table()
+    members = member_ids(found["content_id"], found["region"]).cast(pa.string())
+    return members.take(pc.sort_indices(members))
+
+
+def count_faces(store: Store, archive_id: str, embedder_id: str, config: Config) -> int:
+    """Return the number of faces that an embedder found in an archive as it is now."""
+    with open_tables(store, config) as tables:
+        ((count,),) = tables.sql(
+            f"select count(*) from ({_faces(archive_id, embedder_id)})"
+        ).fetchall()
+    return int(count)
+
+
+def _faces(archive_id: str, embedder_id: str) -> str:
+    return f"""
+        select distinct content_id, region from regions
+        where embedder_id = {quoted(embedder_id)} and region <> '' and content_id in (
+            select content_id from current_images
+            where archive_id = {quoted(archive_id)} and status = 'ok'
+        )
+    """
 
 
 def contents_of(

@@ -17,7 +17,7 @@ from artcluster.stages.assignments import assign_contents, load_model, read_assi
 from artcluster.stages.cluster_terms import terms_of_clusters
 from artcluster.stages.digest import digest
 from artcluster.stages.job import Job
-from artcluster.stages.known import contents_of
+from artcluster.stages.known import contents_of, members_of
 from artcluster.stages.measure import Measured, measure
 from artcluster.stages.metadata import labels_of
 from artcluster.stages.methods import TrainingSet, fit
@@ -30,6 +30,7 @@ from artcluster.stages.runs import finished_run
 from artcluster.stages.series import RunRecord, next_cluster
 from artcluster.store import Lease
 from artcluster.store.vectors import gather
+from artcluster.store.member_ids import split_members
 
 _VERSIONS = ("artcluster", "torch", "numpy", "scikit-learn", "pillow", "deltalake", "ray")
 
@@ -75,7 +76,7 @@ def make_run(job: Job, run: NewRun) -> None:
     if run.model == "kept":
         most = min(most, job.config.update.measure_vectors)
     with job.timings.stage("gather"):
-        contents = contents_of(job.store, archive_id, job.config)
+        contents = members_of(job.store, archive_id, embedder_id, job.config)
         data = _training_set(job, archive_id, embedder_id, contents, most)
     model_id, facts = _name_model(job, run, data)
     with job.lease(f"model={model_id}", ASSIGNMENTS, MODELS, CLUSTERS, LINEAGE, EDITS, RUNS) as own:
@@ -90,7 +91,8 @@ def make_run(job: Job, run: NewRun) -> None:
             assign_contents(job, model_id, model, model.embedder_id, contents, own)
         with job.timings.stage("measure"):
             assigned = read_assignments(job.store, model_id, contents)
-            labels = labels_of(job, archive_id, settings.labels, assigned.content_ids)
+            pictures, _ = split_members(assigned.content_ids)
+            labels = labels_of(job, archive_id, settings.labels, pictures)
             taken = vectors_for(job, model, data)
             measured = measure(model, taken, assigned, labels, settings)
             terms = terms_of_clusters(job, archive_id, assigned)

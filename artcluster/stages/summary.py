@@ -46,6 +46,8 @@ class EmbedSummary:
     resumed: bool
     """Whether the job went on with a stored plan instead of listing."""
     seconds: Mapping[str, float]
+    faces: int | None = None
+    """Faces in the archive's pictures; None where they were not looked for."""
 
     @property
     def reject_share(self) -> float:
@@ -72,6 +74,17 @@ class ClusterSummary:
     """What the guard said of the refinement; '' for methods without one."""
     already: bool
     """Whether the run existed before and nothing was computed."""
+    merges: tuple[tuple[int, int, float], ...] = ()
+    """How the clusters of a hierarchy merge on into one: two numbers and a height, from the lowest
+    up; a merged cluster goes by the first of the two."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NoClusters:
+    """There was too little to group, and no run was made."""
+
+    reason: str
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 

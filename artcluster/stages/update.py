@@ -14,7 +14,7 @@ from artcluster.stages.digest import digest
 from artcluster.stages.embed import embed_archive
 from artcluster.stages.embedder import ReadyEmbedder, read_embedder
 from artcluster.stages.job import Job
-from artcluster.stages.known import KnownArchive, contents_of, known_archive
+from artcluster.stages.known import KnownArchive, known_archive, members_of
 from artcluster.stages.metadata import check_labels
 from artcluster.stages.model_settings import changed_settings
 from artcluster.stages.run_pair import RunView, read_profile
@@ -152,7 +152,7 @@ class _Update:
 
         job, parent = self.job, self.parent
         model = load_model(job.store, parent.model_id)
-        contents = contents_of(job.store, parent.archive_id, job.config)
+        contents = members_of(job.store, parent.archive_id, parent.embedder_id, job.config)
         with (
             job.lease(f"model={parent.model_id}", ASSIGNMENTS) as lease,
             job.timings.stage("assign", len(contents)),
