@@ -62,7 +62,7 @@ def similar(
     if not 32 <= cell_px <= 1024:
         raise UsageError(f"--size: expected 32 to 1024, got {cell_px}")
     opened = Store.open(Location.parse(store, config.store.options))
-    embedder_id = choose_embedder(opened, backbone)
+    embedder_id = choose_embedder(opened, backbone, whole=True)
     with progress_for_terminal() as progress:
         neighbours = open_neighbours(opened, embedder_id, config, cache_folder(), progress)
         neighbours.refresh()

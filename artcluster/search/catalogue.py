@@ -17,6 +17,7 @@ _SOURCES = {
     "shown_clusters": ("edits",),
     "moved_images": ("edits",),
     "latest": ("images", "runs", "assignments"),
+    "parts": ("images", "runs", "assignments"),
 }
 """View → the tables whose words explain its columns, the first that has a column."""
 
@@ -25,6 +26,12 @@ _MEANINGS = {
     "cluster_name": "The cluster's name; null without one",
     "model_cluster": "The cluster as the model has it, before edits by hand",
     "shown_cluster": "The cluster it is shown as",
+    "region_kind": "face",
+    "region_x": "The part's left side in pixels of the upright picture",
+    "region_y": "Its upper side",
+    "region_width": "Its width",
+    "region_height": "Its height",
+    "region_score": "How sure the detector is, 0 to 1",
 }
 """Words for what views compute."""
 

@@ -12,14 +12,14 @@ from artcluster.archive.parts import Part, PartRef, PartRow, read_part
 from artcluster.archive.readers import FetchedFile
 from artcluster.config import ImageSettings
 from artcluster.images.info import ImageInfo
-from artcluster.images.policy import PixelPolicy
 from artcluster.images.rejects import Reject
 from artcluster.location import Location, redact
 from artcluster.schema import IMAGES
 from artcluster.stages.decoded import Decoded, WholePictures
-from artcluster.stages.decoding import open_decoder
+from artcluster.stages.embedder import ReadyEmbedder, stored_state
 from artcluster.stages.executor import Claim, Claims
-from artcluster.stages.find_faces import FaceLooker, FindFaces
+from artcluster.stages.find_faces import FaceLooker, taker_for
+from artcluster.store import Store
 
 _GONE = "removed"
 
@@ -54,20 +54,15 @@ class DecodePart:
 
     store: Location
     archive: Location
-    policy: PixelPolicy
-    size_px: tuple[int, int]
+    files: Store
+    embedder: ReadyEmbedder
     claims: Claims
     images: ImageSettings
     fetch: FetchSettings
-    faces: FindFaces | None = None
 
     def __call__(self) -> Callable[[PartRef], DecodedPart]:
         """Start a decoder and return the step."""
-        take: WholePictures | FaceLooker
-        if self.faces is not None:
-            take = self.faces(self.policy, self.images)
-        else:
-            take = WholePictures(open_decoder(self.policy, self.size_px, self.images))
+        take = taker_for(self.embedder, self.images, stored_state(self.files, self.embedder))
         fetcher = Fetcher(self.archive, self.fetch)
 
         def decode(ref: PartRef) -> DecodedPart:
@@ -129,7 +124,7 @@ class DecodePart:
                     "stage": reject.stage if reject is not None else None,
                     "reason": reject.reason if reject is not None else None,
                     "detail": redact(reject.detail) if reject is not None else None,
-                    "pixel_policy": self.policy.policy_id,
+                    "pixel_policy": self.embedder.policy.policy_id,
                     "seen_at": seen_at,
                 }
             )

@@ -2,8 +2,6 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -11,12 +9,18 @@ from artcluster.archive.comparison import Comparison
 from artcluster.archive.fetch import Fetcher
 from artcluster.archive.parts import PartRow
 from artcluster.config import Config
-from artcluster.embedders import Contract, is_trained_here, load, load_state
+from artcluster.embedders import Contract, is_trained_here, load
 from artcluster.embedders.networks import build_network
 from artcluster.images.policy import PixelPolicy
 from artcluster.location import Location
-from artcluster.stages.decoding import open_decoder
-from artcluster.stages.embedder import ReadyEmbedder, cache_folder, contract_and_state
+from artcluster.stages.embedder import (
+    ReadyEmbedder,
+    State,
+    cache_folder,
+    contract_and_state,
+    stored_state,
+)
+from artcluster.stages.find_faces import taker_for
 from artcluster.stages.job import Job
 from artcluster.stages.rate import read_rate
 from artcluster.stages.scanning import Planning, check_not_empty, fetch_settings, resolve_archive
@@ -25,9 +29,6 @@ from artcluster.stages.trained_network import input_px
 from artcluster.store import Store
 
 _SAMPLE = 24
-
-State: TypeAlias = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
-"""An embedder's weights, or what reads them."""
 
 
 def plan_archive(job: Job, images: str, embedder: ReadyEmbedder | None = None) -> ArchiveCounts:
@@ -85,7 +86,7 @@ def configured_embedder(config: Config) -> tuple[Contract, State, PixelPolicy]:
 def _stored(store: Store, embedder: ReadyEmbedder) -> tuple[Contract, State, PixelPolicy]:
     return (
         embedder.contract,
-        lambda: load_state(store.read_bytes(embedder.weights_path)),
+        stored_state(store, embedder),
         embedder.policy,
     )
 
@@ -115,10 +116,12 @@ def _expected(
     )
     rows = _some(comparison)
     fetcher = Fetcher(planning.archive.location, fetch_settings(job.config))
-    with open_decoder(planning.policy, contract.input_px, job.config.images) as decoder:
+    take = taker_for(ReadyEmbedder(contract, planning.policy, ""), job.config.images, state)
+    with take.decoder:
         began = time.perf_counter()
-        blobs = [file.data for _, file in fetcher.fetch_many(rows)]
-        pixels = decoder.decode(blobs).pixels_NHWC
+        files = enumerate(fetcher.fetch_many(rows))
+        blobs = {str(number): file.data for number, (_, file) in files}
+        pixels = take(blobs, blobs.keys()).pixels_NHWC
         if len(pixels):
             embedder(pixels)
     rate = len(rows) / (time.perf_counter() - began)

@@ -125,7 +125,7 @@ def find_duplicates(job: Job, archive_id: str | None, embedder: str | None) -> D
     x_MD, row_N = None, np.full(count, -1)
     if settings.by != "hash" and candidates:
         wanted = contents.take(pa.array(np.sort(np.concatenate(candidates))))
-        embedder_id = choose_embedder(job.store, embedder)
+        embedder_id = choose_embedder(job.store, embedder, whole=True)
         x_MD, row_N = _vectors(job, embedder_id, contents, wanted)
     compared = _Compared(contents, x_MD, row_N, hash_N, hashed_N)
     with job.timings.stage("compare vectors"):

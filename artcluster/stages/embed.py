@@ -20,7 +20,6 @@ from artcluster.stages.embed_events import EmbedEvents
 from artcluster.stages.embed_part import EmbedPart
 from artcluster.stages.embedder import ReadyEmbedder, is_recorded, prepare_embedder, record_embedder
 from artcluster.stages.executor import Step
-from artcluster.stages.find_faces import FindFaces
 from artcluster.stages.job import Job
 from artcluster.stages.known import count_faces, known_archive
 from artcluster.stages.metadata import import_metadata
@@ -271,6 +270,7 @@ class _Embedding:
                     )
                 raise
             committer.commit()
+            events.ended()
         embedded = self.tally.embedded - before
         record_rate(self.job, self.embedder.embedder_id, embedded, time.monotonic() - began)
 
@@ -296,14 +296,11 @@ class _Embedding:
         decode = DecodePart(
             store=self.job.store.location,
             archive=self.planning.archive.location,
-            policy=self.embedder.policy,
-            size_px=self.embedder.contract.input_px,
+            files=self.job.store,
+            embedder=self.embedder,
             claims=claims,
             images=config.images,
             fetch=fetch_settings(config),
-            faces=FindFaces(self.job.store, self.embedder)
-            if finds_faces(self.planning.embedder_id)
-            else None,
         )
         embed = EmbedPart(
             store=self.job.store,

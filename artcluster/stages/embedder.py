@@ -3,11 +3,12 @@
 import hashlib
 import json
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -185,12 +186,21 @@ def weights_path(embedder_id: str) -> str:
     return f"embedders/{embedder_id}/weights.safetensors"
 
 
+State: TypeAlias = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+"""An embedder's weights, or what reads them."""
+
+
 class Files(Protocol):
     """Where small files are read from, by path: a store, or a package."""
 
     def read_bytes(self, path: str) -> bytes:
         """Return a file's bytes."""
         ...
+
+
+def stored_state(files: Files, embedder: ReadyEmbedder) -> Callable[[], Mapping[str, Any]]:
+    """Return what reads an embedder's weights where they are needed."""
+    return lambda: load_state(files.read_bytes(embedder.weights_path))
 
 
 def load_embedder(
@@ -203,7 +213,7 @@ def load_embedder(
     """Load an embedder whose weights lie in a store; converted networks are kept by machine."""
     return load(
         embedder.contract,
-        lambda: load_state(files.read_bytes(embedder.weights_path)),
+        stored_state(files, embedder),
         device=device,
         engine=settings.engine,
         threads=threads,

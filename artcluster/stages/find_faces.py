@@ -1,48 +1,49 @@
 """Looking for faces in encoded pictures: boxes for the store, and pixels for the network."""
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from artcluster.config import ImageSettings
-from artcluster.embedders import FaceRecipe, load_state
+from artcluster.embedders import FaceRecipe, finds_faces
 from artcluster.embedders.face_recipe import CHIP_PX
 from artcluster.images.decoder import Decoder
 from artcluster.images.faces import Face, inside_picture
 from artcluster.images.info import ImageInfo
-from artcluster.images.policy import PixelPolicy
 from artcluster.images.thumbnail import decode_thumbnail, inside
 from artcluster.schema import REGIONS
-from artcluster.stages.decoded import Decoded
+from artcluster.stages.decoded import Decoded, WholePictures
 from artcluster.stages.decoding import open_decoder
-from artcluster.stages.embedder import ReadyEmbedder
-from artcluster.store import Store
+from artcluster.stages.embedder import ReadyEmbedder, State
 from artcluster.store.member_ids import Box
 
 if TYPE_CHECKING:
     from artcluster.embedders.faces import FaceCutter
 
 
-@dataclass(frozen=True)
-class FindFaces:
-    """Makes what looks for an embedder's faces. Picklable; called once in each worker process."""
+def taker_for(
+    embedder: ReadyEmbedder, settings: ImageSettings, state: State
+) -> "WholePictures | FaceLooker":
+    """Start what decodes batches for an embedder: whole pictures, or the faces in them.
 
-    store: Store
-    embedder: ReadyEmbedder
+    Args:
+        embedder: The embedder.
+        settings: Limits of decoding.
+        state: Its weights, or what reads them.
+    """
+    if not finds_faces(embedder.embedder_id):
+        size_px = embedder.contract.input_px
+        return WholePictures(open_decoder(embedder.policy, size_px, settings))
+    # Only here: it needs the packages of the extra `faces`.
+    from artcluster.embedders.faces import FaceCutter, bytes_of
 
-    def __call__(self, policy: PixelPolicy, settings: ImageSettings) -> "FaceLooker":
-        """Load the weights and start a decoder."""
-        # Only here: a driver has no need of dlib.
-        from artcluster.embedders.faces import FaceCutter, bytes_of
-
-        recipe = FaceRecipe.of_text(self.embedder.contract.fit)
-        state = load_state(self.store.read_bytes(self.embedder.weights_path))
-        box = (recipe.picture_px, recipe.picture_px)
-        decoder = open_decoder(policy, box, settings, decode_thumbnail)
-        return FaceLooker(decoder, FaceCutter(recipe, bytes_of(state["landmarks"])))
+    recipe = FaceRecipe.of_text(embedder.contract.fit)
+    weights = state() if callable(state) else state
+    box = (recipe.picture_px, recipe.picture_px)
+    decoder = open_decoder(embedder.policy, box, settings, decode_thumbnail)
+    return FaceLooker(decoder, FaceCutter(recipe, bytes_of(weights["landmarks"])))
 
 
 class FaceLooker:

@@ -1,0 +1,279 @@
+"""Faces of an archive: found once, embedded, grouped, and shown as what they are."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import pytest
+import torch
+
+from artcluster.errors import TooFewError
+from artcluster.executors.ray_executor import RayExecutor
+from artcluster.location import Location
+from artcluster.schema import ASSIGNMENTS, EMBEDDERS, EMBEDDINGS, IMAGES, MODELS, REGIONS
+from artcluster.stages.cluster import cluster_archive
+from artcluster.stages.embed import embed_archive
+from artcluster.stages.export import EXPORTS, Export
+from artcluster.stages.job import Job
+from artcluster.stages.report.make import make_report
+from artcluster.stages.sheet import SheetSettings, cluster_sheet, clusters_of
+from artcluster.stages.shown import choose_run
+from artcluster.stages.update import update_archive
+from artcluster.store import Store
+from artcluster.store.views import read_view
+from tests.cli.test_commands import run
+from tests.faces import PEOPLE, make_face_archive, person_of
+from tests.stages.jobs import copy_pictures, make_job
+
+FACES = {
+    "obama-portrait.jpg": 1,
+    "obama-speaking.jpg": 1,
+    "obama-listening.jpg": 1,
+    "obama-grey.png": 1,
+    "obama-turned.jpg": 1,
+    "hopper-portrait.jpg": 1,
+    "hopper-mirrored.png": 1,
+    "hopper-dark.jpg": 1,
+    "collins-portrait.jpg": 1,
+    "collins-mirrored.png": 1,
+    "collins-dark.jpg": 1,
+    "biden-portrait.jpg": 1,
+    "two-people.jpg": 2,
+    "cat.jpg": 0,
+    "coffee.jpg": 0,
+}
+EMPTY = 2
+
+
+def face_job(store: Path | Store, **settings: Any) -> Job:
+    return make_job(
+        store, **{"embed__backbone": "faces", "cluster__method": "faces-dbscan"} | settings
+    )
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("faces") / "images"
+    make_face_archive(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def store(archive: Path) -> Store:
+    """The archive's faces, and the run of their groups."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    job = face_job(archive.parent / "store")
+    embed_archive(job, str(archive))
+    cluster_archive(job, None)
+    torch.set_num_threads(threads)
+    return job.store
+
+
+def boxes(store: Store) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of `regions` by path."""
+    paths = store.table(IMAGES).read(["path", "content_id"]).to_pylist()
+    rows = store.table(REGIONS).read().to_pylist()
+    return {
+        each["path"]: [row for row in rows if row["content_id"] == each["content_id"]]
+        for each in paths
+    }
+
+
+def test_every_picture_is_looked_at_and_its_faces_have_boxes_and_vectors(store: Store) -> None:
+    found = boxes(store)
+    assert {path: len(rows) - 1 for path, rows in found.items()} == FACES
+    for rows in found.values():
+        (picture,) = [row for row in rows if row["region"] == ""]
+        assert (picture["kind"], picture["x"], picture["score"]) == ("picture", 0, None)
+        for face in (row for row in rows if row["region"]):
+            assert face["kind"] == "face"
+            assert face["region"] == f"{face['x']},{face['y']},{face['width']},{face['height']}"
+            assert face["score"] >= 0.8
+            assert 0 <= face["x"] < face["x"] + face["width"] <= picture["width"]
+            assert 0 <= face["y"] < face["y"] + face["height"] <= picture["height"]
+    vectors = store.table(EMBEDDINGS).read(["content_id", "region", "embedding"])
+    keys = {(row["content_id"], row["region"]) for row in vectors.to_pylist()}
+    assert keys == {
+        (row["content_id"], row["region"])
+        for rows in found.values()
+        for row in rows
+        if row["region"]
+    }
+    assert vectors.num_rows == sum(FACES.values())
+    assert {len(each) for each in vectors["embedding"].to_pylist()} == {128}
+    (embedder,) = store.table(EMBEDDERS).read().to_pylist()
+    assert embedder["dim"] == 128
+    assert "yuface" in json.loads(embedder["contract"])["fit"]
+
+
+def test_boxes_are_of_the_upright_picture(store: Store) -> None:
+    found = boxes(store)
+
+    def box(path: str) -> np.ndarray:
+        (face,) = [row for row in found[path] if row["region"]]
+        return np.array([face["x"], face["y"], face["width"], face["height"]])
+
+    # Turned by EXIF, it is the same picture; mirrored, the box is.
+    assert np.allclose(box("obama-turned.jpg"), box("obama-speaking.jpg"), atol=6)
+    x, y, width, height = box("hopper-portrait.jpg")
+    mirrored = np.array([410 - x - width, y, width, height])
+    assert np.allclose(box("hopper-mirrored.png"), mirrored, atol=8)
+
+
+def groups(store: Store) -> dict[int, set[str]]:
+    rows = read_view(store, "parts", "arrow").to_pylist()
+    assert len(rows) == sum(FACES.values())
+    found: dict[int, set[str]] = {}
+    for row in rows:
+        found.setdefault(row["cluster"], set()).add(row["path"])
+    return found
+
+
+def test_dbscan_groups_the_faces_of_each_person(store: Store) -> None:
+    found = groups(store)
+    people = sorted(sorted(each) for cluster, each in found.items() if cluster >= 0)
+    shown = {who: sorted(path for path in FACES if person_of(path) == who) for who in PEOPLE}
+    together = ["two-people.jpg"]
+    assert people == sorted(
+        [
+            shown["obama"],
+            shown["hopper"],
+            sorted(shown["collins"] + together),
+            sorted(shown["biden"] + together),
+        ]
+    )
+    assert -1 not in found
+    (model,) = store.table(MODELS).read().to_pylist()
+    assert 0.3 <= json.loads(model["training"])["dbscan"]["eps"] <= 0.5
+    latest = read_view(store, "latest", "arrow").to_pylist()
+    assert len(latest) == sum(FACES.values()) + EMPTY
+    assert [row["path"] for row in latest if row["cluster"] is None] == ["cat.jpg", "coffee.jpg"]
+
+
+def test_what_was_looked_at_is_not_looked_at_again(store: Store, archive: Path) -> None:
+    for name in ("cat.jpg", "biden-portrait.jpg"):
+        shutil.copy(archive / name, archive / f"again-{name}")
+    job = face_job(store)
+    before = store.table(REGIONS).read().num_rows
+    again = embed_archive(job, str(archive))
+    assert (again.embedded, again.images) == (0, len(FACES) + 2)
+    assert again.faces == sum(FACES.values())
+    assert embed_archive(face_job(store), str(archive)).embedded == 0
+    assert store.table(REGIONS).read().num_rows == before
+    for name in ("cat.jpg", "biden-portrait.jpg"):
+        (archive / f"again-{name}").unlink()
+    embed_archive(face_job(store, archive__max_removed_share=1.0), str(archive))
+
+
+def test_a_crash_between_vectors_and_boxes_costs_nothing(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    for name in ("two-people.jpg", "cat.jpg", "obama-grey.png"):
+        shutil.copy(archive / name, few / name)
+    store = Store.open(tmp_path / "store", create=True)
+    commit = Store.commit_shards
+
+    def dies(self: Store, table: Any, *rest: Any) -> Any:
+        if table is REGIONS:
+            raise KeyboardInterrupt
+        return commit(self, table, *rest)
+
+    monkeypatch.setattr(Store, "commit_shards", dies)
+    with pytest.raises(KeyboardInterrupt):
+        embed_archive(face_job(store), str(few))
+    assert store.table(EMBEDDINGS).read(["region"]).num_rows == 3
+    assert not store.table(REGIONS).read().num_rows
+    monkeypatch.undo()
+    done = embed_archive(face_job(store), str(few))
+    assert (done.embedded, done.faces) == (0, 3)
+    assert store.table(EMBEDDINGS).read(["region"]).num_rows == 3
+    assert store.table(REGIONS).read().num_rows == 3 + 3
+
+
+def test_kmeans_groups_them_too_and_numbers_are_asked_for(store: Store, archive: Path) -> None:
+    job = face_job(store, cluster__method="faces-kmeans", cluster__k=4)
+    made = cluster_archive(job, None)
+    assert made.contents == sum(FACES.values())
+    assert sorted(made.sizes.values()) == [2, 3, 4, 5]
+    assert len(groups(store)) == 4
+    with pytest.raises(TooFewError, match="There are 14 faces: too few for 40"):
+        cluster_archive(face_job(store, cluster__method="faces-kmeans", cluster__k=40), None)
+
+
+def test_a_store_of_whole_pictures_gets_faces_beside_them(archive: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    for name in ("collins-portrait.jpg", "collins-dark.jpg", "cat.jpg"):
+        shutil.copy(archive / name, few / name)
+    whole = make_job(tmp_path / "store", cluster__method="kmeans", cluster__k=2)
+    embed_archive(whole, str(few))
+    made = cluster_archive(face_job(whole.store), None)
+    assert made.sizes == {0: 2}
+    other = cluster_archive(
+        make_job(whole.store, cluster__method="kmeans", cluster__k=2), None, "color-histogram"
+    )
+    assert sum(other.sizes.values()) == 3
+    regions = set(whole.store.table(ASSIGNMENTS).read(["region"])["region"].to_pylist())
+    assert "" in regions
+    assert len(regions) == 3
+
+
+def test_too_few_faces_are_an_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copy_pictures(tmp_path / "drawings", 3)
+    place = (tmp_path / "drawings", tmp_path / "store", "--executor", "in-process")
+    for method in ("faces-kmeans", "faces-dbscan"):
+        assert run("run", *place, "--method", method) == 0
+        assert "No clusters: There are no faces" in " ".join(capsys.readouterr().out.split())
+    assert run("run", *place, "--method", "faces-dbscan", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["embedding"]["faces"] == 0
+    assert "no faces" in told["clustering"]["reason"]
+    assert not Store.open(tmp_path / "store").table("runs").read().num_rows
+
+
+def test_sheets_reports_maps_and_exports_show_faces(store: Store, tmp_path: Path) -> None:
+    shown = choose_run(store, None)
+    job = face_job(store)
+    cluster = clusters_of(store, shown, job.config)[0]
+    sheet = cluster_sheet(store, shown, cluster, SheetSettings(cell_px=64), job.config)
+    assert sheet.width > 64
+    report = make_report(job, None, None, Location.parse(tmp_path / "report"))
+    assert (report.images, report.unread) == (sum(FACES.values()), 0)
+    out = tmp_path / "faces.csv"
+    EXPORTS["csv"](Export(store, shown, job.config, job.progress), out)
+    assert len(out.read_text().splitlines()) == 1 + sum(FACES.values()) + EMPTY
+
+
+def test_an_update_places_new_faces(store: Store, archive: Path) -> None:
+    cluster_archive(face_job(store, cluster__seed=1), None)
+    shutil.copy(archive / "hopper-dark.jpg", archive / "hopper-new.jpg")
+    with (archive / "hopper-new.jpg").open("ab") as file:
+        file.write(b"\0")  # another content, the same picture
+    updated = update_archive(face_job(store, cluster__seed=1), str(archive), None)
+    assert updated.embedded.embedded == 1
+    rows = read_view(store, "parts", "arrow")
+    hoppers = pc.starts_with(rows["path"], "hopper")
+    assert len(set(rows.filter(hoppers)["cluster"].to_pylist())) == 1
+    assert pc.sum(hoppers).as_py() == 4
+
+
+@pytest.mark.ray
+def test_on_ray_the_faces_are_the_same(
+    store: Store, archive: Path, tmp_path: Path, ray_executor: RayExecutor
+) -> None:
+    local = face_job(tmp_path / "store")
+    job = Job(**vars(local) | {"executor": ray_executor})
+    embed_archive(job, str(archive))
+    keys = ["content_id", "region", "embedding"]
+    rows = job.store.table(EMBEDDINGS).read(keys).sort_by([(key, "ascending") for key in keys[:2]])
+    alone = store.table(EMBEDDINGS).read(keys).to_pylist()
+    vectors = {(row["content_id"], row["region"]): row["embedding"] for row in alone}
+    for row in rows.to_pylist():
+        assert np.allclose(row["embedding"], vectors[row["content_id"], row["region"]], atol=1e-5)
+    assert rows.num_rows >= sum(FACES.values())
