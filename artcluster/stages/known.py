@@ -78,11 +78,16 @@ def choose_archive(store: Store, wanted: str | None) -> str:
     raise UsageError(f"the store has {problem}: choose one of {', '.join(known)} with --archive-id")
 
 
-def choose_embedder(store: Store, wanted: str | None) -> str:
+def choose_embedder(store: Store, wanted: str | None, *, whole: bool = False) -> str:
     """Return the embedder_id that is meant: by its name or id, or the only one with vectors.
 
+    Args:
+        store: The store.
+        wanted: Name or id.
+        whole: Vectors of whole pictures are needed, not of faces.
+
     Raises:
-        UsageError: There is none of that name, or several to choose from.
+        UsageError: There is none of that name, several to choose from, or it has no whole pictures.
     """
     known = store.table("embeddings").distinct("embedder_id")
     named = store.table("embedders").read(["embedder_id", "name"]).to_pylist()
@@ -90,7 +95,15 @@ def choose_embedder(store: Store, wanted: str | None) -> str:
     fitting = [each for each in known if wanted in (None, each, names.get(each))]
     if wanted is None and len(fitting) > 1:
         # Baselines are meant only where they are named: a comparison embeds them beside the rest.
+        # So are faces, which lie beside the vectors of whole pictures.
         fitting = [each for each in fitting if not is_baseline(names.get(each, ""))] or fitting
+        fitting = [each for each in fitting if not finds_faces(each)] or fitting
+    if whole and fitting and all(map(finds_faces, fitting)):
+        raise UsageError(
+            f"{fitting[0]} has vectors of faces, and whole pictures are compared: choose another "
+            "embedder with --backbone, or group faces with `artcluster cluster --method "
+            "faces-dbscan`"
+        )
     if len(fitting) == 1:
         return str(fitting[0])
     if not known:
