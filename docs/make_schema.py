@@ -16,7 +16,8 @@ PAGE = Path(__file__).with_name("schema.md")
 ROWS = {
     "images": "One row an archive, path and change seen; the newest of each path counts",
     "embedders": "One row an embedder that has made vectors",
-    "embeddings": "One row a content and embedder: its vector",
+    "embeddings": "One row a content, or part of one, and embedder: its vector",
+    "regions": "One row a part that was found in a picture, and one a picture looked at",
     "models": "One row a model; its files lie at `path`",
     "assignments": "One row a content assigned by a model",
     "runs": "One row a finished run, written last: with it the run exists",
@@ -40,6 +41,7 @@ ROWS = {
     "moved_images": "Images that people moved to another cluster",
     "latest": "Every usable image with its metadata, cluster and name in the last run, as people "
     "edited it",
+    "parts": "Of a run over faces, the rows of `latest` with the box and the score of each face",
 }
 """What a row of each table and view is."""
 
@@ -77,7 +79,7 @@ def _section(relation: Relation) -> str:
         lines[-1] += f" A folder for each `{'`, `'.join(table.partition_by)}`."
     lines += ["", "| column | type | meaning |", "|---|---|---|"]
     lines += [f"| `{each.name}` | `{each.type}` | {each.meaning} |" for each in relation.columns]
-    if relation.name in ("metadata", "current_metadata", "latest"):
+    if relation.name in ("metadata", "current_metadata", "latest", "parts"):
         lines.append("| … | | The columns of the user's own metadata |")
     return "\n".join([*lines, ""])
 
