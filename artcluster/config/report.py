@@ -46,8 +46,8 @@ class ReportSettings(Settings):
     them. Empty takes all."""
     link: str | None = None
     """Address of an original, such as `https://iiif.museum.org/{number}/full/max/0/default.jpg`.
-    May name {path}, {stem}, {uri}, {content_id}, {number}, and metadata columns. By default the
-    file itself, where a browser can open it."""
+    May name {path}, {stem}, {uri}, {content_id}, {region} (a face's box, else `full`), {number},
+    and metadata columns. By default the file itself, where a browser can open it."""
     max_map_points: Annotated[int, Field(ge=100)] = 200_000
     """The map shows at most so many images, a sample past it."""
     card_images: Annotated[int, Field(ge=6, le=500)] = 48

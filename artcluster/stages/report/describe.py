@@ -11,9 +11,10 @@ from artcluster.errors import UsageError
 from artcluster.redaction import redact
 from artcluster.report.atlas import Tile
 from artcluster.report.content import Picture
+from artcluster.store.member_ids import split_member
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
-_OWN_FIELDS = ("path", "stem", "uri", "content_id", "number")
+_OWN_FIELDS = ("path", "stem", "uri", "content_id", "region", "number")
 _LONGEST = 300
 _ADDRESS = "user_path"
 """What a metadata file's own column `path` is called: it names the image, no more."""
@@ -90,11 +91,13 @@ class Describe:
         """Return where the original can be opened; '' where a browser cannot."""
         if self.settings.link is None:
             return browser_link(row["uri"])
+        content_id, region = split_member(row["content_id"])
         own = {
             "path": row["path"],
             "stem": PurePosixPath(row["path"]).stem,
             "uri": redact(row["uri"]),
-            "content_id": row["content_id"],
+            "content_id": content_id,
+            "region": region or "full",
             "number": self.number(row),
         }
 
