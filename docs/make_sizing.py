@@ -56,8 +56,10 @@ def table() -> str:
 
 def page(text: str) -> str:
     """Return the page with the table of today."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"expected {BEGIN!r} and {END!r} in {PAGE}")
     return f"{before}{BEGIN}\n{table()}\n{END}{after}"
 
 

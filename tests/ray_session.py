@@ -2,6 +2,7 @@
 
 import contextlib
 import ipaddress
+import json
 import os
 import secrets
 import shutil
@@ -40,6 +41,8 @@ class RayHead:
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(token),
             "RAY_USAGE_STATS_ENABLED": "0",
+            # Numbers for Prometheus are told every ten seconds by default.
+            "RAY_metrics_report_interval_ms": "500",
             "ARTCLUSTER_RAY_PORT": str(self.port),
             "ARTCLUSTER_DASHBOARD_PORT": str(dashboard),
             "ARTCLUSTER_AGENT_PORT": str(_free_port()),
@@ -80,6 +83,17 @@ class RayHead:
             return error.code
         except OSError:
             return 0
+
+    def numbers(self) -> str:
+        """Return what Prometheus would read, by the list of places that Ray keeps for it."""
+        found = self.folder / "ray" / "prom_metrics_service_discovery.json"
+        places = json.loads(found.read_text()) if found.exists() else []
+        texts = []
+        for address in (address for place in places for address in place["targets"]):
+            with contextlib.suppress(OSError):
+                url = f"http://{address}/metrics"
+                texts.append(urllib.request.urlopen(url, timeout=10).read().decode())
+        return "\n".join(texts)
 
     def submit(self, args: Sequence[str], *, timeout_s: float = 300) -> tuple[int, str]:
         """Submit `python ARGS` with the repository as working directory; wait for its end."""

@@ -36,6 +36,13 @@ Examples:
     show_default=True,
     help="Pictures to read for their sizes and to measure with.",
 )
+@click.option(
+    "--probe-seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=3.0,
+    show_default=True,
+    help="Time for measuring decoding, and as much for embedding.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Write the settings to this file.")
 @config_options
 def plan(
@@ -48,6 +55,7 @@ def plan(
     gpu: str | None,
     gpu_rate: float | None,
     sample: int,
+    probe_seconds: float,
     out: Path | None,
     config_file: str | None,
     overrides: tuple[str, ...],
@@ -77,7 +85,7 @@ def plan(
         round(memory_gb * 1e9) if memory_gb else None if given else here.memory_bytes,
     )
     with open_job(config, store, "in-process", create=True, dry=True) as job:
-        found = plan_job(job, images, Asked(machines, gpu, gpu_rate, sample))
+        found = plan_job(job, images, Asked(machines, gpu, gpu_rate, sample, probe_seconds))
     if out is not None:
         out.write_text(as_yaml(found), encoding="utf-8")
     show_plan(found, as_json)

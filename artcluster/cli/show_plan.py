@@ -12,7 +12,7 @@ from artcluster.stages.sizing import Sizing
 
 def as_yaml(plan: JobPlan) -> str:
     """Return the proposed settings as a config file."""
-    settings = {} if plan.sizing is None else dict(plan.sizing.settings)
+    settings = {} if plan.measured is None else dict(plan.measured.sizing.settings)
     machines = plan.machines
     head = (
         f"# Proposed for {plan.todo:,} images by {plan.embedder_id} on {machines.nodes} machine(s) "
@@ -38,10 +38,10 @@ def show_plan(plan: JobPlan, json_wanted: bool) -> None:
         ("to embed", f"{plan.todo:,} ({in_bytes(plan.todo_bytes)})"),
     ]
     print_rows(console, "Archive (nothing was written)", rows)
-    if plan.sample is None or plan.sizing is None:
+    if plan.measured is None:
         console.print("Nothing is new: a job would list, compare and end.", markup=False)
         return
-    sample = plan.sample
+    sample = plan.measured.sample
     rows = [
         ("pictures read", f"{sample.pictures:,} ({in_bytes(sample.size_bytes)})"),
         ("formats", ", ".join(f"{name} {count:,}" for name, count in sample.formats.items())),
@@ -54,12 +54,13 @@ def show_plan(plan: JobPlan, json_wanted: bool) -> None:
     ]
     rows += [(f"rejected: {why}", f"{count:,}") for why, count in sample.rejects.items()]
     print_rows(console, "Sample", rows)
-    machines, sized = plan.machines, plan.sizing
+    machines, sized = plan.machines, plan.measured.sizing
     each = f"{machines.cpus} CPUs" + (f", {machines.gpus} GPUs" if machines.gpus else "")
     if machines.memory_bytes is not None:
         each += f", {in_bytes(machines.memory_bytes)}"
     rows = [("machines", f"{machines.nodes} of {each}")]
-    rows += [("" if number else "rests on", words) for number, words in enumerate(plan.measured)]
+    words = plan.measured.words
+    rows += [("" if number else "rests on", line) for number, line in enumerate(words)]
     if plan.last_job is not None:
         last = plan.last_job
         rows.append(
@@ -83,7 +84,7 @@ def _needs(sized: Sizing) -> list[tuple[str, str]]:
         ("time", f"{duration(3600 * sized.hours)} of embedding"),
         (
             "workers a node",
-            f"{sized.embed_workers} embedding, {sized.decode_workers:g} CPUs decoding",
+            f"{sized.embed_workers} embedding, {sized.decode_workers} decoding",
         ),
         ("memory a node", f"{in_bytes(sized.node_bytes)} at its peak"),
         ("object store a node", f"{in_bytes(sized.object_store_bytes)} of shared memory"),

@@ -1,11 +1,13 @@
 """The executor over Ray: streams by Ray Data, training by Ray Train."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from artcluster.errors import ArtclusterError
 from artcluster.executors.ray_cluster import RayCluster
 from artcluster.executors.ray_meters import RayMeters
 from artcluster.stages.executor import Claims, Item, Resources, Step, StepProgress
@@ -111,7 +113,8 @@ class RayExecutor:
         try:
             yield from stream.run(items)
         finally:
-            self._progress = self.progress()
+            with contextlib.suppress(ArtclusterError):
+                self._progress = self.progress()
             self._stream = None
             stream.close()
 

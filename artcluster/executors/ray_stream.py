@@ -117,6 +117,8 @@ class RayStream:
                 except ArtclusterError:
                     raise
                 except Exception as error:
+                    # Whoever ends the job may have ended Ray with it.
+                    self._stop.check()
                     if nodes.lost():
                         _log.warning("A machine was lost; building the pipeline again.")
                         return
@@ -143,7 +145,11 @@ class RayStream:
         if not self._stop.asked:
             return False
         if self._done_at_end is None:
-            self._done_at_end = self._snapshot().steps[self._steps[0].name].started
+            try:
+                self._done_at_end = self._snapshot().steps[self._steps[0].name].started
+            except ArtclusterError:
+                # Whoever ends the job has ended Ray with it.
+                return True
         return self._done >= self._done_at_end
 
     def _snapshot(self) -> Snapshot:

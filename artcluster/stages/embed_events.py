@@ -71,6 +71,14 @@ class EmbedEvents:
         self._meters.set(meters.LAST_COMMIT, time.time())
         self._meters.set(meters.IMAGES_LEFT, self.left)
 
+    def ended(self) -> None:
+        """Tell that no worker is at work any more."""
+        for step in self._executor.progress():
+            self._meters.set(meters.IN_WORK, 0, step=step)
+            self._meters.set(meters.QUEUE, 0, step=step)
+        if self._gpu_workers:
+            self._meters.set(meters.GPU_IDLE, 1.0)
+
     def _sample(self) -> None:
         """Set the gauges to what is true now."""
         now = time.monotonic()

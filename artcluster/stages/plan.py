@@ -2,7 +2,6 @@
 
 import tempfile
 from dataclasses import dataclass
-from typing import Any
 
 from artcluster.archive.comparison import Comparison
 from artcluster.archive.fetch import Fetcher
@@ -42,6 +41,23 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What reading some pictures told.
+
+    Attributes:
+        sample: What they are like.
+        rates: What they cost.
+        words: What the rates rest on.
+        sizing: What all of them take.
+    """
+
+    sample: Sample
+    rates: Rates
+    words: tuple[str, ...]
+    sizing: Sizing
+
+
+@dataclass(frozen=True)
 class JobPlan:
     """What an archive holds against the store, and what embedding it would take.
 
@@ -57,11 +73,8 @@ class JobPlan:
         todo_bytes: Their bytes.
         skipped: Files left out by name.
         machines: Where it is to run.
-        sample: What the pictures that were read are like; None where nothing is to do.
-        rates: What was measured; None where nothing is to do.
-        measured: What the rates rest on, in words.
         last_job: Rate of the last job over this store with this embedder, if there was one.
-        sizing: What it takes; None where nothing is to do.
+        measured: What it takes, and what that rests on; None where nothing is to do.
     """
 
     embedder_id: str
@@ -75,11 +88,8 @@ class JobPlan:
     todo_bytes: int
     skipped: int
     machines: Hardware
-    sample: Sample | None
-    rates: Rates | None
-    measured: tuple[str, ...]
     last_job: Rate | None
-    sizing: Sizing | None
+    measured: Measured | None
 
 
 def plan_job(job: Job, images: str, asked: Asked) -> JobPlan:
@@ -91,9 +101,9 @@ def plan_job(job: Job, images: str, asked: Asked) -> JobPlan:
             GPUs that were asked for.
     """
     archive = resolve_archive(images, job.config)
+    gpu = _gpu_rate(asked, job.config.embed.backbone)
     with job.timings.stage("prepare"):
         contract, state, policy = configured_embedder(job.config)
-    gpu = _gpu_rate(asked, job.config.embed.backbone)
     with tempfile.TemporaryDirectory(prefix="artcluster-plan-") as scratch:
         planning = Planning(
             job.store, job.config, archive, contract.embedder_id, policy, Location.parse(scratch)
@@ -109,13 +119,12 @@ def plan_job(job: Job, images: str, asked: Asked) -> JobPlan:
                     {"embedder_id": contract.embedder_id}
                 )
             )
-            found: tuple[Any, ...] = (None, None, (), None)
+            measured = None
             if summary.todo:
                 with job.timings.stage("measure"):
-                    found = _measured(
+                    measured = _measured(
                         job, planning, comparison, (contract, state), asked, gpu, known
                     )
-    sample, rates, words, sizing = found
     return JobPlan(
         embedder_id=contract.embedder_id,
         listed=summary.listed,
@@ -128,11 +137,8 @@ def plan_job(job: Job, images: str, asked: Asked) -> JobPlan:
         todo_bytes=summary.todo_bytes,
         skipped=sum(scan.skipped.values()),
         machines=asked.machines,
-        sample=sample,
-        rates=rates,
-        measured=words,
         last_job=read_rate(job.store, contract.embedder_id),
-        sizing=sizing,
+        measured=measured,
     )
 
 
@@ -161,7 +167,7 @@ def _measured(
     asked: Asked,
     gpu: tuple[float, str] | None,
     known: int,
-) -> tuple[Sample, Rates, tuple[str, ...], Sizing]:
+) -> Measured:
     """Read a sample of the files to do, measure what they cost, and size the job.
 
     Raises:
@@ -211,4 +217,4 @@ def _measured(
         dim=contract.dim,
         known=known,
     )
-    return sample, rates, tuple(words), size(work, rates, asked.machines, job.config)
+    return Measured(sample, rates, tuple(words), size(work, rates, asked.machines, job.config))

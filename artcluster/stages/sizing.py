@@ -11,6 +11,7 @@ from typing import Any
 
 from artcluster.config import Config
 from artcluster.stages.hardware import Hardware
+from artcluster.stages.proposal import part_size, propose
 
 JOB_SHARE = 0.85
 """Of what decoding and network would allow, a whole job reached 0.85 to 0.98 (benchmarks)."""
@@ -27,15 +28,11 @@ _ROW_BYTES = 90
 """Of a vector's row beside the numbers; of an image's row in its table, twice that."""
 _REGISTRY_BYTES = 60
 """A known content in the registry while it is sorted; 20 at rest."""
-_CONTENT_BYTES = 68
+_NAME_BYTES = 68
 """A content's name in the driver, when it clusters."""
-_PART_SECONDS = 10.0
-_FEWEST_PART, _MOST_PART = 256, 1024
-_MOST_SHARDS = 100_000
 _CPU_THREADS = 2
-_GPU_BATCH = 256
-_COMMIT_S = 60.0
-_GIB = 1 << 30
+_BYTES_A_PIXEL = 8
+"""While a picture is decoded, at most."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +78,7 @@ class Sizing:
         hours: For all images.
         bound_by: `decoding` or `embedding`: what more machines should have more of.
         embed_workers: Embedding workers on a node.
-        decode_workers: CPUs left for decoding on a node.
-        part_bytes: Pixels of a part.
+        decode_workers: Decoding tasks at once on a node, a CPU each.
         node_bytes: Memory of a node at its peak, without the object store.
         object_store_bytes: Shared memory of a node for parts on their way.
         driver_bytes: Memory of the driver beside: joins, registry, names of contents.
@@ -97,8 +93,7 @@ class Sizing:
     hours: float
     bound_by: str
     embed_workers: int
-    decode_workers: float
-    part_bytes: int
+    decode_workers: int
     node_bytes: int
     object_store_bytes: int
     driver_bytes: int
@@ -126,109 +121,81 @@ def size(work: Work, rates: Rates, machines: Hardware, config: Config) -> Sizing
     """
     threads = 1 if machines.gpus else min(_CPU_THREADS, machines.cpus)
     workers, decoders = _share(rates, machines, threads)
-    if machines.gpus:
-        embedding = machines.gpus / rates.embed_s
-        decoding = decoders / rates.decode_s
-        bound_by = "embedding" if embedding < decoding else "decoding"
-        rate = min(embedding, decoding)
-    else:
-        # Both steps take the same CPUs: what one leaves, the other has.
-        rate = machines.cpus / (rates.decode_s + rates.embed_s)
-        bound_by = "embedding" if rates.embed_s > rates.decode_s else "decoding"
-    rate *= JOB_SHARE * machines.nodes
-    part_images = _part_images(work, rate / max(1, workers * machines.nodes))
-    file_bytes = int(min(part_images * work.image_bytes * 1.25, _GIB))
-    pixel_bytes = part_images * 3 * work.side_px**2
-    tasks = max(1, math.ceil(decoders))
-    # A decoder unpacks a picture to four bytes a pixel, and resizes it in floats at worst.
-    decoder = DECODER_BYTES + file_bytes + pixel_bytes + 8 * work.pixels
-    embedder = EMBEDDER_BYTES + (0 if not machines.gpus else _GIB)
-    parts_on_the_way = 2 * tasks + 2 * workers + 2
-    object_store = parts_on_the_way * pixel_bytes
-    registry = _REGISTRY_BYTES * (work.known + work.images)
-    names = _CONTENT_BYTES * (work.known + work.images)
-    driver = DRIVER_BYTES + config.store.memory_bytes + max(registry, names)
-    node = RAY_BYTES + tasks * decoder + workers * embedder
-    settings: dict[str, dict[str, Any]] = {
-        "archive": {"fetch_threads": config.archive.fetch_threads},
-        "images": {"memory_bytes": _decoder_limit(machines, tasks, config)},
-        "embed": {
-            "part_images": part_images,
-            "part_bytes": max(file_bytes, 64 << 20),
-            "batch_size": _GPU_BATCH if machines.gpus else config.embed.batch_size,
-            "cpus_per_worker": float(threads),
-            "gpus_per_worker": 1.0 if machines.gpus else 0.0,
-            "min_workers": 1,
-            "max_workers": workers * machines.nodes,
-            "commit_every_images": max(config.embed.commit_every_images, round(rate * _COMMIT_S)),
-        },
-        "store": {"memory_bytes": _join_limit(machines, config)},
-    }
-    parts = math.ceil(work.images / part_images)
-    seconds = work.images / rate
-    commits = math.ceil(
-        max(
-            work.images / settings["embed"]["commit_every_images"],
-            seconds / config.embed.commit_every_s if config.embed.commit_every_s else parts,
-        )
+    rate, bound_by = _rate(rates, machines, decoders)
+    part = part_size(work.images, work.image_bytes, rate / (workers * machines.nodes))
+    settings = propose(
+        machines,
+        config,
+        images_per_s=rate,
+        embed_workers=workers,
+        threads=threads,
+        decoders=decoders,
+        part=part,
     )
+    pixel_bytes = part[0] * 3 * work.side_px**2
+    decoder = DECODER_BYTES + part[1] + pixel_bytes + _BYTES_A_PIXEL * work.pixels
+    node = RAY_BYTES + decoders * decoder + workers * EMBEDDER_BYTES
+    object_store = (2 * decoders + 2 * workers + 2) * pixel_bytes
+    contents = work.known + work.images
+    joins: int = settings["store"]["memory_bytes"]
+    driver = DRIVER_BYTES + joins + max(_REGISTRY_BYTES, _NAME_BYTES) * contents
     return Sizing(
         images_per_s=rate,
-        hours=seconds / 3600,
+        hours=work.images / rate / 3600,
         bound_by=bound_by,
         embed_workers=workers,
         decode_workers=decoders,
-        part_bytes=pixel_bytes,
         node_bytes=node,
         object_store_bytes=object_store,
         driver_bytes=driver,
         vector_bytes=work.images * (4 * work.dim + _ROW_BYTES),
         table_bytes=work.images * 2 * _ROW_BYTES,
-        requests={
-            "reads": work.images + parts,
-            "listings": math.ceil(work.images / 1000),
-            "writes": 2 * parts + 2 * commits,
-        },
+        requests=_requests(work, part[0], rate, settings, config),
         settings=settings,
         remarks=_remarks(work, machines, node + object_store + driver),
     )
 
 
-def _share(rates: Rates, machines: Hardware, threads: int) -> tuple[int, float]:
-    """Return embedding workers and CPUs for decoding on a node."""
+def _rate(rates: Rates, machines: Hardware, decoders: int) -> tuple[float, str]:
+    """Return images a second of a job, and what more machines should serve."""
     if machines.gpus:
-        return machines.gpus, max(1.0, machines.cpus - machines.gpus)
+        embedding, decoding = machines.gpus / rates.embed_s, decoders / rates.decode_s
+        rate, bound_by = min((embedding, "embedding"), (decoding, "decoding"))
+    else:
+        # Both steps take the same CPUs: what one leaves, the other has.
+        rate = machines.cpus / (rates.decode_s + rates.embed_s)
+        bound_by = "embedding" if rates.embed_s > rates.decode_s else "decoding"
+    return JOB_SHARE * machines.nodes * rate, bound_by
+
+
+def _share(rates: Rates, machines: Hardware, threads: int) -> tuple[int, int]:
+    """Return embedding workers and decoding tasks on a node."""
+    if machines.gpus:
+        return machines.gpus, max(1, machines.cpus - machines.gpus)
     share = rates.embed_s / (rates.decode_s + rates.embed_s)
     most = max(1, (machines.cpus - 1) // threads)
     workers = min(most, max(1, round(machines.cpus * share / threads)))
-    return workers, max(1.0, machines.cpus - workers * threads)
+    return workers, max(1, machines.cpus - workers * threads)
 
 
-def _part_images(work: Work, worker_images_per_s: float) -> int:
-    """Return images a part: some seconds of a worker, and not too many shards in all.
-
-    >>> _part_images(Work(100_000, 4e5, 1, 224, 1024), 10.0)
-    256
-    >>> _part_images(Work(100_000_000, 4e5, 1, 224, 1024), 10.0)
-    1024
-    """
-    wanted = max(worker_images_per_s * _PART_SECONDS, work.images / _MOST_SHARDS)
-    power = 2 ** round(math.log2(max(wanted, 1.0)))
-    return int(min(_MOST_PART, max(_FEWEST_PART, power)))
-
-
-def _decoder_limit(machines: Hardware, tasks: int, config: Config) -> int:
-    """Return the most that one decoder may take, so that half of the memory is theirs together."""
-    if machines.memory_bytes is None:
-        return config.images.memory_bytes
-    fair = machines.memory_bytes // 2 // tasks
-    return max(1 << 28, min(config.images.memory_bytes, fair))
-
-
-def _join_limit(machines: Hardware, config: Config) -> int:
-    if machines.memory_bytes is None:
-        return config.store.memory_bytes
-    return max(1 << 28, min(config.store.memory_bytes, machines.memory_bytes // 4))
+def _requests(
+    work: Work,
+    part_images: int,
+    rate: float,
+    settings: Mapping[str, Mapping[str, Any]],
+    config: Config,
+) -> Mapping[str, int]:
+    """Return what an object store is asked for."""
+    parts = math.ceil(work.images / part_images)
+    by_count = work.images / settings["embed"]["commit_every_images"]
+    by_time = work.images / rate / max(config.embed.commit_every_s, 1.0)
+    commits = math.ceil(min(parts, max(by_count, by_time)))
+    return {
+        "reads": work.images + parts,
+        "listings": math.ceil(work.images / 1000),
+        # Of each part and commit: vectors, and images.
+        "writes": 2 * parts + 2 * commits,
+    }
 
 
 def _remarks(work: Work, machines: Hardware, needed: int) -> tuple[str, ...]:
@@ -239,6 +206,8 @@ def _remarks(work: Work, machines: Hardware, needed: int) -> tuple[str, ...]:
             f"{machines.memory_bytes / 1e9:.1f} GB: take fewer CPUs a node, smaller parts, or a "
             "larger head"
         )
+    if machines.gpus:
+        found.append("memory of embedding workers with a GPU was not measured by this project")
     if machines.nodes > 1:
         found.append("that nodes add up without loss is assumed, not measured")
     if work.images > 10_000_000:

@@ -9,6 +9,7 @@ from artcluster.cli import main
 from artcluster.config import load_config
 from tests.stages.jobs import copy_pictures
 
+QUICK = ("--probe-seconds", 0.2)
 HISTOGRAM = ("--backbone", "color-histogram")
 MOBILENET = ("--backbone", "random:mobilenet_v2", "--set", "embed.engine=torch")
 
@@ -32,20 +33,22 @@ def test_a_plan_counts_samples_measures_and_proposes(
 ) -> None:
     store, settings = tmp_path / "store", tmp_path / "settings.yaml"
     machines = ("--cpus", 2, "--memory-gb", 16, "--out", settings)
-    assert run("plan", pictures, store, *HISTOGRAM, *machines, "--json") == 0
+    assert run("plan", pictures, store, *QUICK, *HISTOGRAM, *machines, "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["listed"], found["new"], found["todo"]) == (21, 21, 21)
-    assert found["sample"]["pictures"] == 21
-    assert found["sample"]["rejects"] == {"not-an-image": 1}
-    assert sum(found["sample"]["formats"].values()) == 20
-    assert found["sizing"]["images_per_s"] > 0
+    assert found["measured"]["sample"]["pictures"] == 21
+    assert found["measured"]["sample"]["rejects"] == {"not-an-image": 1}
+    assert sum(found["measured"]["sample"]["formats"].values()) == 20
+    assert found["measured"]["sizing"]["images_per_s"] > 0
     assert not store.exists()
     config = load_config(settings)
-    assert config.embed.part_images == found["sizing"]["settings"]["embed"]["part_images"]
+    assert (
+        config.embed.part_images == found["measured"]["sizing"]["settings"]["embed"]["part_images"]
+    )
     given = ("--executor", "in-process", *HISTOGRAM, "--config", settings)
     assert run("embed", pictures, store, *given) == 0
     capsys.readouterr()
-    assert run("plan", pictures, store, *HISTOGRAM) == 0
+    assert run("plan", pictures, store, *QUICK, *HISTOGRAM) == 0
     assert "Nothing is new" in capsys.readouterr().out
 
 
@@ -54,11 +57,11 @@ def test_figures_of_others_are_marked_as_such(
 ) -> None:
     store = tmp_path / "store"
     machines = ("--cpus", 16, "--gpus", 1)
-    assert run("plan", pictures, store, *MOBILENET, *machines, "--gpu", "rtx4090") == 0
+    assert run("plan", pictures, store, *QUICK, *MOBILENET, *machines, "--gpu", "rtx4090") == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "NOT measured by this project" in out
     assert "gpus_per_worker: 1.0" in out
-    assert run("plan", pictures, store, *MOBILENET, *machines, "--gpu", "abacus") == 2
+    assert run("plan", pictures, store, *QUICK, *MOBILENET, *machines, "--gpu", "abacus") == 2
     assert "rtx4090" in capsys.readouterr().err
-    assert run("plan", pictures, store, *MOBILENET, *machines, "--gpu-rate", 100) == 0
+    assert run("plan", pictures, store, *QUICK, *MOBILENET, *machines, "--gpu-rate", 100) == 0
     assert "--gpu-rate" in capsys.readouterr().out

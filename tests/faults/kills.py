@@ -142,7 +142,8 @@ def cleanings_killed(folder: Path, times: int) -> Outcome:
 def polite_end(folder: Path, times: int) -> Outcome:
     """End drivers by SIGTERM, as a machine that is taken away with notice does."""
     images, store = folder / "images", folder / "store"
-    copy_pictures(images, _FIRST)
+    # What is in hand is finished: there must be more than that left when the signal comes.
+    copy_pictures(images, 4 * _FIRST)
     for number in range(times):
         before = len(files(store, STAGES["embed"]))
         driver = Driver("embed", images, store, log=folder / "driver.log")
