@@ -1,5 +1,6 @@
 """Networks of the timm library, by its names, with its own preprocessing and weights."""
 
+import os
 from typing import Any
 
 import torch
@@ -58,7 +59,8 @@ def build_timm(network: str, input_px: tuple[int, int]) -> nn.Module:
 
 
 def _timm(network: str) -> tuple[Any, str]:
-    """Import timm and check the name."""
+    """Import timm, whose downloads report to nobody, and check the name."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
         import timm
     except ImportError as error:

@@ -12,6 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from artcluster.executors.ray_token import make_token
+
 _log = logging.getLogger(__name__)
 
 _FOLDER = "artcluster-ray-"
@@ -42,8 +44,9 @@ class Head:
         ray_constants.ENABLE_RAY_CLUSTER = False
         # Ray reports a slow start line by line, and warns of the token it turns on.
         logging.getLogger("ray._private").setLevel(logging.ERROR)
-        authentication.enable_token_auth_by_default()
-        authentication.ensure_token_if_auth_enabled(None, create_token_if_missing=True)
+        if authentication.enable_token_auth_by_default():
+            make_token()
+        authentication.ensure_token_if_auth_enabled(None, create_token_if_missing=False)
         for attempt in range(1, _ATTEMPTS + 1):
             self.folder = _folder()
             try:

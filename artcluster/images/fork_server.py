@@ -3,10 +3,12 @@
 import json
 import os
 import pickle
+import re
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 
 from artcluster.errors import ArtclusterError
 from artcluster.images.messages import (
@@ -24,6 +26,8 @@ _END_TIMEOUT_S = 60.0
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_THREAD_LIMIT"), "1"
 )
+_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|CONNECTION_STRING|SIGNATURE")
+"""Variables that a process which handles hostile bytes has no use for."""
 _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
     "from artcluster.images.zygote import main; main(int(sys.argv[2]), int(sys.argv[3]))"
@@ -93,7 +97,7 @@ class ForkServer:
                 ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, **_ONE_THREAD},
+                env=_without_secrets(os.environ) | _ONE_THREAD,
             )
         ours.settimeout(_START_TIMEOUT_S)
         packed = pickle.dumps(self._settings)
@@ -126,3 +130,7 @@ class ForkServer:
         receive_exactly(self._control, memoryview(answer))
         number: int = NUMBER.unpack(answer)[0]
         return number
+
+
+def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if not _SECRET.search(name.upper())}
