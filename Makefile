@@ -56,6 +56,13 @@ bench: $(VENV)/ready ## Measure, and write benchmarks/results
 lock: $(VENV)/ready ## Pin the newest versions that pyproject.toml allows, with hashes
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-header --upgrade --quiet -o requirements.lock
+	# What deploy/install.sh needs besides: its own tools, and packages that the tests do without.
+	printf '%s\n' hatchling uv==$(UV_VERSION) | $(BIN)/uv pip compile - --universal \
+	  --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o deploy/build.lock
+	$(BIN)/uv pip compile pyproject.toml --extra gpu --extra gcs --extra azure --universal \
+	  --python-version 3.11 --constraint requirements.lock --generate-hashes --no-header \
+	  --no-annotate --quiet -o deploy/additions.lock \
+	  $$(grep -oE '^[a-z0-9-]+' requirements.lock | sort -u | sed 's/^/--no-emit-package /')
 
 clean: ## Remove the environment and the demo's store
 	rm -rf $(VENV) demo-store
