@@ -90,7 +90,7 @@ embed_options = _stack(
         "--backbone",
         metavar="NAME",
         help="densenet121 (default), resnet50, vgg16, mobilenet_v2, timm:NAME, cae, genre-cae, "
-        "genre-v2, pca:N, color-histogram or random:NAME.",
+        "genre-v2, pca:N, color-histogram, random:NAME, or faces: a vector a face.",
     ),
     click.option("--weights", metavar="FILE", help="Weights at a path or URI."),
     click.option("--weights-sha256", metavar="HEX", help="SHA-256 that the weights must have."),
@@ -101,9 +101,10 @@ cluster_options = _stack(
     click.option(
         "--method",
         metavar="NAME",
-        help="On any embeddings: delius (default), ae-kmeans, kmeans. With a network of their own, "
-        "trained on the pictures: dcec-paint, dcec, dcec-noweights, cae-kmeans, cae-dec, "
-        "genre-dec, pca-kmeans.",
+        help="On any embeddings: delius (default), ae-kmeans, kmeans, spherical-kmeans, consensus, "
+        "hierarchy, hdbscan, temi, guided. With a network of their own, trained on the pictures: "
+        "dcec-paint, dcec, dcec-noweights, cae-kmeans, cae-dec, genre-dec, pca-kmeans. On faces "
+        "found in them: faces-kmeans, faces-dbscan.",
     ),
     click.option("--k", type=int, help="Number of clusters (default 8)."),
     click.option("--seed", type=int, help="Seed of everything random (default 0)."),

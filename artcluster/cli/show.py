@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
+from artcluster.cli.hierarchy import print_hierarchy
 from artcluster.cli.printing import (
     duration,
     in_bytes,
@@ -18,8 +19,8 @@ from artcluster.stages.summary import (
     AssignedImage,
     ClusterSummary,
     EmbedSummary,
-    StoreStatus,
     NoClusters,
+    StoreStatus,
     as_json,
 )
 
@@ -44,9 +45,9 @@ def show(
     for summary in summaries:
         if isinstance(summary, EmbedSummary):
             _show_embedding(console, summary)
-        else:
         elif isinstance(summary, NoClusters):
             console.print(f"No clusters: {summary.reason}.\n", markup=False, highlight=False)
+        else:
             _show_clusters(console, summary)
     seconds: dict[str, float] = {}
     for summary in summaries:
@@ -159,9 +160,9 @@ def _show_embedding(console: Console, summary: EmbedSummary) -> None:
         ("embedder", summary.embedder_id),
         ("images", f"{summary.images:,}"),
     ]
-    if summary.embedded:
     if summary.faces is not None:
         rows.append(("faces in them", f"{summary.faces:,}"))
+    if summary.embedded:
         rows.append(("embedded now", f"{summary.embedded:,}"))
     else:
         rows.append(("embedded now", "0: nothing is new, every image has its vector"))
@@ -181,6 +182,8 @@ def _show_clusters(console: Console, summary: ClusterSummary) -> None:
         ("model", summary.model_id),
         ("images", f"{summary.images:,} ({summary.contents:,} distinct)"),
     ]
+    if metrics.get("noise"):
+        rows.append(("noise", f"{metrics['noise']:,} that belong to no cluster"))
     rows += [(words, number(metrics[name])) for name, words in _METRICS.items() if name in metrics]
     print_rows(console, f"Clusters by {summary.method}, k = {summary.k}", rows)
     widest = max(summary.sizes.values(), default=1)
@@ -193,6 +196,8 @@ def _show_clusters(console: Console, summary: ClusterSummary) -> None:
             for number, size in sorted(summary.sizes.items())
         ],
     )
+    if summary.merges:
+        print_hierarchy(console, summary.merges, summary.sizes)
     labels: Mapping[str, Mapping[str, float]] = metrics.get("labels", {})
     if labels:
         print_table(

@@ -12,6 +12,7 @@ import torch
 from artcluster.clustering.confidence import Membership, membership
 from artcluster.clustering.model_space import ModelSpace
 from artcluster.clustering.row_chunks import ChunkPool, row_chunks
+from artcluster.clustering.rules import Rule
 
 _BLOCK_ROWS = 256
 
@@ -53,9 +54,13 @@ def encode_blocks(space: ModelSpace, x_ND: np.ndarray, threads: int) -> np.ndarr
 
 
 def membership_blocks(
-    space: ModelSpace, centroids_KD: np.ndarray, x_ND: np.ndarray, threads: int
+    space: ModelSpace,
+    centroids_KD: np.ndarray,
+    x_ND: np.ndarray,
+    threads: int,
+    rule: Rule | None = None,
 ) -> Membership:
-    """Assign vectors to centroids in a model's space.
+    """Assign vectors to centroids in a model's space, the nearest or by a rule.
 
     Raises:
         ValueError: Vectors are not finite or not of the space's length.
@@ -73,7 +78,8 @@ def membership_blocks(
 
     def assign(bounds: tuple[int, int]) -> None:
         a, b = bounds
-        found = membership(encode(bounds), centroids)
+        z = encode(bounds)
+        found = membership(z, centroids, None if rule is None else rule(z).numpy())
         for name, column in whole.__dict__.items():
             column[a:b] = found.__dict__[name][: b - a]
 

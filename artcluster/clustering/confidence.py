@@ -5,17 +5,21 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 
+from artcluster.metrics.contingency import NOISE
+
 
 @dataclass(frozen=True)
 class Assignment:
     """Clusters of N points; the fields are columns of the assignments table.
 
     Attributes:
-        cluster: int32, nearest centroid in the model's space; the lowest number among equals.
-        confidence: float32, Student-t membership of the cluster, 0 to 1.
+        cluster: int32, nearest centroid in the model's space, the lowest number among equals; or
+            what the model's rule says, −1 for noise.
+        confidence: float32, Student-t membership of the cluster, 0 to 1; 0 for noise.
         margin: float32, confidence less the second cluster's membership, 0 to 1.
-        distance: float32, Euclidean distance to the centroid in the model's space.
-        second_cluster: int32, the next nearest; −1 in a model of one cluster.
+        distance: float32, Euclidean distance to the centroid in the model's space; for noise, to
+            the nearest one.
+        second_cluster: int32, the nearest of the others; −1 in a model of one cluster.
         low_confidence: bool, confidence below the model's fitted quantile.
         outlier: bool, farther from its cluster's mean in the embedder's space than the cluster's
             fitted quantile.
@@ -56,7 +60,9 @@ class Membership:
     second_cluster: np.ndarray
 
 
-def membership(z_ND: torch.Tensor, centroids_KD: torch.Tensor) -> Membership:
+def membership(
+    z_ND: torch.Tensor, centroids_KD: torch.Tensor, rows_N: np.ndarray | None = None
+) -> Membership:
     """Assign points to centroids and measure how surely.
 
     The membership of cluster j is the Student-t kernel with one degree of freedom, normalised:
@@ -65,6 +71,7 @@ def membership(z_ND: torch.Tensor, centroids_KD: torch.Tensor) -> Membership:
     Args:
         z_ND: Points in the model's space.
         centroids_KD: Centroids.
+        rows_N: The centroid of each point's cluster, −1 for noise; by default the nearest.
 
     Source: Xie et al. 2016, Eq. 1, α = 1.
 
@@ -84,20 +91,23 @@ def membership(z_ND: torch.Tensor, centroids_KD: torch.Tensor) -> Membership:
     rows = np.arange(len(squared_NK))
     kernel_NK = 1 / (1 + squared_NK)
     total = kernel_NK.sum(1)
-    cluster = squared_NK.argmin(1)
-    nearest = squared_NK[rows, cluster]
-    confidence = kernel_NK[rows, cluster] / total
+    nearest = squared_NK.argmin(1)
+    cluster = nearest if rows_N is None else rows_N
+    noise = cluster == NOISE
+    own = np.where(noise, nearest, cluster)
+    distance = np.sqrt(squared_NK[rows, own])
+    confidence = np.where(noise, 0, kernel_NK[rows, own] / total)
+    squared_NK[rows[~noise], own[~noise]] = np.inf
     if squared_NK.shape[1] == 1:
-        second, margin = np.full(len(rows), -1), confidence
+        second, margin = np.where(noise, 0, -1), confidence
     else:
-        squared_NK[rows, cluster] = np.inf
         second = squared_NK.argmin(1)
         margin = confidence - kernel_NK[rows, second] / total
     return Membership(
         cluster=cluster.astype(np.int32),
         confidence=confidence.astype(np.float32),
         margin=np.maximum(margin, 0).astype(np.float32),
-        distance=np.sqrt(nearest).astype(np.float32),
+        distance=distance.astype(np.float32),
         second_cluster=second.astype(np.int32),
     )
 

@@ -12,14 +12,17 @@ from artcluster.clustering.blockwise import encode_blocks, membership_blocks
 from artcluster.clustering.confidence import Assignment, distance_to_own
 from artcluster.clustering.model_space import ModelSpace, space_from_parts, space_to_parts
 from artcluster.clustering.row_chunks import row_chunks
+from artcluster.clustering.rules import RULES, Rule
 from artcluster.metrics.contingency import NOISE
 
-MODEL_FORMAT_VERSION = 2
-"""2 has the clusters' numbers, which were 0 … k−1 in 1."""
+MODEL_FORMAT_VERSION = 3
+"""2 has the clusters' numbers, which were 0 … k−1 in 1; 3 has a rule. A model
+without one is written as 2."""
 DESCRIPTION_FILE = "model.json"
 ARRAYS_FILE = "model.safetensors"
 
 _BATCH_ROWS = 16384
+_RULE = "rule."
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class ClusterModel:
             infinite for a cluster that had no member.
         low_confidence: Confidence below which an assignment counts as low, a float32's value.
         fitted_on: What the thresholds were taken from.
+        rule: Which cluster a point of the space belongs to; by default its nearest centroid's.
     """
 
     method: str
@@ -66,6 +70,7 @@ class ClusterModel:
     low_confidence: float
     fitted_on: FittedOn
     numbers_K: np.ndarray
+    rule: Rule | None = None
 
     def __post_init__(self) -> None:
         numbers = self.numbers_K
@@ -114,15 +119,16 @@ class ClusterModel:
         Raises:
             ValueError: Vectors are not finite or not of the model's length.
         """
-        found = membership_blocks(self.space, self.centroids_KD, embeddings_ND, threads)
+        found = membership_blocks(self.space, self.centroids_KD, embeddings_ND, threads, self.rule)
         parts = []
         for a, b in row_chunks(len(embeddings_ND), _BATCH_ROWS):
             clusters = found.cluster[a:b]
             far = distance_to_own(embeddings_ND[a:b], self.embedder_centroids_KD, clusters)
-            parts.append(far > self.outlier_distance_K[clusters])
+            parts.append((far > self.outlier_distance_K[clusters]) & (clusters != NOISE))
+        cluster = np.where(found.cluster < 0, NOISE, self.numbers_K[found.cluster])
         second = np.where(found.second_cluster < 0, NOISE, self.numbers_K[found.second_cluster])
         return Assignment(
-            cluster=self.numbers_K[found.cluster],
+            cluster=cluster.astype(np.int32),
             confidence=found.confidence,
             margin=found.margin,
             distance=found.distance,
@@ -152,7 +158,7 @@ class ClusterModel:
         """Return the model as files: a JSON description and safetensors arrays, by file name."""
         space, arrays = space_to_parts(self.space)
         description = {
-            "format_version": MODEL_FORMAT_VERSION,
+            "format_version": 2 if self.rule is None else MODEL_FORMAT_VERSION,
             "method": self.method,
             "k": self.k,
             "numbers": self.numbers_K.tolist(),
@@ -160,6 +166,7 @@ class ClusterModel:
             "alpha": 1.0,
             "space": space,
             "fitted_on": self.fitted_on.__dict__,
+            "rule": None if self.rule is None else self.rule.kind,
         }
         arrays |= {
             "centroids": self.centroids_KD,
@@ -168,6 +175,9 @@ class ClusterModel:
             "low_confidence": np.array([self.low_confidence], dtype=np.float32),
         }
         plain = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
+        if self.rule is not None:
+            for name, array in self.rule.arrays().items():
+                plain[f"{_RULE}{name}"] = np.ascontiguousarray(array)
         return {
             DESCRIPTION_FILE: json.dumps(description, indent=2, sort_keys=True).encode(),
             ARRAYS_FILE: safetensors.numpy.save(plain),
@@ -195,6 +205,12 @@ class ClusterModel:
             )
         try:
             arrays = safetensors.numpy.load(files[ARRAYS_FILE])
+            parts = {
+                name.removeprefix(_RULE): array
+                for name, array in arrays.items()
+                if name.startswith(_RULE)
+            }
+            rule = description.get("rule")
             return cls(
                 method=description["method"],
                 embedder_id=description["embedder_id"],
@@ -207,6 +223,7 @@ class ClusterModel:
                 numbers_K=np.array(
                     description.get("numbers", range(len(arrays["centroids"]))), np.int32
                 ),
+                rule=None if rule is None else RULES[rule].from_arrays(parts),
             )
         except (SafetensorError, KeyError, TypeError) as error:
             raise ValueError(f"the model's files are damaged: {error!r}") from error

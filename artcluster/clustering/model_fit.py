@@ -9,7 +9,9 @@ from artcluster.clustering.confidence import distance_to_own
 from artcluster.clustering.model import ClusterModel, FittedOn
 from artcluster.clustering.model_space import ModelSpace
 from artcluster.clustering.row_chunks import row_chunks
+from artcluster.clustering.rules import Rule
 from artcluster.clustering.sampled_quantiles import SampledQuantiles
+from artcluster.metrics.contingency import NOISE
 
 _BATCH_ROWS = 16384
 
@@ -24,6 +26,7 @@ def fit_model(
     embedder_id: str,
     space: ModelSpace,
     centroids_KD: np.ndarray,
+    rule: Rule | None = None,
     low_confidence_quantile: float = 0.05,
     outlier_quantile: float = 0.99,
     sample_limit: int = 2_000_000,
@@ -35,7 +38,7 @@ def fit_model(
     The vectors are passed over twice: for the clusters' means in the embedder's space, then for
     the distances to them. Quantiles are exact up to `sample_limit` values in all for confidence,
     and `sample_limit` over k (at least 1,000) a cluster for distances; past that they are of
-    uniform samples of those sizes.
+    uniform samples of those sizes. Noise takes no part.
 
     Args:
         embeddings: Vectors (N, dim).
@@ -43,6 +46,7 @@ def fit_model(
         embedder_id: Whose vectors they are.
         space: The way into the model's space.
         centroids_KD: Centroids in the model's space.
+        rule: Which cluster a point belongs to, where that is not the nearest centroid's.
         low_confidence_quantile: Share of assignments to count as of low confidence.
         outlier_quantile: Share of a cluster's members that lie within its outlier distance.
         sample_limit: Most values kept for quantiles.
@@ -64,17 +68,18 @@ def fit_model(
     labels: list[np.ndarray] = []
     points = 0
     for batch in _batches(embeddings):
-        found = membership_blocks(space, centroids, batch, threads)
+        found = membership_blocks(space, centroids, batch, threads, rule)
         labels.append(found.cluster)
-        counts_K += np.bincount(found.cluster, minlength=k)
-        for cluster in np.unique(found.cluster):
+        held = found.cluster != NOISE
+        counts_K += np.bincount(found.cluster[held], minlength=k)
+        for cluster in np.unique(found.cluster[held]):
             sums_KD[cluster] += batch[found.cluster == cluster].sum(0, dtype=np.float64)
-        numbers = np.arange(points, points + len(batch))
-        confidences.update(numbers, np.zeros(len(batch), dtype=np.int64), found.confidence)
+        numbers = np.arange(points, points + len(batch))[held]
+        confidences.update(numbers, np.zeros(len(numbers), np.int64), found.confidence[held])
         points += len(batch)
     if not points:
         raise ValueError("a model needs at least one vector to be fitted on, got none")
-    overall_D = sums_KD.sum(0) / points
+    overall_D = sums_KD.sum(0) / max(counts_K.sum(), 1)
     means_KD = np.where(
         counts_K[:, None] > 0, sums_KD / np.maximum(counts_K, 1)[:, None], overall_D
     ).astype(np.float32)
@@ -86,8 +91,9 @@ def fit_model(
                 f"embeddings must yield the same batches each time, got one of {len(batch)} "
                 f"vectors where there were {len(clusters)}"
             )
-        numbers = np.arange(passed, passed + len(batch))
-        distances.update(numbers, clusters, distance_to_own(batch, means_KD, clusters))
+        numbers, held = np.arange(passed, passed + len(batch)), clusters != NOISE
+        own = clusters[held]
+        distances.update(numbers[held], own, distance_to_own(batch[held], means_KD, own))
         passed += len(batch)
     outlier_K = distances.compute(outlier_quantile)
     return ClusterModel(
@@ -105,6 +111,7 @@ def fit_model(
             confidences.exact and distances.exact,
         ),
         numbers_K=np.arange(k, dtype=np.int32),
+        rule=rule,
     )
 
 

@@ -51,7 +51,18 @@ class Dense:
         return x_ND
 
 
-Step = UnitLength | Standardise | Dense
+@dataclass(frozen=True)
+class Softmax:
+    """Turns numbers into shares that sum to one: exp(x) / Σ exp(x)."""
+
+    kind = "softmax"
+
+    def __call__(self, x_ND: Tensor) -> Tensor:
+        """Return the shares."""
+        return torch.softmax(x_ND, 1)
+
+
+Step = UnitLength | Standardise | Dense | Softmax
 
 
 @dataclass(frozen=True)
@@ -150,6 +161,8 @@ def space_from_parts(parts: Mapping[str, Any], arrays: Mapping[str, np.ndarray])
         match step["kind"]:
             case UnitLength.kind:
                 steps.append(UnitLength())
+            case Softmax.kind:
+                steps.append(Softmax())
             case Standardise.kind:
                 steps.append(Standardise(tensor(f"{name}.mean"), tensor(f"{name}.scale")))
             case Dense.kind:
@@ -159,7 +172,7 @@ def space_from_parts(parts: Mapping[str, Any], arrays: Mapping[str, np.ndarray])
                     Dense(tuple((tensor(f"{one}.weight"), tensor(f"{one}.bias")) for one in names))
                 )
             case unknown:
-                known = (UnitLength.kind, Standardise.kind, Dense.kind)
+                known = (UnitLength.kind, Standardise.kind, Dense.kind, Softmax.kind)
                 raise ValueError(f"step {number} is {unknown!r}; known are {', '.join(known)}")
     return ModelSpace(int(parts["dim"]), tuple(steps))
 

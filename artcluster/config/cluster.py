@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from artcluster.config.base import Settings
+from artcluster.config.faces import DbscanSettings
 from artcluster.config.training import PretrainSettings
 
 
@@ -49,6 +50,31 @@ class DcecSettings(Settings):
     refinement falls this far below that of the seeds."""
 
 
+class TemiSettings(Settings):
+    """`temi`: heads that learn which neighbours belong together."""
+
+    heads: Annotated[int, Field(ge=1)] = 16
+    """Heads that learn side by side; that of the lowest loss is kept. The paper has 50."""
+    neighbours: Annotated[int, Field(ge=1)] = 15
+    """Nearest neighbours to learn from. The paper has 50, of a million pictures."""
+    beta: Annotated[float, Field(gt=0, le=1)] = 0.6
+    """Below 1, clusters of other sizes are more welcome."""
+    steps: Annotated[int, Field(ge=1)] = 2000
+    batch_size: Annotated[int, Field(ge=1)] = 256
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+
+
+class HdbscanSettings(Settings):
+    """`hdbscan`: clusters denser than what is around them; k is not asked for."""
+
+    min_cluster_size: Annotated[int, Field(ge=2)] = 10
+    """Fewer images than this are no cluster."""
+    min_samples: Annotated[int, Field(ge=1)] = 3
+    """How near an image's neighbours are is told by its so manieth; more gives more noise."""
+    selection: Literal["eom", "leaf"] = "eom"
+    """`eom`: the clusters that last longest as density grows; `leaf`: the smallest ones."""
+
+
 class ClusterSettings(Settings):
     """The method, the number of clusters, and the means."""
 
@@ -63,6 +89,14 @@ class ClusterSettings(Settings):
         "dcec",
         "dcec-noweights",
         "genre-dec",
+        "spherical-kmeans",
+        "consensus",
+        "hierarchy",
+        "hdbscan",
+        "temi",
+        "guided",
+        "faces-kmeans",
+        "faces-dbscan",
     ] = "delius"
     k: Annotated[int, Field(ge=2)] = 8
     seed: Annotated[int, Field(ge=0)] = 0
@@ -72,6 +106,9 @@ class ClusterSettings(Settings):
     """Which library iterates: our own on torch (faster at the same inertia), or FAISS."""
     scaling: Literal["none", "unit"] = "none"
     """`unit` scales every embedding to length one first."""
+    count_duplicates: bool = False
+    """Let a content weigh as much as there are images of it, not once; for methods that are given
+    vectors."""
     max_training_vectors: Annotated[int, Field(ge=100)] = 1_000_000
     """Models are fitted on at most so many distinct contents, a sample recorded with the run."""
     max_training_bytes: Annotated[int, Field(ge=1 << 20)] = 8 << 30
@@ -89,5 +126,23 @@ class ClusterSettings(Settings):
     """Principal components of `pca-kmeans`."""
     colours: Literal["rgb", "grey"] = "rgb"
     """What `genre-dec` sees of the pictures."""
+    space_dim: Annotated[int, Field(ge=1)] = 32
+    """Principal components, of vectors at length one, in which `consensus`, `hierarchy`, `hdbscan`
+    and `guided` cluster."""
+    cells: Annotated[int, Field(ge=2)] = 4000
+    """`consensus` and `hierarchy` merge single images up to so many, and small clusters of images,
+    so many, past it. Memory is their square."""
+    rounds: Annotated[int, Field(ge=1)] = 5
+    """Rounds in which `consensus` asks 20 clusterings each."""
+    max_pairwise_vectors: Annotated[int, Field(ge=100)] = 20_000
+    """`hdbscan` and `temi` compare all vectors with one another: past so many they are fitted on a
+    sample of that size, recorded with the run."""
+    temi: TemiSettings = TemiSettings()
+    hdbscan: HdbscanSettings = HdbscanSettings()
+    dbscan: DbscanSettings = DbscanSettings()
+    hints: str | None = None
+    """CSV, Parquet or JSONL of what `guided` is told: columns `path` and `label`, or `path`,
+    `other` and `link` (`must` or `cannot`). These images are left out of all comparison with
+    labels."""
     labels: tuple[str, ...] = ()
     """Metadata columns that metrics compare the clusters with. Training never sees them."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from artcluster.errors import TooFewError
 from artcluster.stages.digest import digest
+from artcluster.stages.hints import with_stored_hints
 from artcluster.stages.job import Job
 from artcluster.stages.known import choose_archive, choose_embedder, known_archive
 from artcluster.stages.metadata import check_labels
@@ -16,7 +17,6 @@ from artcluster.stages.summary import ClusterSummary, NoClusters
 from artcluster.store.metadata import metadata_version
 
 
-def cluster_archive(
 def clusters_or_none(cluster: Callable[[], ClusterSummary]) -> ClusterSummary | NoClusters:
     """Call what clusters; where there is too little to group, say so instead of failing."""
     try:
@@ -25,6 +25,7 @@ def clusters_or_none(cluster: Callable[[], ClusterSummary]) -> ClusterSummary | 
         return NoClusters(str(few))
 
 
+def cluster_archive(
     job: Job,
     archive_id: str | None,
     embedder: str | None = None,
@@ -49,10 +50,11 @@ def clusters_or_none(cluster: Callable[[], ClusterSummary]) -> ClusterSummary | 
     Raises:
         UsageError: The choice is not clear, a label is no column, there are too few images, or no
             such parent.
-        LeaseHeldError: Another job clusters the same.
         TooFewError: There are too few faces to group.
+        LeaseHeldError: Another job clusters the same.
     """
     archive_id = choose_archive(job.store, archive_id)
+    job = with_stored_hints(job, archive_id)
     if network_of(job.config.cluster) is None:
         embedder_id = choose_embedder(job.store, embedder)
     else:

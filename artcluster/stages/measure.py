@@ -13,7 +13,7 @@ from artcluster.clustering.medoids import medoids
 from artcluster.clustering.model import ClusterModel
 from artcluster.config import ClusterSettings
 from artcluster.metrics.agreement import label_agreement
-from artcluster.metrics.contingency import cluster_sizes, non_empty_clusters
+from artcluster.metrics.contingency import NOISE, cluster_sizes, non_empty_clusters
 from artcluster.metrics.dispersion import DispersionStatistic
 from artcluster.metrics.dispersion import inertia as inertia_of
 from artcluster.metrics.silhouette import silhouette
@@ -68,6 +68,7 @@ def measure(
         "contents": len(clusters_N),
         "measured_on": len(fitted_N),
         "non_empty": non_empty_clusters(clusters_N),
+        "noise": int(np.sum(clusters_N == NOISE)),
         "low_confidence_share": _mean(assigned, "low_confidence"),
         "outlier_share": _mean(assigned, "outlier"),
         "mean_confidence": _mean(assigned, "confidence"),

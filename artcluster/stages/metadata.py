@@ -9,6 +9,7 @@ from artcluster.archive.metadata import MetadataReport, join_metadata
 from artcluster.errors import UsageError
 from artcluster.location import Location
 from artcluster.schema import METADATA
+from artcluster.stages.hints import read_hints
 from artcluster.stages.job import Job
 from artcluster.stages.known import open_tables
 from artcluster.stages.scanning import Archive, limits_of
@@ -73,7 +74,8 @@ def labels_of(
 ) -> dict[str, list[str | None]]:
     """Return a label for each content by each column; None where it has none.
 
-    A content at several paths has the label of the first of them that has one.
+    A content at several paths has the label of the first of them that has one. What a method was
+    told of (`cluster.hints`) has none: it would be compared with itself.
     """
     if not columns:
         return {}
@@ -94,7 +96,16 @@ def labels_of(
             group by a.row order by a.row
             """
         ).to_arrow_table()
-    return {name: found[name].to_pylist() for name in columns}
+    hints = read_hints(job, archive_id)
+    told = frozenset() if hints is None else hints.contents
+    held = [content not in told for content in content_ids.to_pylist()] if told else None
+    return {name: _only(found[name].to_pylist(), held) for name in columns}
+
+
+def _only(labels: list[str | None], held: list[bool] | None) -> list[str | None]:
+    if held is None:
+        return labels
+    return [label if keep else None for label, keep in zip(labels, held, strict=True)]
 
 
 def _tell(job: Job, report: MetadataReport) -> None:

@@ -1,6 +1,7 @@
 """Runs: the record of a finished clustering, written last and read back whole."""
 
 import json
+from collections.abc import Sequence
 
 import pyarrow.compute as pc
 
@@ -19,6 +20,7 @@ def finished_run(store: Store, run_id: str) -> ClusterSummary | None:
     models = store.table(MODELS).read(None, pc.field("model_id") == model_id).to_pylist()
     clusters = store.table(CLUSTERS).read(["cluster", "size"], pc.field("run_id") == run_id)
     sizes = {row["cluster"]: row["size"] for row in clusters.to_pylist()}
+    metrics, training = json.loads(run["metrics"]), json.loads(models[0]["training"])
     return ClusterSummary(
         run_id=run_id,
         model_id=model_id,
@@ -26,9 +28,20 @@ def finished_run(store: Store, run_id: str) -> ClusterSummary | None:
         method=models[0]["method"],
         k=models[0]["k"],
         images=run["images"],
-        contents=sum(sizes.values()),
+        contents=metrics["contents"],
         sizes=sizes,
-        metrics=json.loads(run["metrics"]),
-        verdict=json.loads(models[0]["training"])["verdict"],
+        metrics=metrics,
+        verdict=training["verdict"],
         already=True,
+        merges=_numbered(store, models[0]["path"], training.get("merges", [])),
     )
+
+
+def _numbered(
+    store: Store, folder: str, merges: Sequence[tuple[int, int, float]]
+) -> tuple[tuple[int, int, float], ...]:
+    """Return merges by the clusters' numbers, which a refit may have changed since."""
+    if not merges:
+        return ()
+    numbers = json.loads(store.read_bytes(f"{folder}/model.json"))["numbers"]
+    return tuple((numbers[one], numbers[other], height) for one, other, height in merges)

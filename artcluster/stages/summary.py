@@ -98,7 +98,7 @@ class AssignedImage:
     margin: float | None = None
     second_cluster: int | None = None
     remarks: tuple[str, ...] = ()
-    """`outlier`, `low confidence`."""
+    """`noise`, `outlier`, `low confidence`."""
     reason: str = ""
     """Why a rejected picture has no cluster."""
 

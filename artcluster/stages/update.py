@@ -13,6 +13,7 @@ from artcluster.stages.decision import Decision, Situation, decide
 from artcluster.stages.digest import digest
 from artcluster.stages.embed import embed_archive
 from artcluster.stages.embedder import ReadyEmbedder, read_embedder
+from artcluster.stages.hints import with_stored_hints
 from artcluster.stages.job import Job
 from artcluster.stages.known import KnownArchive, known_archive, members_of
 from artcluster.stages.metadata import check_labels
@@ -53,6 +54,7 @@ def update_archive(
         return _first_run(job, images)
     parent = find_run(before, run_id or "last")
     embedded = embed_archive(job, images, _embedder(job, parent))
+    job = with_stored_hints(job, archive_id)
     with job.lease(f"runs={archive_id}", *RUN_TABLES) as lease:
         # Another update may have made a run while this one waited.
         runs = read_runs(job.store, archive_id)

@@ -2,11 +2,20 @@
 
 from collections.abc import Callable, Mapping
 
+from artcluster.embedders import FACES
 from artcluster.errors import UsageError
 from artcluster.stages.job import Job
 from artcluster.stages.methods.autoencoder import fit_ae_kmeans, fit_delius
+from artcluster.stages.methods.consensus import fit_consensus
 from artcluster.stages.methods.dcec import fit_dcec
+from artcluster.stages.methods.faces import fit_face_dbscan, fit_face_kmeans
+from artcluster.stages.methods.guided import fit_guided
+from artcluster.stages.methods.hdbscan import fit_hdbscan
+from artcluster.stages.methods.hierarchy import fit_hierarchy
 from artcluster.stages.methods.kmeans import fit_kmeans
+from artcluster.stages.methods.own_network import network_of
+from artcluster.stages.methods.spherical import fit_spherical
+from artcluster.stages.methods.temi import fit_temi
 from artcluster.stages.methods.training_set import Fitted, TrainingSet
 
 METHODS: Mapping[str, Callable[[Job, TrainingSet], Fitted]] = {
@@ -20,6 +29,14 @@ METHODS: Mapping[str, Callable[[Job, TrainingSet], Fitted]] = {
     "dcec": fit_dcec,
     "dcec-noweights": fit_dcec,
     "genre-dec": fit_dcec,
+    "spherical-kmeans": fit_spherical,
+    "consensus": fit_consensus,
+    "hierarchy": fit_hierarchy,
+    "hdbscan": fit_hdbscan,
+    "temi": fit_temi,
+    "guided": fit_guided,
+    "faces-kmeans": fit_face_kmeans,
+    "faces-dbscan": fit_face_dbscan,
 }
 
 
@@ -28,9 +45,10 @@ def fit(job: Job, data: TrainingSet) -> Fitted:
 
     Raises:
         UsageError: There are fewer distinct contents than clusters asked for.
+        TooFewError: There are too few faces.
     """
     settings = job.config.cluster
-    if len(data.x_ND) < settings.k:
+    if len(data.x_ND) < settings.k and network_of(settings) != FACES:
         raise UsageError(
             f"cluster.k is {settings.k}, but there are only {len(data.x_ND)} distinct images: ask "
             f"for at most {len(data.x_ND)} clusters (--k)"

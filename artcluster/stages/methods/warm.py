@@ -16,6 +16,7 @@ from artcluster.stages.job import Job
 from artcluster.stages.methods.autoencoder import dec_config
 from artcluster.stages.methods.guarded import guarded
 from artcluster.stages.methods.seeds import kmeans_facts
+from artcluster.stages.methods.spherical import fit_spherical
 from artcluster.stages.methods.training_set import Fitted, TrainingSet
 from artcluster.stages.training_place import training_place
 from artcluster.training.refinement import train_dec
@@ -75,6 +76,7 @@ WARM: Mapping[str, Callable[[Job, TrainingSet, ClusterModel], Fitted]] = {
     "pca-kmeans": continue_kmeans,
     "cae-kmeans": continue_kmeans,
     "delius": continue_dec,
+    "spherical-kmeans": fit_spherical,
 }
 """Method → how it goes on from a model; a method that is not here is always fitted anew."""
 

@@ -1,0 +1,86 @@
+"""`guided`: k-means that is told of a few images what belongs together."""
+
+import numpy as np
+import torch
+
+from artcluster.clustering.constrained_kmeans import constrained_kmeans
+from artcluster.clustering.constraints import Constraints, ContradictionError, constraints
+from artcluster.clustering.model_fit import fit_model
+from artcluster.clustering.model_space import Dense, ModelSpace
+from artcluster.clustering.principal_space import principal_space
+from artcluster.clustering.relevant_components import relevant_components
+from artcluster.errors import UsageError
+from artcluster.stages.hints import Hints, read_hints
+from artcluster.stages.job import Job
+from artcluster.stages.methods.space import codes_of
+from artcluster.stages.methods.training_set import Fitted, TrainingSet
+
+
+def fit_guided(job: Job, data: TrainingSet) -> Fitted:
+    """Shrink what varies among images that belong together, then fit k-means under the hints.
+
+    New images have no hints: they go to the nearest centroid, and so does an image that was told
+    of, whose cluster may be another than it was told; how many are as told is recorded.
+
+    Raises:
+        UsageError: No hints are given, they contradict one another, or none is of these images.
+    """
+    settings = job.config.cluster
+    hints = read_hints(job, data.archive_id)
+    if hints is None:
+        raise UsageError(
+            "the method guided needs to be told of a few images: --set cluster.hints=FILE, a table "
+            "with the columns path and label, or path, other and link (must or cannot)"
+        )
+    given = _constraints(hints, data)
+    space = principal_space(data.x_ND, settings.space_dim)
+    metric_DD = relevant_components(codes_of(space, data.x_ND), given.groups)
+    layer = (torch.from_numpy(metric_DD.astype(np.float32)), torch.zeros(len(metric_DD)))
+    space = ModelSpace(space.dim, (*space.steps, Dense((layer,))))
+    with job.timings.stage("k-means"):
+        found = constrained_kmeans(
+            codes_of(space, data.x_ND),
+            settings.k,
+            given,
+            restarts=settings.restarts,
+            seed=settings.seed,
+        )
+    model = fit_model(
+        data.x_ND,
+        method=settings.method,
+        embedder_id=data.embedder_id,
+        space=space,
+        centroids_KD=found.centroids_KD,
+        seed=settings.seed,
+        threads=torch.get_num_threads(),
+    )
+    told = given.rows
+    now = model.predict(data.x_ND[told]).cluster
+    facts = {
+        "images": len(told),
+        "groups": len(given.groups),
+        "broken": found.broken,
+        "as_told_share": float((now == found.labels_N[told]).mean()),
+    }
+    return Fitted(model, {"hints": facts, "iterations": found.iterations})
+
+
+def _constraints(hints: Hints, data: TrainingSet) -> Constraints:
+    contents = data.content_ids.to_pylist()
+    told = hints.contents
+    row = {content: number for number, content in enumerate(contents) if content in told}
+    if not row:
+        raise UsageError("none of the images that cluster.hints names is among those to cluster")
+    pairs = {
+        kind: [(row[a], row[b]) for a, b in getattr(hints, kind) if a in row and b in row]
+        for kind in ("must", "cannot")
+    }
+    labels = {row[content]: label for content, label in hints.labels.items() if content in row}
+    try:
+        return constraints(labels, pairs["must"], pairs["cannot"])
+    except ContradictionError as wrong:
+        one, other = (contents[row] for row in wrong.rows)
+        raise UsageError(
+            f"cluster.hints contradict themselves: the contents {one} and {other} must be apart, "
+            "but belong together by other rows"
+        ) from wrong

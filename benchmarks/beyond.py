@@ -1,0 +1,236 @@
+"""Methods beyond the papers against k-means and UMAP, on four real sets of pictures.
+
+Work: vectors are clustered into as many clusters as there are labels, over several seeds. Measured
+are accuracy under the best one-to-one mapping, NMI and ARI against the labels, each a mean over the
+seeds; stability, the mean ARI of all pairs of seeds; non-empty clusters; seconds a fit. Labels
+serve the measures alone. The sets:
+
+- the demo archive by genre, and (scikit-learn) handwritten digits as pixels;
+- `--stellarium DIR`: paintings of constellations by sky culture, the Debian package
+  `stellarium-data`, unpacked;
+- `--openclipart DIR`: drawings of at least 200 pixels a side by their category, the Debian package
+  `openclipart-png`, unpacked.
+
+Pictures are embedded by MobileNetV2 as a run does; `--vectors DIR` keeps their vectors.
+
+Peers: k-means, the same on vectors of length one, and UMAP to 10 dimensions (15 neighbours, least
+distance 0, cosine) followed by k-means. Results in results/beyond.json.
+"""
+
+import argparse
+import csv
+import hashlib
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from artcluster.clustering.kmeans import kmeans
+from artcluster.embedders import load, prepare
+from artcluster.estimator import Clusterer
+from artcluster.images.decoder import Decoder
+from artcluster.images.policy import PixelPolicy
+from artcluster.metrics.agreement import adjusted_rand_index, label_agreement
+from artcluster.metrics.contingency import contingency
+
+ROOT = Path(__file__).parent.parent
+RESULT = Path(__file__).parent / "results" / "beyond.json"
+UNSORTED = ("unsorted", "special", "buttons")
+LEAST_SIDE_PX = 200
+Vectors = tuple[np.ndarray, list[str]]
+TEMI = {"temi.heads": 8, "temi.steps": 1000}
+
+
+def ours(method: str, **settings: Any) -> Callable[[np.ndarray, int, int], np.ndarray]:
+    def fit(x_ND: np.ndarray, k: int, seed: int) -> np.ndarray:
+        clusterer = Clusterer(k, method=method, random_state=seed, settings=settings)
+        return np.asarray(clusterer.fit_predict(x_ND))
+
+    return fit
+
+
+def umap_kmeans(x_ND: np.ndarray, k: int, seed: int) -> np.ndarray:
+    from umap import UMAP
+
+    layout = UMAP(
+        n_components=10, n_neighbors=15, min_dist=0, metric="cosine", random_state=seed, n_jobs=1
+    )
+    z_ND = np.ascontiguousarray(layout.fit_transform(x_ND), np.float32)
+    return kmeans(z_ND, k, restarts=20, seed=seed).labels_N
+
+
+METHODS: Mapping[str, Callable[[np.ndarray, int, int], np.ndarray]] = {
+    "kmeans": ours("kmeans"),
+    "kmeans, unit length": ours("kmeans", scaling="unit"),
+    "UMAP + kmeans": umap_kmeans,
+    "spherical-kmeans": ours("spherical-kmeans"),
+    "hierarchy": ours("hierarchy"),
+    "temi": ours("temi", **TEMI),
+    "consensus": ours("consensus"),
+}
+
+
+def labelled(paths: Iterator[tuple[Path, str]]) -> Iterator[tuple[Path, str]]:
+    """Leave out pictures that are there already."""
+    seen: set[bytes] = set()
+    for path, label in paths:
+        content = hashlib.sha256(path.read_bytes()).digest()
+        if content not in seen:
+            seen.add(content)
+            yield path, label
+
+
+def demo() -> Iterator[tuple[Path, str]]:
+    archive = ROOT / "examples" / "demo-archive"
+    with (archive / "metadata.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            yield archive / "images" / row["path"], row["genre"]
+
+
+def stellarium(folder: Path) -> Iterator[tuple[Path, str]]:
+    for path in sorted(folder.rglob("skycultures/*/**/*.png")):
+        yield path, path.parts[path.parts.index("skycultures") + 1]
+
+
+def openclipart(folder: Path) -> Iterator[tuple[Path, str]]:
+    (base,) = folder.rglob("openclipart/png")
+    for path in sorted(base.rglob("*.png")):
+        category = path.relative_to(base).parts[0]
+        if category not in UNSORTED and large_enough(path):
+            yield path, category
+
+
+def large_enough(path: Path) -> bool:
+    try:
+        with Image.open(path) as picture:
+            return min(picture.size) >= LEAST_SIDE_PX
+    except OSError:
+        return False
+
+
+def embed(pictures: Iterator[tuple[Path, str]]) -> Vectors:
+    chosen = list(labelled(pictures))
+    policy = PixelPolicy()
+    contract, state = prepare(
+        "mobilenet_v2", pixel_policy_id=policy.policy_id, fit=policy.fit, weights="package"
+    )
+    embedder = load(contract, state, device="cpu", threads=torch.get_num_threads())
+    vectors, labels = [], []
+    with Decoder(policy, embedder.input_px) as decoder:
+        for start in range(0, len(chosen), 64):
+            some = chosen[start : start + 64]
+            decoded = decoder.decode([path.read_bytes() for path, _ in some])
+            vectors.append(embedder(decoded.pixels_NHWC))
+            labels += [some[place][1] for place in decoded.accepted]
+    return np.concatenate(vectors), labels
+
+
+def digits() -> Vectors:
+    loaded = load_digits()
+    return (loaded.data / 16).astype(np.float32), [str(each) for each in loaded.target]
+
+
+def kept(name: str, folder: Path | None, make: Callable[[], Vectors]) -> Vectors:
+    """Return vectors and labels as they were kept, or make them."""
+    if folder is None:
+        return make()
+    path = folder / f"{name}.npz"
+    if not path.exists():
+        x_ND, labels = make()
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez(path, x=x_ND, labels=np.array(labels))
+    with np.load(path) as found:
+        return found["x"], found["labels"].tolist()
+
+
+def measure(name: str, data: Vectors, seeds: int) -> dict[str, Any]:
+    x_ND, labels = data
+    k = len(set(labels))
+    began = time.perf_counter()
+    found = [METHODS[name](x_ND, k, seed) for seed in range(seeds)]
+    seconds = (time.perf_counter() - began) / seeds
+    agreements = [label_agreement(each, labels) for each in found]
+    pairs = combinations(found, 2)
+    means = {
+        measured: statistics.mean(getattr(each, measured) for each in agreements)
+        for measured in ("accuracy", "nmi", "ari", "non_empty")
+    }
+    spread = statistics.pstdev(each.nmi for each in agreements)
+    stability = statistics.mean(adjusted_rand_index(contingency(*pair)) for pair in pairs)
+    return means | {"nmi_spread": spread, "stability": stability, "seconds": seconds}
+
+
+def table(report: dict[str, Any]) -> str:
+    lines = []
+    for name, part in report["data"].items():
+        lines += [
+            f"\n{name}: {part['rows']} × {part['dim']}, k = {part['k']}\n",
+            "| method | accuracy | NMI | ARI | stability | non-empty | seconds |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        for method, found in part["methods"].items():
+            lines.append(
+                f"| {method} | {found['accuracy']:.3f} | {found['nmi']:.3f} "
+                f"± {found['nmi_spread']:.3f} | {found['ari']:.3f} | {found['stability']:.3f} | "
+                f"{found['non_empty']:.1f} | {found['seconds']:.1f} |"
+            )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--stellarium", type=Path, help="where stellarium-data was unpacked")
+    parser.add_argument("--openclipart", type=Path, help="where openclipart-png was unpacked")
+    parser.add_argument("--vectors", type=Path, help="keeps vectors, or has them already")
+    parser.add_argument("--data", action="append", help="this set alone; may be repeated")
+    parser.add_argument("--method", action="append", help="this method alone; may be repeated")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    sources: dict[str, Callable[[], Vectors]] = {"demo": lambda: embed(demo()), "digits": digits}
+    if args.stellarium:
+        sources["stellarium"] = lambda: embed(stellarium(args.stellarium))
+    if args.openclipart:
+        sources["openclipart"] = lambda: embed(openclipart(args.openclipart))
+    report: dict[str, Any] = {"data": {}}
+    if RESULT.exists() and (args.data or args.method):
+        report = json.loads(RESULT.read_text())
+    report |= {
+        "work": f"{args.seeds} seeds; k-means with 20 restarts; temi with {TEMI}",
+        "machine": {
+            "processor": platform.processor() or platform.machine(),
+            "threads": args.threads,
+            "torch": torch.__version__,
+        },
+    }
+    for name, make in sources.items():
+        if args.data and name not in args.data:
+            continue
+        data = kept(name, args.vectors, make)
+        part = report["data"].setdefault(name, {"methods": {}})
+        part |= {"rows": len(data[0]), "dim": data[0].shape[1], "k": len(set(data[1]))}
+        for method in METHODS:
+            if args.method and method not in args.method:
+                continue
+            part["methods"][method] = measure(method, data, args.seeds)
+            part["methods"] = {
+                each: part["methods"][each] for each in METHODS if each in part["methods"]
+            }
+            print(f"{name}, {method}: {part['methods'][method]}", flush=True)
+            RESULT.parent.mkdir(exist_ok=True)
+            RESULT.write_text(json.dumps(report, indent=1) + "\n")
+    print(table(report))
+
+
+if __name__ == "__main__":
+    main()
