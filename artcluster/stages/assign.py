@@ -12,15 +12,17 @@ from artcluster.clustering.model import ClusterModel
 from artcluster.config import Config
 from artcluster.embedders import Embedder
 from artcluster.errors import UsageError
-from artcluster.images.decoder import Decoder
 from artcluster.images.info import ImageInfo
 from artcluster.location import Location
+from artcluster.metrics.contingency import NOISE
 from artcluster.stages.artefact import Artefact, artefact_of_store
-from artcluster.stages.decoding import open_decoder
-from artcluster.stages.embedder import load_embedder
+from artcluster.stages.decoded import WholePictures
+from artcluster.stages.embedder import load_embedder, stored_state
+from artcluster.stages.find_faces import FaceLooker, taker_for
 from artcluster.stages.scanning import fetch_settings
 from artcluster.stages.summary import AssignedImage
 from artcluster.store import Store
+from artcluster.store.member_ids import member_id
 
 _AT_ONCE = 64
 
@@ -47,7 +49,9 @@ def assign_images(
 def assign_by(
     artefact: Artefact, images: Sequence[str], config: Config, threads: int
 ) -> Iterator[AssignedImage]:
-    """Yield the cluster of each picture, in the order given; folders are listed.
+    """Yield the cluster of each picture, or of each face in it, in the order given.
+
+    Folders are listed. A face goes by its picture's name with `#x,y,width,height`.
 
     Args:
         artefact: The model and its embedder.
@@ -61,14 +65,15 @@ def assign_by(
     """
     model, embedder = artefact.model, artefact.embedder
     embed = load_embedder(artefact.files, embedder, config.embed, "auto", threads)
-    with open_decoder(embedder.policy, embedder.contract.input_px, config.images) as decoder:
+    take = taker_for(embedder, config.images, stored_state(artefact.files, embedder))
+    with take.decoder:
         for place in images:
             location = Location.parse(place, config.archive.options)
             fetcher = Fetcher(location, fetch_settings(config))
             found = False
             for rows in _listed(location, config):
                 found = True
-                yield from _assigned(rows, fetcher, decoder, embed, model)
+                yield from _assigned(rows, fetcher, take, embed, model)
             if not found:
                 raise UsageError(f"there is no picture at {location}")
 
@@ -84,23 +89,32 @@ def _listed(location: Location, config: Config) -> Iterator[list[PartRow]]:
 def _assigned(
     rows: list[PartRow],
     fetcher: Fetcher,
-    decoder: Decoder,
+    take: WholePictures | FaceLooker,
     embed: Embedder,
     model: ClusterModel,
 ) -> Iterator[AssignedImage]:
     fetched = list(fetcher.fetch_many(rows))
-    batch = decoder.decode([file.data for _, file in fetched])
-    found = model.predict(embed(batch.pixels_NHWC)) if len(batch.accepted) else None
-    place = {int(row): number for number, row in enumerate(batch.accepted)}
-    for number, ((row, file), info) in enumerate(zip(fetched, batch.infos, strict=True)):
-        if number in place and found is not None:
-            yield _of_cluster(row.uri, found, place[number])
-        else:
-            yield AssignedImage(row.uri, None, reason=_why(file.outcome, info))
+    blobs = {str(number): file.data for number, (_, file) in enumerate(fetched)}
+    batch = take(blobs, blobs.keys())
+    found = model.predict(embed(batch.pixels_NHWC)) if batch.content_ids else None
+    places: dict[str, list[int]] = {}
+    for place, number in enumerate(batch.content_ids):
+        places.setdefault(number, []).append(place)
+    for number, (row, file), info in zip(blobs, fetched, batch.infos, strict=True):
+        if number not in places or found is None:
+            yield AssignedImage(row.uri, None, reason=_why(file.outcome, info) or "no faces")
+            continue
+        for place in places[number]:
+            yield _of_cluster(member_id(row.uri, batch.regions[place]), found, place)
 
 
 def _of_cluster(path: str, found: Assignment, row: int) -> AssignedImage:
-    remarks = [("outlier", found.outlier[row]), ("low confidence", found.low_confidence[row])]
+    noise = found.cluster[row] == NOISE
+    remarks = [
+        ("noise", noise),
+        ("outlier", found.outlier[row]),
+        ("low confidence", found.low_confidence[row] and not noise),
+    ]
     return AssignedImage(
         path,
         int(found.cluster[row]),
