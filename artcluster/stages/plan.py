@@ -1,5 +1,6 @@
 """What embedding an archive would take: counted, sampled and measured; nothing is written."""
 
+import os
 import tempfile
 from dataclasses import dataclass
 
@@ -142,6 +143,14 @@ def plan_job(job: Job, images: str, asked: Asked) -> JobPlan:
     )
 
 
+def _busy() -> str | None:
+    """Return a warning where other programs keep this machine's CPUs busy."""
+    load, cpus = os.getloadavg()[0], this_machine().cpus
+    if load <= cpus / 2:
+        return None
+    return f"this machine was busy (a load of {load:.1f} on {cpus} CPUs): it may do better"
+
+
 def _gpu_rate(asked: Asked, backbone: str) -> tuple[float, str] | None:
     """Return images a second of one GPU and where that is from; None to measure, or for CPUs."""
     if not asked.machines.gpus:
@@ -185,7 +194,8 @@ def _measured(
             )
         decode_s, pixels = decode_seconds(blobs, decoder, asked.probe_s)
     fetch_s = sample.fetch_s / max(1, sample.pictures)
-    words = [
+    words = [] if (busy := _busy()) is None else [busy]
+    words += [
         f"reading {1e3 * fetch_s:.1f} ms and decoding {1e3 * decode_s:.1f} ms an image and CPU, "
         f"measured here on {len(pixels)} of its pictures"
     ]

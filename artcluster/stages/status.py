@@ -83,8 +83,8 @@ def _training(store: Store, runs: list[RunStatus]) -> Iterator[Unfinished]:
         yield Unfinished(
             what="training",
             name=name,
-            detail=f"its last checkpoint is of {entry.modified_at:%Y-%m-%d %H:%M} UTC",
-            restart="goes on from that checkpoint",
+            detail=f"a checkpoint of {entry.modified_at:%Y-%m-%d %H:%M} UTC, younger than any run",
+            restart="goes on from that checkpoint, unless the training had come to its end",
         )
 
 

@@ -168,7 +168,8 @@ def train_reconstruction(
             errors.close(batches.rows_through(step - 1) * row_elements)
             if validate is not None:
                 validated.append(validate())
-        if step == total or (step % config.checkpoint_steps == 0 and clock.due()):
+        asks = step % config.checkpoint_steps == 0 or (worker.world == 1 and worker.stop_asked())
+        if step == total or (asks and clock.due()):
             progress: State = {"step": step, **errors.packed()}
             if validate is not None:
                 progress["validation_errors"] = torch.tensor(validated, dtype=torch.float64)
