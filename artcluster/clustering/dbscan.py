@@ -68,10 +68,11 @@ def knee_distance(x_ND: np.ndarray, neighbours: int) -> float:
     Source: Ester et al. 1996, section 4.2, where a person looks for the first valley; the line
     between the ends is Satopää et al.'s 2011.
 
-    >>> knee_distance(np.array([[0], [1], [2], [3], [50], [100]], np.float32), 1)
+    >>> round(knee_distance(np.array([[0], [1], [2], [3], [50], [100]], np.float32), 1), 3)
     1.0
     """
     index = NearestNeighbors(n_neighbors=neighbours + 1).fit(x_ND.astype(np.float64))
     nearest_N = np.sort(index.kneighbors()[0][:, neighbours - 1])
     line_N = np.linspace(nearest_N[0], nearest_N[-1], len(nearest_N))
-    return float(nearest_N[np.argmax(line_N - nearest_N)])
+    # A little more, so that who lies at this very distance is a neighbour however that is rounded.
+    return float(nearest_N[np.argmax(line_N - nearest_N)]) * (1 + 1e-6)

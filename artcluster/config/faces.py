@@ -1,6 +1,6 @@
 """What can be set about faces: which are found, and what makes a group of the same one."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -25,9 +25,10 @@ class FaceSettings(Settings):
 class DbscanSettings(Settings):
     """DBSCAN of `faces-dbscan`."""
 
-    eps: Annotated[float, Field(gt=0)] | None = None
-    """Faces within this distance count as alike; by default the knee of the distances to the
-    nearest neighbours, kept between 0.3 and 0.5 (its network calls one person what lies within
-    0.6)."""
+    eps: Annotated[float, Field(gt=0)] | Literal["knee"] = 0.42
+    """Faces within this distance count as alike. The network was trained so that two faces of a
+    person lie within 0.6; groups are chains of pairs, for which that joins others, too: painted
+    faces of others are seen from 0.42. `knee` takes the knee of the distances to nearest faces, for
+    archives of some hundred faces and more."""
     min_samples: Annotated[int, Field(ge=2)] = 2
     """Faces within eps, itself included, that make a face the core of a group."""

@@ -19,7 +19,7 @@ from artcluster.clustering.model_space import ModelSpace
     st.sampled_from([0.5, 1.0, 2.5]),
     st.integers(2, 5),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_groups_are_scikit_learns_but_for_border_points(
     x_ND: np.ndarray, eps: float, least: int
 ) -> None:

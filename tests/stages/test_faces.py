@@ -148,10 +148,11 @@ def test_dbscan_groups_the_faces_of_each_person(store: Store) -> None:
     )
     assert -1 not in found
     (model,) = store.table(MODELS).read().to_pylist()
-    assert 0.3 <= json.loads(model["training"])["dbscan"]["eps"] <= 0.5
+    assert json.loads(model["training"])["dbscan"] == {"eps": 0.42, "noise_share": 0.0}
     latest = read_view(store, "latest", "arrow").to_pylist()
     assert len(latest) == sum(FACES.values()) + EMPTY
-    assert [row["path"] for row in latest if row["cluster"] is None] == ["cat.jpg", "coffee.jpg"]
+    without = sorted(row["path"] for row in latest if row["cluster"] is None)
+    assert without == ["cat.jpg", "coffee.jpg"]
 
 
 def test_what_was_looked_at_is_not_looked_at_again(store: Store, archive: Path) -> None:
@@ -180,7 +181,7 @@ def test_a_crash_between_vectors_and_boxes_costs_nothing(
     commit = Store.commit_shards
 
     def dies(self: Store, table: Any, *rest: Any) -> Any:
-        if table is REGIONS:
+        if table is REGIONS and rest[0]:
             raise KeyboardInterrupt
         return commit(self, table, *rest)
 

@@ -10,10 +10,6 @@ from artcluster.stages.job import Job
 from artcluster.stages.methods.kmeans import fit_kmeans
 from artcluster.stages.methods.training_set import Fitted, TrainingSet
 
-SURELY_ALIKE, SURELY_OTHER = 0.3, 0.5
-"""Bounds of eps. dlib's network was trained so that a person's faces lie within 0.6 of one another
-and others beyond; DBSCAN follows chains, for which 0.6 is too far (benchmarks/README.md)."""
-
 
 def fit_face_kmeans(job: Job, data: TrainingSet) -> Fitted:
     """Fit centroids of faces.
@@ -41,9 +37,8 @@ def fit_face_dbscan(job: Job, data: TrainingSet) -> Fitted:
     if len(data.x_ND) < least:
         raise TooFewError(f"{_faces(len(data.x_ND))}: too few for a group of {least}")
     with job.timings.stage("density"):
-        knee = knee_distance(data.x_ND, least - 1)
-        if eps is None:
-            eps = min(max(knee, SURELY_ALIKE), SURELY_OTHER)
+        if eps == "knee":
+            eps = knee_distance(data.x_ND, least - 1)
         found = dbscan(data.x_ND, eps=eps, min_samples=least)
     if found is None:
         raise TooFewError(
@@ -61,7 +56,7 @@ def fit_face_dbscan(job: Job, data: TrainingSet) -> Fitted:
         threads=torch.get_num_threads(),
     )
     noise = float((found.labels_N < 0).mean())
-    return Fitted(model, {"dbscan": {"eps": eps, "knee": knee, "noise_share": noise}})
+    return Fitted(model, {"dbscan": {"eps": eps, "noise_share": noise}})
 
 
 def _faces(count: int) -> str:
