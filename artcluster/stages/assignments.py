@@ -1,19 +1,73 @@
 """Assigning contents to a model's clusters: each once, written as it goes, read back in order."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
 from artcluster.clustering.model import ClusterModel
 from artcluster.schema import ASSIGNMENTS
+from artcluster.stages.executor import Step
 from artcluster.stages.job import Job
-from artcluster.store import Lease, Store, shard_name
+from artcluster.store import Lease, ShardInfo, Store, shard_name
+from artcluster.store.content_keys import as_keys, positions, sorted_keys
 from artcluster.store.member_ids import by_member, split_members
-from artcluster.store.vectors import read_vectors
+from artcluster.store.vectors import read_ids, read_vectors
 
 _ROWS_A_SHARD = 262_144
+_WORTH_A_CLUSTER = 2_000_000
+"""Members from which assigning is spread over the cluster: below, its start-up costs more."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Vectors to assign.
+
+    Attributes:
+        paths: Files of the `embeddings` table.
+        wanted: Which of their rows, as bits.
+    """
+
+    paths: tuple[str, ...]
+    wanted: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"vectors from {self.paths[0]} on"
+
+
+@dataclass(frozen=True)
+class AssignBatch:
+    """Assigns batches and writes their shards. Picklable; called once in each worker process."""
+
+    store: Store
+    model_id: str
+    embedder_id: str
+
+    def __call__(self) -> Callable[[Batch], ShardInfo]:
+        """Read the model and return the step."""
+        model = load_model(self.store, self.model_id)
+        writer = self.store.shard_writer(ASSIGNMENTS)
+
+        def assign(batch: Batch) -> ShardInfo:
+            wanted_N = np.unpackbits(batch.wanted).astype(bool)
+            tables = []
+            start = 0
+            for members, x_ND in read_vectors(self.store, self.embedder_id, paths=batch.paths):
+                rows = np.flatnonzero(wanted_N[start : start + len(members)])
+                start += len(members)
+                chosen = pa.array(members, pa.string()).take(pa.array(rows))
+                content_ids, regions = split_members(chosen)
+                found = model.predict(x_ND[rows], threads=torch.get_num_threads())
+                keys = {"content_id": content_ids, "region": regions}
+                tables.append(pa.table(keys | found.columns()))
+            table = pa.concat_tables(tables)
+            name = shard_name(self.model_id, *by_member(table)["member"].to_pylist())
+            return writer.write(name, table, {"model_id": self.model_id})
+
+        return assign
 
 
 @dataclass(frozen=True)
@@ -44,11 +98,14 @@ def assign_contents(
     contents: pa.Array,
     lease: Lease,
 ) -> None:
-    """Assign the members that have no assignment in this model yet; vectors are streamed.
+    """Assign the members that have no assignment in this model yet.
+
+    This process reads names alone; vectors are read where they are assigned, on the cluster if
+    there are many, and each batch is committed as it is finished.
 
     Args:
         job: What to work with.
-        model_id: The model's name.
+        model_id: The model's name; its files are in the store.
         model: The model.
         embedder_id: Whose vectors.
         contents: Members to assign; those without a vector are passed over.
@@ -62,27 +119,35 @@ def assign_contents(
     new = contents.filter(pc.invert(pc.is_in(contents, done)))
     if not len(new):
         return
-    pending: list[pa.Table] = []
+    executor = job.executor if len(new) >= _WORTH_A_CLUSTER else job.local
+    for shard in executor.stream(
+        _batches(job.store, embedder_id, new),
+        [Step("assign", AssignBatch(job.store, model_id, embedder_id))],
+        stall_timeout_s=job.config.embed.stall_timeout_s,
+    ):
+        lease.check()
+        job.store.commit_shards(ASSIGNMENTS, [shard], lease.fence)
+        job.progress.advance("assign", shard.rows)
+
+
+def _batches(store: Store, embedder_id: str, wanted: pa.Array) -> Iterator[Batch]:
+    """Yield files with the rows wanted of them, so many that they fill a shard."""
+    keys = sorted_keys(wanted)
+    paths: list[str] = []
+    hits: list[np.ndarray] = []
     rows = 0
-    for members, x_ND in read_vectors(job.store, embedder_id, new):
-        found = model.predict(x_ND, threads=torch.get_num_threads())
-        keys = dict(zip(columns, split_members(pa.array(members, pa.string())), strict=True))
-        pending.append(pa.table(keys | found.columns()))
-        rows += len(members)
-        job.progress.advance("assign", len(members))
+    for path, members in read_ids(store, embedder_id):
+        hit_N = positions(keys, as_keys(members))[1]
+        if not hit_N.any():
+            continue
+        paths.append(path)
+        hits.append(hit_N)
+        rows += int(hit_N.sum())
         if rows >= _ROWS_A_SHARD:
-            _write(job.store, model_id, pending, lease)
-            pending, rows = [], 0
-    if pending:
-        _write(job.store, model_id, pending, lease)
-
-
-def _write(store: Store, model_id: str, tables: list[pa.Table], lease: Lease) -> None:
-    rows = pa.concat_tables(tables)
-    name = shard_name(model_id, *by_member(rows)["member"].to_pylist())
-    shard = store.shard_writer(ASSIGNMENTS).write(name, rows, {"model_id": model_id})
-    lease.check()
-    store.commit_shards(ASSIGNMENTS, [shard], lease.fence)
+            yield Batch(tuple(paths), np.packbits(np.concatenate(hits)))
+            paths, hits, rows = [], [], 0
+    if paths:
+        yield Batch(tuple(paths), np.packbits(np.concatenate(hits)))
 
 
 def read_assignments(store: Store, model_id: str, contents: pa.Array) -> Assigned:

@@ -145,16 +145,29 @@ def _faces(archive_id: str, embedder_id: str) -> str:
 
 
 def contents_of(
-    store: Store, archive_id: str, config: Config, *, run_id: str | None = None
+    store: Store,
+    archive_id: str,
+    config: Config,
+    *,
+    run_id: str | None = None,
+    each_path: bool = False,
 ) -> pa.Array:
     """Return the distinct contents of an archive's usable images, sorted; those of a run if given.
+
+    Args:
+        store: The store.
+        archive_id: Which archive.
+        config: The memory that joins may take.
+        run_id: As the archive was when this run was made.
+        each_path: Return a content as often as the archive has it.
 
     Raises:
         ValueError: There is no such run.
     """
+    chosen = "content_id" if each_path else "distinct content_id"
     with open_tables(store, config, run_id=run_id) as tables:
         found = tables.sql(
-            "select distinct content_id from current_images "
+            f"select {chosen} from current_images "
             f"where archive_id = {quoted(archive_id)} and status = 'ok' order by content_id"
         ).to_arrow_table()
     return found["content_id"].combine_chunks().cast(pa.string())

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from artcluster.clustering.kmeans import sample_indices
 from artcluster.clustering.model import ClusterModel
+from artcluster.errors import UsageError
 from artcluster.schema import ASSIGNMENTS, CLUSTERS, EDITS, LINEAGE, MODELS, RUNS, Table
 from artcluster.stages.assignments import assign_contents, load_model, read_assignments
 from artcluster.stages.cluster_terms import terms_of_clusters
@@ -29,8 +30,8 @@ from artcluster.stages.refit import refit
 from artcluster.stages.runs import finished_run
 from artcluster.stages.series import RunRecord, next_cluster
 from artcluster.store import Lease
-from artcluster.store.vectors import gather
 from artcluster.store.member_ids import split_members
+from artcluster.store.vectors import gather
 
 _VERSIONS = ("artcluster", "torch", "numpy", "scikit-learn", "pillow", "deltalake", "ray")
 
@@ -78,7 +79,8 @@ def make_run(job: Job, run: NewRun) -> None:
     with job.timings.stage("gather"):
         contents = members_of(job.store, archive_id, embedder_id, job.config)
         data = _training_set(job, archive_id, embedder_id, contents, most)
-    model_id, facts = _name_model(job, run, data)
+        fitted_on = _each_image(job, data) if settings.count_duplicates else data
+    model_id, facts = _name_model(job, run, fitted_on)
     with job.lease(f"model={model_id}", ASSIGNMENTS, MODELS, CLUSTERS, LINEAGE, EDITS, RUNS) as own:
         if finished_run(job.store, run.run_id) is not None:
             # The job that held the lease until now made this very run.
@@ -86,7 +88,7 @@ def make_run(job: Job, run: NewRun) -> None:
         if run.model == "kept":
             model = load_model(job.store, model_id)
         else:
-            model = _model(job, run, model_id, data, facts, own)
+            model = _model(job, run, model_id, fitted_on, facts, own)
         with job.timings.stage("assign", len(contents)):
             assign_contents(job, model_id, model, model.embedder_id, contents, own)
         with job.timings.stage("measure"):
@@ -129,6 +131,20 @@ def _training_set(
         job.store, embedder_id, chosen, limit_bytes=settings.max_training_bytes
     )
     return TrainingSet(embedder_id, content_ids, x_ND, len(contents), archive_id)
+
+
+def _each_image(job: Job, data: TrainingSet) -> TrainingSet:
+    """Return a training set whose vectors are there as often as the archive has their contents."""
+    times_N = data.times(contents_of(job.store, data.archive_id, job.config, each_path=True))
+    most = job.config.cluster.max_training_bytes
+    images, dim = int(times_N.sum()), data.x_ND.shape[1]
+    if images * dim * data.x_ND.itemsize > most:
+        raise UsageError(
+            f"cluster.count_duplicates: {images:,} vectors of {dim} numbers, one an image, take "
+            f"more than cluster.max_training_bytes = {most:,}: raise it, or lower "
+            "cluster.max_training_vectors"
+        )
+    return data.repeated(times_N)
 
 
 def _model(

@@ -74,7 +74,7 @@ def encode_pixels(
 def without_vector(store: Store, embedder_id: str, content_ids: Iterable[str]) -> frozenset[str]:
     """Return those of some contents that have no vector of an embedder."""
     wanted = pa.array(sorted(set(content_ids)), pa.string())
-    for ids in read_ids(store, embedder_id):
+    for _, ids in read_ids(store, embedder_id):
         wanted = wanted.filter(pc.invert(pc.is_in(wanted, ids)))
     return frozenset(wanted.to_pylist())
 

@@ -55,10 +55,10 @@ def read_vectors(
             yield ids.slice(start, batch_rows).to_pylist(), x[start : start + batch_rows]
 
 
-def read_ids(store: Store, embedder_id: str) -> Iterator[pa.Array]:
-    """Yield the members that have a vector, one array of strings a file."""
-    for _, rows in _rows(store, embedder_id, _KEYS, None):
-        yield member_ids(rows["content_id"], rows["region"])
+def read_ids(store: Store, embedder_id: str) -> Iterator[tuple[str, pa.Array]]:
+    """Yield each file's path, as `TableReader.paths` names it, and the members it holds."""
+    for path, rows in _rows(store, embedder_id, _KEYS, None):
+        yield path, member_ids(rows["content_id"], rows["region"])
 
 
 def find_vectors(store: Store, embedder_id: str, wanted: Ids) -> dict[str, np.ndarray]:
@@ -95,7 +95,7 @@ def gather(
         StoreError: A file cannot be read, or its vectors differ in length.
     """
     if wanted is None:
-        chunks = list(read_ids(store, embedder_id))
+        chunks = [ids for _, ids in read_ids(store, embedder_id)]
         wanted = pa.chunked_array(chunks, pa.string()) if chunks else []
     keys = sorted_keys(wanted)
     x = np.empty((0, 0), np.float32)

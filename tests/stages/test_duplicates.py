@@ -6,15 +6,19 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from artcluster.cli import main
 from artcluster.errors import UsageError
 from artcluster.schema import PERCEPTUAL_HASHES
+from artcluster.stages.assignments import load_model
 from artcluster.stages.cluster import cluster_archive
 from artcluster.stages.duplicates import Duplicates, find_duplicates
 from artcluster.stages.embed import embed_archive
+from artcluster.stages.known import open_tables
+from artcluster.store.vectors import find_vectors
 from tests.stages.jobs import DEMO, copy_pictures, make_job
 
 ALIKE = ["people/smiley005.jpg", "people/smiley004.jpg"]
@@ -84,6 +88,27 @@ def test_too_many_vectors_are_told(store: Path) -> None:
 def test_clustering_counts_each_content_once(store: Path) -> None:
     done = cluster_archive(make_job(store, cluster__method="kmeans", cluster__k=2), None)
     assert (done.images, done.contents, sum(done.sizes.values())) == (13, 12, 12)
+
+
+def test_duplicates_may_count(store: Path) -> None:
+    job = make_job(store, cluster__method="kmeans", cluster__k=2, cluster__count_duplicates=True)
+    done = cluster_archive(job, None)
+    assert (done.images, done.contents, sum(done.sizes.values())) == (13, 12, 12)
+    model = load_model(job.store, done.model_id)
+    latest = open_tables(job.store, job.config, run_id=done.run_id)
+    members = latest.execute("SELECT content_id, cluster FROM latest").fetchall()
+    vectors = find_vectors(job.store, model.embedder_id, [content for content, _ in members])
+    for cluster, centroid in zip(model.numbers_K, model.centroids_KD, strict=True):
+        images = [vectors[content] for content, mine in members if mine == cluster]
+        np.testing.assert_allclose(np.mean(images, axis=0), centroid, atol=1e-6)
+
+
+def test_duplicates_do_not_count_where_pictures_are_learned_from(store: Path) -> None:
+    job = make_job(
+        store, cluster__method="dcec-paint", cluster__k=2, cluster__count_duplicates=True
+    )
+    with pytest.raises(UsageError, match=r"count_duplicates: dcec-paint learns from distinct"):
+        cluster_archive(job, None)
 
 
 def test_pictures_that_are_gone_or_changed_are_left_out(store: Path, tmp_path: Path) -> None:

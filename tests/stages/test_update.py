@@ -21,7 +21,7 @@ from artcluster.images.policy import PixelPolicy
 from artcluster.lineage.matching import best_kept_share
 from artcluster.lineage.overlap import overlap
 from artcluster.schema import ASSIGNMENTS, EMBEDDINGS, LINEAGE, MODELS, RUNS
-from artcluster.stages import decode_part
+from artcluster.stages import find_faces
 from artcluster.stages.archive_settings import inherited_settings
 from artcluster.stages.assignments import load_model
 from artcluster.stages.cluster import cluster_archive
@@ -65,7 +65,7 @@ def one_decoder() -> Iterator[None]:
         def opened(policy: PixelPolicy, size_px: tuple[int, int], _: ImageSettings) -> Decoder:
             return kept(policy, size_px)
 
-        patch.setattr(decode_part, "open_decoder", opened)
+        patch.setattr(find_faces, "open_decoder", opened)
         yield
 
 

@@ -36,7 +36,9 @@ def test_all_vectors_come_in_batches(store):
         assert_right(ids, x)
         seen += ids
     assert sorted(seen) == ids_of(range(40))
-    assert sorted(i for each in read_ids(store, EMBEDDER) for i in each.to_pylist()) == sorted(seen)
+    assert sorted(i for _, each in read_ids(store, EMBEDDER) for i in each.to_pylist()) == sorted(
+        seen
+    )
 
 
 def test_wanted_vectors_are_gathered_in_order(store):
@@ -72,11 +74,11 @@ def test_parts_of_a_picture_have_vectors_of_their_own(local_store):
     rows = vectors(range(6)).set_column(1, "region", pa.array(regions))
     info = local_store.shard_writer(EMBEDDINGS).write(shard_name("x"), rows, PARTITION)
     local_store.commit_shards(EMBEDDINGS, [info], None)
-    members = [member_id(*each) for each in zip(ids_of(range(6)), regions, strict=True)]
+    members = [member_id(*each) for each in zip(map(content_id, range(6)), regions, strict=True)]
     ids, x = gather(local_store, EMBEDDER, None, limit_bytes=PLENTY)
     assert ids.to_pylist() == sorted(members)
     assert_right([split_member(each)[0] for each in ids.to_pylist()], x)
-    some = [members[3], ids_of([1])[0]]  # the second has a part with a vector, but none itself
+    some = [members[3], content_id(1)]  # the second has a part with a vector, but none itself
     assert list(find_vectors(local_store, EMBEDDER, some)) == [members[3]]
 
 

@@ -6,6 +6,7 @@ embedder's vectors; one that refines it makes another embedder of it.
 
 from artcluster.config import ClusterSettings, Config
 from artcluster.embedders import FACES, is_trained_here
+from artcluster.errors import UsageError
 from artcluster.stages.embed import embed_known
 from artcluster.stages.embedder import ReadyEmbedder, prepare_embedder
 from artcluster.stages.job import Job
@@ -41,10 +42,18 @@ def with_own_network(config: Config) -> Config:
     """Return the config whose embedder is the network that the method has, if any.
 
     The seed of the method is that of its network, too.
+
+    Raises:
+        UsageError: Duplicates are to count: a network learns from distinct pictures.
     """
     network = network_of(config.cluster)
     if network is None:
         return config
+    if config.cluster.count_duplicates:
+        raise UsageError(
+            f"cluster.count_duplicates: {config.cluster.method} learns from distinct pictures; "
+            "choose a method that takes any embedder's vectors, or leave this out"
+        )
     own = {
         "backbone": network,
         "weights": "auto",

@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from artcluster.clustering.model import ClusterModel
 
@@ -17,7 +18,7 @@ class TrainingSet:
 
     Attributes:
         embedder_id: Whose vectors.
-        content_ids: Sorted.
+        content_ids: Sorted; a content that counts several times is there so often.
         x_ND: float32, in their order.
         sampled_from: How many contents there were to choose from.
         archive_id: Whose contents; '' where there is no archive, but vectors alone.
@@ -37,6 +38,19 @@ class TrainingSet:
         """Names the contents."""
         joined = "\n".join(self.content_ids.to_pylist())
         return hashlib.sha256(joined.encode()).hexdigest()
+
+    def times(self, content_ids: pa.Array) -> np.ndarray:
+        """Count each of its contents among `content_ids`, int64 (N,)."""
+        times_N = np.zeros(len(self.content_ids), np.int64)
+        asked = content_ids.value_counts()
+        rows = pc.index_in(asked.field("values"), value_set=self.content_ids)
+        times_N[rows.drop_null()] = asked.field("counts").filter(rows.is_valid())
+        return times_N
+
+    def repeated(self, times_N: np.ndarray) -> "TrainingSet":
+        """Return the same with each row so many times over."""
+        rows = np.repeat(np.arange(len(times_N)), times_N)
+        return replace(self, content_ids=self.content_ids.take(rows), x_ND=self.x_ND[rows])
 
     def scaled(self, scaling: Literal["none", "unit"]) -> np.ndarray:
         """Return the vectors as they are, or scaled to length one, float32 (N, D)."""
