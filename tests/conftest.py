@@ -7,6 +7,7 @@ from collections.abc import Iterator
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from hypothesis import settings
 
 from artcluster.executors.ray_executor import RayExecutor
 from tests.absent import absent
@@ -14,6 +15,10 @@ from tests.azure_server import AzureServer, azurite
 from tests.curated import curated as curated
 from tests.ray_session import RayHead
 from tests.s3_server import S3Server
+
+# How long an example takes says nothing of whether it is right.
+settings.register_profile("patient")
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

@@ -77,7 +77,7 @@ def is_todo(listed, history, embedded_ids, retry_reasons):
     return policy != "policy" or reason in retry_reasons
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     listed=st.dictionaries(
         PATHS, st.tuples(st.sampled_from([1, 2, None]), st.sampled_from(["v", "w", None]))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from artcluster.clustering.confidence import distance_to_own, membership
@@ -58,7 +58,6 @@ def test_distance_to_own() -> None:
     assert found == pytest.approx([np.sqrt(9 + 9), 0.0])
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.floats(-9, 9, width=32)), max_size=60),
     st.integers(0, 60),
@@ -115,7 +114,6 @@ def test_wrong_use_of_quantiles() -> None:
         SampledQuantiles(1, 1).compute(1.5)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(-1, 3), st.integers(0, 5)), max_size=50),
     st.integers(0, 50),

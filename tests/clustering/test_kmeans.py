@@ -105,7 +105,7 @@ def test_torch_threads_are_as_before() -> None:
     assert torch.get_num_threads() == before
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=1, max_size=30),
     st.integers(1, 8),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from artcluster.clustering.losses import (
@@ -22,7 +22,6 @@ def test_kl_hand_worked() -> None:
     assert kl_divergence(p, q).item() == pytest.approx(expected, rel=1e-14)
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 999), rows=st.integers(1, 20), clusters=st.integers(1, 8))
 def test_kl_properties(seed: int, rows: int, clusters: int) -> None:
     generator = np.random.default_rng(seed)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -31,7 +31,6 @@ coordinates = st.floats(-50, 50, width=32)
 matrices = hnp.arrays(np.float64, st.tuples(st.integers(1, 12), st.just(3)), elements=coordinates)
 
 
-@settings(deadline=None)
 @given(z=matrices, centroids=matrices, seed=st.integers(0, 99))
 def test_properties(z: np.ndarray, centroids: np.ndarray, seed: int) -> None:
     q = soft_assignment(torch.from_numpy(z), torch.from_numpy(centroids))

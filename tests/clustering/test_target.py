@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from artcluster.clustering.target import soft_frequencies, target_distribution
@@ -24,7 +24,6 @@ def test_hand_worked() -> None:
 sizes = {"rows": st.integers(1, 40), "clusters": st.integers(1, 9), "seed": st.integers(0, 999)}
 
 
-@settings(deadline=None)
 @given(**sizes)
 def test_properties(rows: int, clusters: int, seed: int) -> None:
     q = memberships(rows, clusters, seed)
@@ -35,7 +34,6 @@ def test_properties(rows: int, clusters: int, seed: int) -> None:
     torch.testing.assert_close(target_distribution(q[:, order]), p[:, order])
 
 
-@settings(deadline=None)
 @given(**sizes, shards=st.integers(1, 6))
 def test_shards_merged_equal_the_whole(rows: int, clusters: int, seed: int, shards: int) -> None:
     q = memberships(rows, clusters, seed)

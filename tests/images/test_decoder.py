@@ -225,7 +225,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(blob[: draw(st.integers(len(blob) // 2, len(blob)))])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(blobs=st.lists(mutated() | st.binary(max_size=64), min_size=1, max_size=5))
 def test_mutated_bytes_never_cost_a_good_neighbour(decoder: Decoder, blobs: list[bytes]) -> None:
     mixed = [GOOD] + [blob for bad in blobs for blob in (bad, GOOD)]

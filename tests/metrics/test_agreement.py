@@ -19,7 +19,7 @@ from artcluster.metrics.contingency import cluster_sizes, contingency, non_empty
 pairs = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=40)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(pairs)
 def test_equal_sklearn(rows: list[tuple[int, int]]) -> None:
     labels, truth = np.array(rows).T
@@ -30,7 +30,7 @@ def test_equal_sklearn(rows: list[tuple[int, int]]) -> None:
     assert adjusted_rand_index(table) == pytest.approx(adjusted_rand_score(truth, labels))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(pairs)
 def test_accuracy_is_the_best_of_all_mappings(rows: list[tuple[int, int]]) -> None:
     labels, truth = np.array(rows).T
@@ -45,7 +45,6 @@ def test_accuracy_is_the_best_of_all_mappings(rows: list[tuple[int, int]]) -> No
     assert len(set(mapping.values())) == len(mapping)
 
 
-@settings(deadline=None)
 @given(pairs, st.permutations(range(5)))
 def test_names_of_clusters_do_not_matter(rows: list[tuple[int, int]], names: list[int]) -> None:
     labels, truth = np.array(rows).T

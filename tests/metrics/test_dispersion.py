@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import calinski_harabasz_score
 
@@ -22,7 +22,6 @@ def test_equals_sklearn(offset: float) -> None:
     assert calinski_harabasz(points, LABELS, batch=7) == pytest.approx(reference, rel=1e-9)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 200), max_size=6), st.randoms())
 def test_any_split_equals_the_whole(cuts: list[int], random: object) -> None:
     whole = DispersionStatistic(4, 3)

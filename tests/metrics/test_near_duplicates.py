@@ -23,7 +23,7 @@ def naive(x: np.ndarray, distance: float) -> list[list[int]]:
     return sorted(groups, key=lambda group: (-len(group), group[0]))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(1, 40), st.sampled_from([1, 7, 1 << 22]))
 def test_groups_are_those_of_all_pairs(seed: int, count: int, block: int) -> None:
     x = np.random.default_rng(seed).integers(-2, 3, (count, 3)).astype(np.float32)

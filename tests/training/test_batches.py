@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from artcluster.training.batches import (
@@ -46,7 +46,6 @@ def global_rows(plan: BatchPlan, sizes: list[int], owned: list[int], epoch: int)
     return [set(numbers[order[slice(*plan.span(batch))]].tolist()) for batch in range(plan.batches)]
 
 
-@settings(deadline=None)
 @given(sizes=shard_rows, batch_size=st.integers(1, 64), seed=st.integers(0, 9))
 def test_an_epoch_holds_each_row_once_in_full_batches(
     sizes: list[int], batch_size: int, seed: int
@@ -61,7 +60,6 @@ def test_an_epoch_holds_each_row_once_in_full_batches(
     ]
 
 
-@settings(deadline=None)
 @given(sizes=shard_rows, batch_size=st.integers(1, 64), world=st.integers(1, 5))
 def test_ranks_together_draw_what_one_draws(sizes: list[int], batch_size: int, world: int) -> None:
     everything = list(range(len(sizes)))
