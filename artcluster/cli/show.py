@@ -180,7 +180,7 @@ def _show_clusters(console: Console, summary: ClusterSummary) -> None:
     rows = [
         ("run", summary.run_id + again),
         ("model", summary.model_id),
-        ("images", f"{summary.images:,} ({summary.contents:,} distinct)"),
+        ("images", f"{summary.images:,} ({summary.contents:,} {_members(summary)})"),
     ]
     if metrics.get("noise"):
         rows.append(("noise", f"{metrics['noise']:,} that belong to no cluster"))
@@ -218,6 +218,10 @@ def _show_clusters(console: Console, summary: ClusterSummary) -> None:
         )
     if summary.verdict:
         console.print(f"Refinement: {summary.verdict}\n", markup=False, highlight=False)
+
+
+def _members(summary: ClusterSummary) -> str:
+    return "faces" if summary.method.startswith("faces-") else "distinct"
 
 
 def _name(summary: EmbedSummary | ClusterSummary | NoClusters) -> str:

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from artcluster.config import load_config
+from artcluster.embedders import FACES
 from artcluster.errors import UsageError
 from artcluster.schema import ASSIGNMENTS, EMBEDDERS, EMBEDDINGS, MODELS, RUNS
 from artcluster.stages.assign import assign_images
@@ -48,7 +49,7 @@ QUICK: dict[str, Any] = {
 OWN = [
     method
     for method in METHODS
-    if network_of(load_config(flags={"cluster.method": method}).cluster)
+    if network_of(load_config(flags={"cluster.method": method}).cluster) not in (None, FACES)
 ]
 
 
