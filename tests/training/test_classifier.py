@@ -1,5 +1,6 @@
 """Fine-tuning in two phases: on small random networks and coloured squares."""
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,12 +18,8 @@ from artcluster.embedders.fine_tuning import (
 from artcluster.embedders.networks import PooledMaps, build_network
 from artcluster.errors import UsageError
 from artcluster.training.batches import cut_into_shards, owned_shards
-from artcluster.training.classifier import (
-    Classified,
-    ClassifierConfig,
-    Labelled,
-    train_classifier,
-)
+from artcluster.training.classification import Classified, ClassifierConfig, Labelled
+from artcluster.training.classifier import train_classifier
 from artcluster.training.dropout import dropout_masks
 from artcluster.training.frozen import FrozenOutputs, PixelRows
 from artcluster.training.solo import SoloWorker
@@ -32,7 +29,7 @@ SHAPE = (8, 8, 3)
 ROWS, SEEN = 45, 15
 
 
-def network() -> FineTunedNetwork:
+def _network() -> FineTunedNetwork:
     """A backbone of MobileNetV2's form and nearly no size, cut before its last convolution."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
@@ -52,6 +49,14 @@ def pictures(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     colours = 90 + 60 * np.eye(3)[classes]
     noisy = colours[:, None, None, :] + generator.normal(0, 60, (count, *SHAPE))
     return noisy.clip(0, 255).astype(np.uint8), classes
+
+
+NETWORK = _network()
+
+
+def network() -> FineTunedNetwork:
+    """A copy: ranks are threads, and must not seed torch at once."""
+    return copy.deepcopy(NETWORK)
 
 
 PIXELS, CLASSES = pictures(ROWS, 0)

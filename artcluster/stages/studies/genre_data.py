@@ -8,8 +8,9 @@ from artcluster.config.study import GenreStudySettings
 from artcluster.images.augment import copies_wanted
 from artcluster.stages.job import Job
 from artcluster.stages.studies.loading import Copy
-from artcluster.stages.studies.pieces import Pieces, Squares, decode_pieces, faces_installed
+from artcluster.stages.studies.pieces import Pieces, decode_pieces, faces_installed
 from artcluster.stages.studies.sample import Sample, Wanted, draw_sample
+from artcluster.stages.studies.squares import Squares
 from artcluster.stages.training_place import (
     WORTH_A_CLUSTER_PICTURES,
     TrainingPlace,

@@ -16,6 +16,9 @@ from artcluster.stages.studies.record import Study
 from artcluster.stages.studies.writing import write_files
 
 _MOST_GALLERIES = 40
+_SHOWN_PX = 96
+"""Smaller squares are shown enlarged."""
+_NAMES = {"plain": "Without augmentation", "augmented": "With augmentation"}
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def genre_findings(
     """Return what a page says of a genre study."""
     augmented = results["trainings"].get("augmented")
     sections = [
-        Section("What came out", "", (), _findings(results)),
+        Section("What came out", "", [_trainings(results)], _findings(results)),
         Section(
             "Training and validation",
             "Mean squared error of pixels from 0 to 1, after each pass over the training images. "
@@ -101,6 +104,25 @@ def genre_findings(
         sections,
         f"Study {study.study_id} · {results['images']:,} images, {results['squares']:,} squares · "
         f"scan {study.facts['scan_id']}",
+    )
+
+
+def _trainings(results: Mapping[str, Any]) -> Table:
+    return Table(
+        "",
+        ("Training", "Steps", "Squares", "Altered copies", "Loss", "Validation loss"),
+        [
+            (
+                _NAMES[name],
+                f"{told['steps']:,}",
+                f"{results['training']:,}",
+                f"{told['copies']:,}",
+                _loss(told["loss"]),
+                _loss(told["validation_loss"]),
+            )
+            for name, told in results["trainings"].items()
+        ],
+        text="Mean squared error of the trained network over unaltered squares.",
     )
 
 
@@ -165,9 +187,10 @@ def _curves(results: Mapping[str, Any]) -> list[Block]:
             curves.append(
                 Curve("validation", list(zip(epochs, told["validation_losses"], strict=True)))
             )
-        title = "Without augmentation" if name == "plain" else "With augmentation"
-        text = "" if name == "plain" else "Its training images are harder: half of them are turned."
-        blocks.append(Chart(title, text, "epochs", "loss", curves, log=True))
+        text = (
+            "" if name == "plain" else "Its training squares are other ones: altered copies, too."
+        )
+        blocks.append(Chart(_NAMES[name], text, "epochs", "loss", curves, log=True))
     return blocks
 
 
@@ -226,7 +249,7 @@ def _gallery(example: Example, number: int) -> Gallery:
     return Gallery(
         example.genre,
         names,
-        [[Image.fromarray(picture) for picture in row] for row in example.rows],
+        [[_shown(picture) for picture in row] for row in example.rows],
         f"{example.genre}: {len(example.paths)} originals above, their reconstructions below",
         [
             f"{path}: {', '.join(_loss(loss) for loss in losses)}"
@@ -234,6 +257,12 @@ def _gallery(example: Example, number: int) -> Gallery:
         ],
         f"reconstructions-{number + 1}.webp",
     )
+
+
+def _shown(pixels_HWC: np.ndarray) -> Image.Image:
+    times = -(-_SHOWN_PX // len(pixels_HWC))
+    side = times * len(pixels_HWC)
+    return Image.fromarray(pixels_HWC).resize((side, side), Image.Resampling.BICUBIC)
 
 
 def _loss(value: float | None) -> str:

@@ -10,9 +10,11 @@ from artcluster.archive.database import identifier, quoted
 from artcluster.errors import UsageError
 from artcluster.stages.job import Job
 from artcluster.stages.known import open_tables
+from artcluster.stages.metadata import check_labels
 
 OTHERS = "others"
 _EXAMPLES = 5
+_MOST_LABELS = 1000
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,11 @@ def draw_sample(job: Job, archive_id: str, wanted: Wanted) -> Sample:
     spill to disk; only the sample comes into memory.
 
     Raises:
-        UsageError: No picture has a label, or fewer than two are left.
+        UsageError: A column is not there, has too many values to study, or fewer than two
+            pictures are left.
     """
+    columns = (wanted.label, wanted.of_column)
+    check_labels(job.store, [each for each in columns if each is not None])
     with open_tables(job.store, job.config) as tables:
         _label(tables, archive_id, wanted)
         notes = _leave_out(tables, wanted)
@@ -83,6 +88,11 @@ def draw_sample(job: Job, archive_id: str, wanted: Wanted) -> Sample:
                 "SELECT label, count(*) FROM labelled GROUP BY label ORDER BY 2 DESC, 1"
             ).fetchall()
         )
+        if len(counts) > _MOST_LABELS:
+            raise UsageError(
+                f"{wanted.label!r} has {len(counts):,} values: a study goes by a column of at most "
+                f"{_MOST_LABELS:,}; pool or leave out rare ones, or choose another column"
+            )
         images = sum(counts.values())
         if images < 2:
             raise UsageError(

@@ -1,11 +1,14 @@
 """An archive of real drawings with genres and styles, some missing, one huge picture."""
 
 import csv
+import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
+from artcluster.executors.in_process import InProcessExecutor
 from artcluster.stages.embed import embed_archive
 from tests.stages.jobs import copy_pictures, make_job
 
@@ -31,3 +34,15 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     embed_archive(job, str(folder / "images"))
     copies[-1].unlink()
     return folder / "store"
+
+
+@pytest.fixture
+def far_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training gets copies of its loop and its loaders, as it does on another machine."""
+    here = InProcessExecutor.train
+
+    def train(self: InProcessExecutor, loop: Any, data: Any, **named: Any) -> Any:
+        loop, data = pickle.loads(pickle.dumps((loop, data)))
+        return here(self, loop, data, **named)
+
+    monkeypatch.setattr(InProcessExecutor, "train", train)

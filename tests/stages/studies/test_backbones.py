@@ -9,7 +9,7 @@ import pytest
 
 from artcluster.errors import UsageError
 from artcluster.schema import EMBEDDERS, STUDIES
-from artcluster.stages.studies import backbones as backbones_stage
+from artcluster.stages.studies import backbone_training
 from artcluster.stages.studies.backbones import study_backbones
 from artcluster.stages.studies.record import StudySummary
 from artcluster.store import Store
@@ -76,12 +76,15 @@ def test_files_and_the_row_tell_the_same_and_nothing_leaks(
 
 
 def test_a_killed_study_goes_on_with_the_next_backbone(
-    made: tuple[Path, StudySummary], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: tuple[Path, StudySummary],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    far_away: None,
 ) -> None:
     store = tmp_path / "store"
     # As it was when its pictures were decoded, and nothing trained yet.
     shutil.copytree(made[0], store, ignore=shutil.ignore_patterns("studies", "checkpoints"))
-    real = backbones_stage.train_classifier
+    real = backbone_training.train_classifier
     trainings = []
 
     def dies_second(*arguments: Any, **named: Any) -> Any:
@@ -90,18 +93,18 @@ def test_a_killed_study_goes_on_with_the_next_backbone(
             raise KeyboardInterrupt
         return real(*arguments, **named)
 
-    monkeypatch.setattr(backbones_stage, "train_classifier", dies_second)
+    monkeypatch.setattr(backbone_training, "train_classifier", dies_second)
     with pytest.raises(KeyboardInterrupt):
-        study_backbones(make_job(store, **QUICK))
+        study_backbones(make_job(store, cluster__workers=2, **QUICK))
     assert not Store.open(store).table(STUDIES).read().num_rows
-    resumed = study_backbones(make_job(store, **QUICK))
+    resumed = study_backbones(make_job(store, cluster__workers=2, **QUICK))
     assert len(trainings) == 3
     for mine, theirs in zip(
         resumed.results["backbones"], made[1].results["backbones"], strict=True
     ):
         assert mine["accuracy"] == theirs["accuracy"]
         assert mine["loss"] == pytest.approx(theirs["loss"])
-    monkeypatch.setattr(backbones_stage, "train_classifier", None)
+    monkeypatch.setattr(backbone_training, "train_classifier", None)
     assert study_backbones(make_job(store, **QUICK)).already
 
 

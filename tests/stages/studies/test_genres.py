@@ -210,7 +210,10 @@ def without_studies(made: Path, target: Path) -> Path:
 
 
 def test_a_killed_study_goes_on(
-    made: tuple[Path, StudySummary], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: tuple[Path, StudySummary],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    far_away: None,
 ) -> None:
     """Killed after the first training and decoding: neither is done again."""
     store = without_studies(made[0], tmp_path / "store")
@@ -225,10 +228,10 @@ def test_a_killed_study_goes_on(
 
     monkeypatch.setattr(genre_training, "train_cae", dies_second)
     with pytest.raises(KeyboardInterrupt):
-        study_genres(make_job(store, **QUICK))
+        study_genres(make_job(store, cluster__workers=2, **QUICK))
     assert not Store.open(store).table(STUDIES).read().num_rows
     pixels = {file: file.stat().st_mtime_ns for file in (store / "pixels").rglob("*")}
-    resumed = study_genres(make_job(store, **QUICK))
+    resumed = study_genres(make_job(store, cluster__workers=2, **QUICK))
     assert len(trainings) == 3
     assert pixels == {file: file.stat().st_mtime_ns for file in (store / "pixels").rglob("*")}
     for name, told in made[1].results["trainings"].items():
@@ -259,7 +262,7 @@ def test_grey_and_pooled_without_augmentation(
 def test_what_cannot_be_studied_is_said(studied: Path) -> None:
     with pytest.raises(UsageError, match="a study needs --label"):
         study_genres(make_job(studied))
-    with pytest.raises(UsageError, match="no such column of the metadata; it has .*genre, style"):
+    with pytest.raises(UsageError, match=r"no such column of the metadata; it has .*genre, style"):
         study_genres(make_job(studied, study__label="period"))
     with pytest.raises(UsageError, match="cae sees colours: choose genre-cae"):
         load_config(flags={"study.genres.network": "cae", "study.genres.colours": "grey"})

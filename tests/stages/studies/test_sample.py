@@ -64,6 +64,11 @@ def test_a_sample_keeps_each_labels_share_and_is_seeded(studied: Path) -> None:
     assert half.content_ids != drawn(studied, max_images=14, seed=1).content_ids
 
 
+def test_a_column_that_is_not_there_is_refused(studied: Path) -> None:
+    with pytest.raises(UsageError, match="label 'period': no such column"):
+        drawn(studied, of_column="period", top_values=3)
+
+
 def test_too_few_are_refused(studied: Path) -> None:
     with pytest.raises(UsageError, match="too few images to study by 'genre': 0 left"):
         drawn(studied, min_images=50)
