@@ -1,0 +1,275 @@
+"""How time and memory grow with the archive: 100,000, 1 million and 10 million images.
+
+Synthetic tables, made as `artcluster embed` leaves them (rows of `images`, vectors of 32 numbers
+around 100 centres, 100,000 a file). Each step runs in a process of its own, which reports seconds
+and its peak resident memory (pages of mapped files that the system keeps are counted in it):
+
+- plan: a listing against an empty store, and the plan of parts: everything is to do. The listing
+  is synthetic; listing real files is measured by scan_plan.py, a later night by update.py.
+- registry: which content is embedded already, built from the committed rows, then asked by 100
+  parts of 256 images.
+- commit: the log of a job that commits every 10,000 images in parts of 256. The files are not
+  written, only their entries in the log. Seconds of all commits, milliseconds of the last ones.
+- cluster: `artcluster cluster` by k-means, k = 100, fitted on a sample of 100,000: the contents
+  found, the model fitted, every image assigned and read back, measured on the sample, committed.
+- vacuum: what a store may drop, looked for without removing anything.
+
+The slopes between 1 and 10 million give the figures for 100 million on paper.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SIZES = (100_000, 1_000_000, 10_000_000)
+DIM, CENTRES, FILE_ROWS, SAMPLE = 32, 100, 100_000, 100_000
+PART, COMMIT_EVERY = 256, 10_000
+RESULT = Path(__file__).parent / "results" / "scale.json"
+PLOT = Path(__file__).parent / "results" / "scale.svg"
+REPOSITORY = Path(__file__).parents[1]
+EMBEDDER = "benchmark-0000"
+
+
+def names(start: int, stop: int) -> list[str]:
+    return [hashlib.sha256(str(number).encode()).hexdigest() for number in range(start, stop)]
+
+
+def batches(count: int) -> Iterator[tuple[int, int]]:
+    for start in range(0, count, FILE_ROWS):
+        yield start, min(start + FILE_ROWS, count)
+
+
+def job(store: Any, **flags: Any) -> Any:
+    from artcluster.config import load_config
+    from artcluster.executors.in_process import InProcessExecutor
+    from artcluster.stages.job import Job
+    from artcluster.stages.progress import Silent, Timings
+
+    config = load_config(flags={name.replace("__", "."): value for name, value in flags.items()})
+    progress, here = Silent(), InProcessExecutor()
+    return Job(config, store, here, here, progress, Timings(progress))
+
+
+def make_store(work: Path, count: int) -> dict[str, float]:
+    import pyarrow as pa
+
+    from artcluster.schema import EMBEDDERS, EMBEDDINGS, IMAGES
+    from artcluster.store import Store
+
+    store = Store.open(work / "store", create=True)
+    draw = np.random.default_rng(0)
+    centres_KD = draw.standard_normal((CENTRES, DIM), np.float32)
+    now = datetime.now(UTC)
+    row = {"embedder_id": EMBEDDER, "name": "benchmark", "dim": DIM, "created_at": now}
+    known = {name: row.get(name, "{}") for name in EMBEDDERS.schema.names}
+    store.append(EMBEDDERS, pa.Table.from_pylist([known], EMBEDDERS.schema))
+    for start, stop in batches(count):
+        rows = stop - start
+        ids = names(start, stop)
+        x_ND = centres_KD[draw.integers(0, CENTRES, rows)]
+        x_ND = x_ND + 0.3 * draw.standard_normal((rows, DIM), np.float32)
+        offsets = pa.array(np.arange(0, (rows + 1) * DIM, DIM, dtype=np.int32))
+        vectors = pa.ListArray.from_arrays(offsets, pa.array(x_ND.ravel()))
+        columns = [[EMBEDDER] * rows, ids, [""] * rows, vectors]
+        store.append(EMBEDDINGS, pa.table(columns, names=EMBEDDINGS.schema.names))
+        images = {
+            "archive_id": ["bench"] * rows,
+            "path": [f"box-{n // 1000:05d}/object-{n:08d}.jpg" for n in range(start, stop)],
+            "uri": [f"/archive/box-{n // 1000:05d}/object-{n:08d}.jpg" for n in range(start, stop)],
+            "content_id": ids,
+            "scan_id": [1] * rows,
+            "status": ["ok"] * rows,
+            "seen_at": [now] * rows,
+        }
+        table = [images.get(each.name, [None] * rows) for each in IMAGES.schema]
+        store.append(IMAGES, pa.table(table, schema=IMAGES.schema))
+    return {}
+
+
+def plan(work: Path, count: int) -> dict[str, float]:
+    from artcluster.archive import Known, compare, latest_scan, write_plan
+    from artcluster.archive.database import Limits
+    from artcluster.location import Location
+    from benchmarks.update import MEMORY_BYTES, make_tables
+
+    (work / "listed").mkdir()
+    pid = os.fork()
+    if pid == 0:
+        make_tables(work / "listed", count)
+        os._exit(0)
+    os.waitpid(pid, 0)
+    root = Location.parse(work / "listed" / "store")
+    start = time.perf_counter()
+    scan = latest_scan(root, "bench")
+    assert scan is not None
+    limits = Limits(memory_bytes=MEMORY_BYTES)
+    with compare(scan, root, Known([], [], "p"), limits) as found:
+        write_plan(found, root, "embedder")
+        assert found.summary.todo == count
+    return {"seconds": time.perf_counter() - start}
+
+
+def registry(work: Path, count: int) -> dict[str, float]:
+    from artcluster.executors.local_claims import LocalClaims
+    from artcluster.store import Store
+    from artcluster.store.vectors import read_ids
+
+    store = Store.open(work / "store")
+    start = time.perf_counter()
+    claims = LocalClaims(ids.to_pylist() for _, ids in read_ids(store, EMBEDDER))
+    claims.claim("first", names(count, count + 1))
+    seconds = time.perf_counter() - start
+    start = time.perf_counter()
+    for part in range(100):
+        asked = names(count - PART // 2 + part * PART, count + PART // 2 + part * PART)
+        claims.claim(f"part-{part}", asked)
+    return {"seconds": seconds, "claim_ms": 10 * (time.perf_counter() - start)}
+
+
+def commit(work: Path, count: int) -> dict[str, float]:
+    from artcluster.schema import EMBEDDINGS
+    from artcluster.store import ShardInfo, Store, shard_name
+    from artcluster.store.shards import shard_path
+
+    store = Store.open(work / "log", create=True)
+    partition = {"embedder_id": EMBEDDER}
+
+    def shard(number: int) -> ShardInfo:
+        name = shard_name(str(number))
+        path = shard_path(EMBEDDINGS, name, partition)
+        ids = {"content_id": ("0" * 64, "f" * 64)}
+        return ShardInfo(name, path, 1 << 20, PART, partition, ids, EMBEDDINGS.file_schema)
+
+    spent = []
+    with store.lease("bench", [EMBEDDINGS]) as lease:
+        for start in range(0, count, COMMIT_EVERY):
+            first, last = start // PART, min(start + COMMIT_EVERY, count) // PART
+            shards = [shard(number) for number in range(first, last)]
+            began = time.perf_counter()
+            store.commit_shards(EMBEDDINGS, shards, lease.fence)
+            spent.append(time.perf_counter() - began)
+    began = time.perf_counter()
+    files = len(Store.open(work / "log").table(EMBEDDINGS).paths({"embedder_id": EMBEDDER}))
+    return {
+        "seconds": sum(spent),
+        "last_ms": 1000 * float(np.median(spent[-10:])),
+        "files": files,
+        "open_s": time.perf_counter() - began,
+    }
+
+
+def cluster(work: Path, count: int) -> dict[str, Any]:
+    from artcluster.stages.cluster import cluster_archive
+    from artcluster.store import Store
+
+    settings = {"method": "kmeans", "k": CENTRES, "restarts": 1, "max_training_vectors": SAMPLE}
+    flags = {f"cluster__{name}": value for name, value in settings.items()}
+    start = time.perf_counter()
+    done = cluster_archive(job(Store.open(work / "store"), **flags), "bench")
+    assert done.contents == count
+    stages = {stage: round(seconds, 2) for stage, seconds in done.seconds.items()}
+    return {"seconds": time.perf_counter() - start, "by_stage": stages}
+
+
+def vacuum(work: Path, _count: int) -> dict[str, float]:
+    from artcluster.config import Config
+    from artcluster.stages.progress import Silent
+    from artcluster.stages.vacuum import vacuum_store
+    from artcluster.store import Store
+
+    start = time.perf_counter()
+    vacuum_store(Store.open(work / "store"), Config(), Silent(), dry=True)
+    return {"seconds": time.perf_counter() - start}
+
+
+STEPS = {
+    "make": make_store,
+    "plan": plan,
+    "registry": registry,
+    "commit": commit,
+    "cluster": cluster,
+    "vacuum": vacuum,
+}
+
+
+def in_own_process(step: str, work: Path, count: int) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.scale", "--step", step, str(work), str(count)],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+    )
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def draw(rows: list[dict[str, Any]]) -> None:
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    for axis, value, label in zip(
+        axes, ("seconds", "peak_gib"), ("seconds", "peak memory, GiB"), strict=True
+    ):
+        for step in list(STEPS)[1:]:
+            axis.plot(
+                [row["images"] for row in rows],
+                [row[step][value] for row in rows],
+                marker="o",
+                label=step,
+            )
+        axis.set(xscale="log", yscale="log", xlabel="images", ylabel=label)
+        axis.grid(alpha=0.3)
+    axes[0].legend(frameon=False)
+    figure.savefig(PLOT, metadata={"Date": None})
+
+
+def main(sizes: list[int]) -> None:
+    machine = {"cpus": os.cpu_count(), "processor": platform.machine(), "system": platform.system()}
+    rows: list[dict[str, Any]] = []
+    for count in sizes:
+        work = Path(tempfile.mkdtemp(prefix="artcluster-scale-"))
+        try:
+            row: dict[str, Any] = {"images": count}
+            for step in STEPS:
+                found = in_own_process(step, work, count)
+                row[step] = found
+                print(f"{count:>12,} {step:10} {found}", flush=True)
+            rows.append(row)
+        finally:
+            shutil.rmtree(work)
+    load = os.getloadavg()[2]
+    result = {"work": __doc__, "machine": machine, "load_at_end": load, "sizes": rows}
+    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    draw(rows)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--step", nargs=3, metavar=("STEP", "WORK", "COUNT"))
+    parser.add_argument("--sizes", nargs="+", type=int, default=list(SIZES))
+    arguments = parser.parse_args()
+    if arguments.step:
+        step, work, count = arguments.step
+        found = STEPS[step](Path(work), int(count))
+        peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(json.dumps(found | {"peak_gib": round(peak_kb / 2**20, 3)}))
+    else:
+        main(arguments.sizes)
