@@ -7,10 +7,12 @@ one on the loopback interface, with a folder of its own, and ends it again.
 import contextlib
 import logging
 import os
+import signal
 import threading
 from collections.abc import Callable
 
 from artcluster.errors import ArtclusterError, UsageError
+from artcluster.executors.kept_handlers import kept_handlers
 from artcluster.executors.ray_address import require_reachable
 from artcluster.executors.ray_head import Head
 
@@ -97,7 +99,8 @@ class RayCluster:
                 else:
                     require_reachable(self.address)
                 address = self.address if head is None else head.address
-                ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+                with kept_handlers(signal.SIGTERM):
+                    ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
             _quieten()
         except BaseException as error:
             self._error = error
@@ -112,7 +115,8 @@ class RayCluster:
                     warm_up(head.cpus)
         self._closing.wait()
         if not joined_before:
-            ray.shutdown()
+            with kept_handlers(signal.SIGTERM):
+                ray.shutdown()
         if head is not None:
             head.stop()
 
