@@ -76,20 +76,18 @@ def measure(
         "inertia": inertia_of(z_ND, fitted_N, model.centroids_KD),
         "labels": {},
     }
-    spaces = {"": z_ND, "_embedder": data.x_ND}
+    spaces = {"_embedder": data.x_ND}
+    if model.space.steps:
+        spaces[""] = z_ND
     if data.pretrained_ND is not None:
         # A refined network's own space says little: its objective made the clusters there.
         spaces["_pretrained"] = data.pretrained_ND
-    for suffix, points in spaces.items():
-        found = silhouette(
-            points, fitted_N, limit=settings.max_silhouette_vectors, seed=settings.seed
-        )
-        metrics[f"silhouette{suffix}"] = _defined(found.value)
-        metrics[f"silhouette{suffix}_points"] = found.points
-        dispersion = DispersionStatistic(model.k, points.shape[1])
-        dispersion.update(points, fitted_N)
-        index = dispersion.compute().calinski_harabasz
-        metrics[f"calinski_harabasz{suffix}"] = _defined(index)
+    separation = {
+        name: _separation(points, fitted_N, model.k, settings) for name, points in spaces.items()
+    }
+    separation.setdefault("", separation["_embedder"])
+    for space, values in separation.items():
+        metrics |= {name.format(space): value for name, value in values.items()}
     for name, truth in labels.items():
         agreement = label_agreement(clusters_N, truth)
         metrics["labels"][name] = {
@@ -111,6 +109,22 @@ def measure(
             for cluster, found in zip(numbers, nearest, strict=True)
         },
     )
+
+
+def _separation(
+    points_ND: np.ndarray, clusters_N: np.ndarray, k: int, settings: ClusterSettings
+) -> dict[str, Any]:
+    """Return how well clusters are apart in a space, by name with a place for the space's."""
+    found = silhouette(
+        points_ND, clusters_N, limit=settings.max_silhouette_vectors, seed=settings.seed
+    )
+    dispersion = DispersionStatistic(k, points_ND.shape[1])
+    dispersion.update(points_ND, clusters_N)
+    return {
+        "silhouette{}": _defined(found.value),
+        "silhouette{}_points": found.points,
+        "calinski_harabasz{}": _defined(dispersion.compute().calinski_harabasz),
+    }
 
 
 def _mean(assigned: Assigned, column: str) -> float:
