@@ -89,3 +89,26 @@ def test_install_says_what_it_expects(arguments: list[str], tmp_path: Path) -> N
     assert done.returncode != 0
     assert "the folder of the virtual environment" in done.stderr or "metal" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("breaks", "code"), [("", 0), ("exec", 7), ("up", 7)])
+def test_nightly_ends_its_cluster_whatever_became_of_the_job(
+    tmp_path: Path, breaks: str, code: int
+) -> None:
+    """With a fake `ray`, which notes what it is asked: there is no cloud to start machines in."""
+    asked = tmp_path / "asked"
+    fake = tmp_path / "ray"
+    fake.write_text(f'#!/bin/sh\necho "$@" >> {asked}\n[ "$1" != "{breaks}" ] || exit 7\n')
+    fake.chmod(0o755)
+    done = subprocess.run(
+        [ROOT / "cluster_configs" / "nightly.sh", "c.yaml", "update", "s3://a b/x", "s3://s"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        check=False,
+    )
+    assert done.returncode == code
+    first, *middle, last = asked.read_text().splitlines()
+    assert (first, last) == ("up --yes c.yaml", "down --yes c.yaml")
+    if breaks != "up":
+        (job,) = middle
+        assert "RAY_AUTH_MODE=token ray job submit" in job
+        assert job.endswith("-- 'python' '-m' 'jobs.update' 's3://a b/x' 's3://s'")
