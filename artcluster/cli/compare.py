@@ -99,7 +99,7 @@ def compare(
     from artcluster.cli.show_findings import show_findings
     from artcluster.cli.trial_options import findings_place, labels_chosen, preset_of
     from artcluster.stages.compare import Asked, make_comparison
-    from artcluster.stages.comparison_findings import comparison_findings
+    from artcluster.stages.comparison.findings import comparison_findings
     from artcluster.stages.findings_files import write_findings
     from artcluster.stages.methods import METHODS
     from artcluster.stages.summary import as_json as plain

@@ -217,14 +217,16 @@ def _trials(
     job: Job, asked: Asked, entry: Entry, shared: TrainingSet, archive_id: str
 ) -> list[Trial]:
     trials = []
+    given: dict[str, TrainingSet] = {}
     for seed in asked.seeds:
         # A method that trains a network of its own trains one a seed.
         first = entry.config(job.config, asked.preset, asked.ks[0], seed)
         embedder_id = embedder_of(job, archive_id, entry, first, shared.embedder_id)
-        data = vectors_of(job, shared, embedder_id)
+        if embedder_id not in given:
+            given[embedder_id] = vectors_of(job, shared, embedder_id)
         for k in asked.ks:
             config = entry.config(job.config, asked.preset, k, seed)
-            trials.append(Trial(replace(job, config=config), shared, data))
+            trials.append(Trial(replace(job, config=config), shared, given[embedder_id]))
     return trials
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from artcluster.archive.fetch import Fetcher
-from artcluster.errors import UsageError
+from artcluster.errors import ArchiveError, UsageError
 from artcluster.location import Location
 from artcluster.stages.job import Job
 from artcluster.stages.metadata import check_labels, labels_of
@@ -127,8 +127,11 @@ def read_mapping(column: str, file: str, options: Mapping[str, str]) -> Mapped:
         UsageError: There is no such file, it is not so, or a value is in two groups.
     """
     place = Location.parse(file, dict(options))
-    found = Fetcher(place).fetch(place.uri)
-    if found.outcome != "ok":
+    try:
+        found = Fetcher(place).fetch(place.uri)
+    except ArchiveError:
+        found = None
+    if found is None or found.outcome != "ok":
         raise UsageError(f"--map: there is no file at {place}")
     try:
         rows = list(csv.reader(io.StringIO(found.data.decode("utf-8-sig"))))

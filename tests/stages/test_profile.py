@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
 
-from artcluster.embedders.histogram import color_histogram
 from artcluster.errors import UsageError
 from artcluster.location import Location
 from artcluster.metrics.chi_square import mean_chi_square
@@ -109,20 +108,10 @@ def test_pictures_are_read_where_no_histogram_is_known(
     assert profile.colours is not None
     assert sum(read.sampled) == PICTURES * 2 // 3
     assert read.within == pytest.approx(profile.colours.within, abs=0.05)
+    monkeypatch.undo()
     few = make_profile(quick_job(tried, profile__max_pictures=20), None, style="genre").colours
     assert few is not None
     assert max(few.sampled) <= 20 // len(few.groups)
-
-
-def test_histograms_of_pictures(tried: Path) -> None:
-    job = quick_job(tried)
-    with quick_open(tried) as tables:
-        pictures = tables.sql("select content_id, uri from latest limit 3").fetchall()
-    made = dict(colours.HistogramPictures(job.config)()([*pictures, ("0" * 64, "/nowhere.jpg")]))
-    assert set(made) == {content for content, _ in pictures}
-    for vector in made.values():
-        assert vector.shape == color_histogram(np.zeros((1, 1, 3), np.uint8)).shape
-        assert (vector**2).sum() == pytest.approx(1, abs=1e-5)
 
 
 def test_wrong_columns(tried: Path) -> None:

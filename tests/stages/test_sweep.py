@@ -15,6 +15,7 @@ from artcluster.stages.sweep import Sweep, make_sweep, read_sweep, read_sweeps
 from artcluster.stages.sweep_findings import sweep_findings
 from artcluster.stages.trials import making
 from artcluster.stages.trials.trial import MISSING, Trial, clusters_of
+from artcluster.stages.vacuum import vacuum_store
 from artcluster.store import Lease, Store
 from artcluster.store.vectors import gather
 from tests.stages.tried import PICTURES, quick_job
@@ -114,6 +115,19 @@ def test_refined_vectors_are_measured_and_not_kept(tried: Path) -> None:
     assert row["silhouette"] != row["silhouette_common"]
     known = Store.open(tried).table(EMBEDDINGS).distinct("embedder_id")
     assert sorted(name.rsplit("-", 1)[0] for name in known) == ["cae", "color-histogram"]
+
+
+def test_vacuum_takes_what_a_refinement_left(tried: Path) -> None:
+    job = quick_job(tried, vacuum__keep_unfinished_days=0)
+    make_sweep(quick_job(tried, trials__resamples=1), [2], method="dcec-paint")
+
+    def weights() -> set[str]:
+        found = Store.open(tried).list("embedders/")
+        return {path.split("/")[1] for path in found if path.endswith("weights.safetensors")}
+
+    assert {name.rsplit("-", 1)[0] for name in weights()} == {"cae", "dcec-paint"}
+    vacuum_store(job.store, job.config, job.progress, dry=False)
+    assert {name.rsplit("-", 1)[0] for name in weights()} == {"cae"}
 
 
 def test_what_it_tells(sweep: Sweep) -> None:

@@ -37,7 +37,8 @@ def make_tried(folder: Path) -> Path:
         for number, picture in enumerate(pictures):
             style = ("", "<b>baroque</b>", "cubism")[number % 3]
             year = f"c. {1600 + 5 * number}" if number % 2 else f"{1600 + 5 * number}-05-01"
-            writer.writerow((picture.name, picture.name.partition("-")[0], style, year))
+            genre = ("portrait", "landscape")[number // 3 % 2]
+            writer.writerow((picture.name, genre, style, year))
     store = folder / "store"
     job = make_job(store, metadata__source=str(folder / "works.csv"), metadata__join="path")
     embed_archive(job, str(folder / "images"))

@@ -39,7 +39,8 @@ window.artcluster = (() => {
   const button = document.getElementById("scheme");
   button.hidden = false;
   button.addEventListener("click", () => {
-    const dark = getComputedStyle(document.documentElement).colorScheme.trim() === "dark";
+    const asked = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+    const dark = (document.documentElement.dataset.scheme || asked) === "dark";
     const next = dark ? "light" : "dark";
     try { localStorage.setItem(key, next); } catch { /* not kept, then */ }
     set(next);

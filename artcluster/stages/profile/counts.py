@@ -7,6 +7,8 @@ from artcluster.stages.profile.table import Images
 
 _SIDES = (128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 _QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+_MOST_EXACT = 1_000_000
+"""Exact quantiles hold every value in memory; past so many images they are of a t-digest."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Sizes:
         known: Images whose size is known.
         quantiles: By name (width, height, megapixels, width over height): value at each share.
         shares: The shares.
+        exact: Whether the quantiles are, rather than approximate.
         sides: Upper ends of steps of width and height in pixels; the last is open.
         by_side: Images by step of height (rows) and of width (columns).
         formats: Images by format.
@@ -68,6 +71,7 @@ class Sizes:
     known: int
     quantiles: dict[str, Sequence[float]]
     shares: Sequence[float]
+    exact: bool
     sides: Sequence[int]
     by_side: Sequence[Sequence[int]]
     formats: Sequence[tuple[str, int]]
@@ -141,9 +145,11 @@ def pixel_sizes(images: Images) -> Sizes:
     }
     ((known,),) = images.tables.sql(f"SELECT count(*) FROM {seen}").fetchall()
     quantiles: dict[str, Sequence[float]] = {}
+    exact = known <= _MOST_EXACT
+    function = "quantile_cont" if exact else "approx_quantile"
     for name, formula in measures.items():
         ((found,),) = images.tables.sql(
-            f"SELECT quantile_cont(CAST({formula} AS DOUBLE), {list(_QUANTILES)}) FROM {seen}"
+            f"SELECT {function}(CAST({formula} AS DOUBLE), {list(_QUANTILES)}) FROM {seen}"
         ).fetchall()
         quantiles[name] = list(found) if found is not None else []
     step = " ".join(f"WHEN {{}} <= {side} THEN {n}" for n, side in enumerate(_SIDES))
@@ -158,4 +164,4 @@ def pixel_sizes(images: Images) -> Sizes:
     formats = images.tables.sql(
         "SELECT coalesce(format, 'unknown'), count(*) FROM images_seen GROUP BY 1 ORDER BY 2 DESC"
     ).fetchall()
-    return Sizes(known, quantiles, _QUANTILES, _SIDES, by_side, formats)
+    return Sizes(known, quantiles, _QUANTILES, exact, _SIDES, by_side, formats)

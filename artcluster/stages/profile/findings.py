@@ -94,7 +94,8 @@ def _sizes(sizes: Sizes) -> list[Block]:
         ],
         f"Width in pixels across; {sizes.known:,} images whose size is known.",
     )
-    return [Table("Quantiles", heads, rows), heat, Bars("Formats", sizes.formats)]
+    title = "Quantiles" if sizes.exact else "Quantiles, approximate"
+    return [Table(title, heads, rows), heat, Bars("Formats", sizes.formats)]
 
 
 def _colours(found: ColourDistances) -> Section:

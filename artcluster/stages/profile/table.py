@@ -84,7 +84,7 @@ def open_images(job: Job, archive_id: str) -> Iterator[Images]:
             f"""
             CREATE TEMP TABLE images_seen AS
             SELECT i.content_id, i.uri, i.width, i.height, i.format,
-                row_number() OVER (ORDER BY i.path) AS nth{users}
+                row_number() OVER () AS nth{users}
             FROM current_images i
             LEFT JOIN current_metadata m ON m.archive_id = i.archive_id AND m.path = i.path
             WHERE i.archive_id = {quoted(archive_id)} AND i.status = 'ok'

@@ -2,7 +2,7 @@
 
 from artcluster.report.findings import Findings
 from artcluster.stages.compare import read_comparisons
-from artcluster.stages.comparison_findings import comparison_findings
+from artcluster.stages.comparison.findings import comparison_findings
 from artcluster.stages.sweep import read_sweeps
 from artcluster.stages.sweep_findings import sweep_findings
 from artcluster.store import Store

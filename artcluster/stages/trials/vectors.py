@@ -80,7 +80,10 @@ def vectors_of(job: Job, shared: TrainingSet, embedder_id: str) -> TrainingSet:
         limit_bytes=job.config.cluster.max_training_bytes,
     )
     if not len(content_ids):
-        raise UsageError(f"the images to compare on have no vectors of {embedder_id}")
+        raise UsageError(
+            f"none of the images has a vector of {embedder_id}: only methods over whole images can "
+            "be tried, not over parts of them such as faces"
+        )
     return replace(shared, embedder_id=embedder_id, content_ids=content_ids, x_ND=x_ND)
 
 

@@ -14,6 +14,7 @@ from artcluster.stages.vacuum.listings import clean_listings
 from artcluster.stages.vacuum.logs import clean_logs
 from artcluster.stages.vacuum.merging import merge_small_files
 from artcluster.stages.vacuum.models import clean_models
+from artcluster.stages.vacuum.networks import clean_networks
 from artcluster.stages.vacuum.orphans import clean_orphans
 from artcluster.stages.vacuum.runs import clean_runs
 from artcluster.store import Fence, Store
@@ -75,6 +76,7 @@ def _clean(cleaning: Cleaning, progress: Progress) -> VacuumSummary:
     clean_orphans(cleaning, archives, adopted)
     clean_listings(cleaning, [plan for plan, _ in plans])
     clean_training(cleaning)
+    clean_networks(cleaning)
     clean_half_written(cleaning)
     clean_logs(cleaning)
     return VacuumSummary(cleaning.dry, tuple(cleaning.removals), tuple(cleaning.kept))

@@ -1,0 +1,1 @@
+"""What a comparison found, gathered for pages: summary, curves and maps, tables."""
