@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from artcluster.config import VacuumSettings
-from artcluster.schema import EMBEDDINGS, IMAGES, METADATA, TABLES, Table
+from artcluster.schema import EMBEDDINGS, IMAGES, METADATA, REGIONS, TABLES, Table
 from artcluster.stages.vacuum.cleaning import Cleaning
 from artcluster.store import shard_name
 from artcluster.store.reader import FileInfo
@@ -64,5 +64,5 @@ def _merge(cleaning: Cleaning, table: Table, group: Sequence[FileInfo]) -> None:
         cleaning.fences,
         same_rows=True,
         # Jobs that resume look for these tables' shards by name.
-        final=table.name in (EMBEDDINGS.name, IMAGES.name),
+        final=table.name in (EMBEDDINGS.name, REGIONS.name, IMAGES.name),
     )
