@@ -123,11 +123,12 @@ def _planned(
             "SELECT 'rejects/' || safe_name(reason), path, uri, content_id FROM rejects "
             f"WHERE archive_id = {quoted(run.archive_id)}"
         )
+    # Not UNION ALL: two faces of a picture may be in one cluster.
     rows = tables.execute(
         f"""
         SELECT folder, base, uri, content_id, path,
                count(*) OVER (PARTITION BY lower(folder), lower(base)) > 1
-        FROM (SELECT *, safe_file_name(path) AS base FROM ({" UNION ALL ".join(sources)}))
+        FROM (SELECT *, safe_file_name(path) AS base FROM ({" UNION ".join(sources)}))
         """
     )
     while batch := rows.fetchmany(4096):
