@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from artcluster.errors import StoppedError
 from artcluster.stages.stop import Stop
 
 GRACE_S = 15.0
@@ -23,13 +22,14 @@ def polite_end() -> Iterator[Stop]:
     stop = Stop()
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise StoppedError
+        if not stop.ends:
+            stop.check()
 
     def ask(_number: int, _frame: FrameType | None) -> None:
         if stop.asked:
             return
         if not stop.ask():
-            raise StoppedError
+            stop.check()
         signal.signal(signal.SIGALRM, interrupt)
         signal.setitimer(signal.ITIMER_REAL, GRACE_S)
 

@@ -41,7 +41,7 @@ def show_plan(plan: JobPlan, json_wanted: bool) -> None:
     if plan.measured is None:
         console.print("Nothing is new: a job would list, compare and end.", markup=False)
         return
-    sample = plan.measured.sample
+    sample = plan.measured.found.sample
     rows = [
         ("pictures read", f"{sample.pictures:,} ({in_bytes(sample.size_bytes)})"),
         ("formats", ", ".join(f"{name} {count:,}" for name, count in sample.formats.items())),
@@ -59,7 +59,7 @@ def show_plan(plan: JobPlan, json_wanted: bool) -> None:
     if machines.memory_bytes is not None:
         each += f", {in_bytes(machines.memory_bytes)}"
     rows = [("machines", f"{machines.nodes} of {each}")]
-    words = plan.measured.words
+    words = plan.measured.found.words
     rows += [("" if number else "rests on", line) for number, line in enumerate(words)]
     if plan.last_job is not None:
         last = plan.last_job

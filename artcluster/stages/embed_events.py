@@ -31,6 +31,8 @@ class EmbedEvents:
         self._sampled_at = time.monotonic()
         self.left = images
         """Images that are not committed."""
+        self._meters.set(meters.LAST_COMMIT, time.time())
+        self._meters.set(meters.IMAGES_LEFT, images)
 
     def part(self, part: EmbeddedPart) -> None:
         """Tell of a part that is embedded and not committed yet."""

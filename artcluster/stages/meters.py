@@ -43,7 +43,7 @@ COMMIT_SECONDS = Meter("artcluster_commit_seconds", "counter", "Seconds spent in
 LAST_COMMIT = Meter(
     "artcluster_last_commit_timestamp_seconds",
     "gauge",
-    "When parts were committed last, in seconds since 1970; the age is what has passed since.",
+    "When parts were committed last, or embedding began, in seconds since 1970.",
 )
 
 ALL = (

@@ -1,25 +1,24 @@
 """What embedding an archive would take: counted, sampled and measured; nothing is written."""
 
-import os
 import tempfile
 from dataclasses import dataclass
 
 from artcluster.archive.comparison import Comparison
 from artcluster.archive.fetch import Fetcher
-from artcluster.embedders import Contract, load
+from artcluster.embedders import Contract
 from artcluster.errors import UsageError
 from artcluster.location import Location
 from artcluster.schema import EMBEDDINGS
-from artcluster.stages.decoding import open_decoder
-from artcluster.stages.dry_run import State, configured_embedder
-from artcluster.stages.embedder import cache_folder
-from artcluster.stages.gpu_figures import gpu_figure
+from artcluster.stages.dry_run import configured_embedder
+from artcluster.stages.embedder import ReadyEmbedder, State
+from artcluster.stages.gpu_figures import GpuFigure, gpu_figure
 from artcluster.stages.hardware import Hardware, this_machine
 from artcluster.stages.job import Job
-from artcluster.stages.probe import Sample, decode_seconds, embed_seconds, look, spread
+from artcluster.stages.measured_rates import MeasuredRates, measure_rates
+from artcluster.stages.probe import spread
 from artcluster.stages.rate import Rate, read_rate
 from artcluster.stages.scanning import Planning, check_not_empty, fetch_settings, resolve_archive
-from artcluster.stages.sizing import Rates, Sizing, Work, size
+from artcluster.stages.sizing import Sizing, Work, size
 
 
 @dataclass(frozen=True)
@@ -46,15 +45,11 @@ class Measured:
     """What reading some pictures told.
 
     Attributes:
-        sample: What they are like.
-        rates: What they cost.
-        words: What the rates rest on.
+        found: What they are like and cost.
         sizing: What all of them take.
     """
 
-    sample: Sample
-    rates: Rates
-    words: tuple[str, ...]
+    found: MeasuredRates
     sizing: Sizing
 
 
@@ -102,7 +97,7 @@ def plan_job(job: Job, images: str, asked: Asked) -> JobPlan:
             GPUs that were asked for.
     """
     archive = resolve_archive(images, job.config)
-    gpu = _gpu_rate(asked, job.config.embed.backbone)
+    gpu = _gpu_figure(asked, job.config.embed.backbone)
     with job.timings.stage("prepare"):
         contract, state, policy = configured_embedder(job.config)
     with tempfile.TemporaryDirectory(prefix="artcluster-plan-") as scratch:
@@ -143,23 +138,20 @@ def plan_job(job: Job, images: str, asked: Asked) -> JobPlan:
     )
 
 
-def _busy() -> str | None:
-    """Return a warning where other programs keep this machine's CPUs busy."""
-    load, cpus = os.getloadavg()[0], this_machine().cpus
-    if load <= cpus / 2:
-        return None
-    return f"this machine was busy (a load of {load:.1f} on {cpus} CPUs): it may do better"
+def _gpu_figure(asked: Asked, backbone: str) -> GpuFigure | None:
+    """Return what one GPU does and who says so; None to measure it, or for CPUs.
 
-
-def _gpu_rate(asked: Asked, backbone: str) -> tuple[float, str] | None:
-    """Return images a second of one GPU and where that is from; None to measure, or for CPUs."""
+    Raises:
+        UsageError: Nobody knows.
+    """
     if not asked.machines.gpus:
         return None
     if asked.gpu_rate is not None:
-        return asked.gpu_rate, "as given by --gpu-rate"
+        return GpuFigure(asked.gpu_rate, "as given by --gpu-rate")
     if asked.gpu is not None:
         figure = gpu_figure(asked.gpu, backbone)
-        return figure.images_per_s, f"NOT measured by this project, but by {figure.source}"
+        words = f"NOT measured by this project, but by {figure.source}"
+        return GpuFigure(figure.images_per_s, words)
     if this_machine().gpus:
         return None
     raise UsageError(
@@ -174,57 +166,28 @@ def _measured(
     comparison: Comparison,
     embedder: tuple[Contract, State],
     asked: Asked,
-    gpu: tuple[float, str] | None,
+    gpu: GpuFigure | None,
     known: int,
 ) -> Measured:
-    """Read a sample of the files to do, measure what they cost, and size the job.
-
-    Raises:
-        UsageError: None of the sampled files is a picture.
-    """
+    """Read a sample of the files to do, measure what they cost, and size the job."""
     contract, state = embedder
     rows = spread(comparison, asked.sample)
-    fetcher = Fetcher(planning.archive.location, fetch_settings(job.config))
-    with open_decoder(planning.policy, contract.input_px, job.config.images) as decoder:
-        sample, blobs = look(rows, fetcher, decoder)
-        if not blobs:
-            raise UsageError(
-                f"none of {len(rows)} sampled files is a picture that can be decoded: "
-                f"{dict(sample.rejects)}. Leave the others out with --include or --exclude."
-            )
-        decode_s, pixels = decode_seconds(blobs, decoder, asked.probe_s)
-    fetch_s = sample.fetch_s / max(1, sample.pictures)
-    words = [] if (busy := _busy()) is None else [busy]
-    words += [
-        f"reading {1e3 * fetch_s:.1f} ms and decoding {1e3 * decode_s:.1f} ms an image and CPU, "
-        f"measured here on {len(pixels)} of its pictures"
-    ]
-    if gpu is not None:
-        embed_s = 1 / gpu[0]
-        words.append(f"embedding {gpu[0]:,.0f} images/s a GPU, {gpu[1]}")
-    else:
-        on_gpu = asked.machines.gpus > 0
-        threads = max(1, int(job.local.resources().cpus))
-        network = load(
-            contract,
-            state,
-            engine=job.config.embed.engine,
-            device="cuda" if on_gpu else "cpu",
-            threads=threads,
-            batch_size=job.config.embed.batch_size,
-            cache_dir=cache_folder(),
-        )
-        each_s = embed_seconds(pixels, network, asked.probe_s)
-        embed_s = each_s if on_gpu else each_s * threads
-        on = "the GPU" if on_gpu else f"{threads} CPU(s)"
-        words.append(f"embedding {1 / each_s:,.1f} images/s on {on}, measured here")
-    rates = Rates(fetch_s + decode_s, embed_s)
+    found = measure_rates(
+        job,
+        Fetcher(planning.archive.location, fetch_settings(job.config)),
+        rows,
+        ReadyEmbedder(contract, planning.policy, ""),
+        state,
+        on_gpu=asked.machines.gpus > 0,
+        gpu=gpu,
+        budget_s=asked.probe_s,
+    )
     work = Work(
         images=comparison.summary.todo,
-        image_bytes=sample.size_bytes / sample.pictures,
-        pixels=round(sample.megapixels[2] * 1e6),
+        image_bytes=found.sample.size_bytes / found.sample.pictures,
+        pixels=round(found.sample.megapixels[2] * 1e6),
         side_px=contract.input_px[0],
         dim=contract.dim,
         known=known,
     )
-    return Measured(sample, rates, tuple(words), size(work, rates, asked.machines, job.config))
+    return Measured(found, size(work, found.rates, asked.machines, job.config))

@@ -14,6 +14,8 @@ from artcluster.archive.parts import PartRow
 from artcluster.embedders import Embedder
 from artcluster.images.decoder import Decoder
 from artcluster.images.info import ImageInfo
+from artcluster.stages.decoded import WholePictures
+from artcluster.stages.find_faces import FaceLooker
 
 _BATCH = 8
 
@@ -69,23 +71,36 @@ def look(rows: Sequence[PartRow], fetcher: Fetcher, decoder: Decoder) -> tuple[S
     ), usable
 
 
-def decode_seconds(
-    blobs: Sequence[bytes], decoder: Decoder, budget_s: float
-) -> tuple[float, np.ndarray]:
-    """Return seconds an image takes one decoder, and pixels N×H×W×3 to embed."""
-    decoder.decode(blobs[:1])  # Its process is started, and its libraries loaded.
+@dataclass(frozen=True)
+class Decoding:
+    """What decoding took.
+
+    Attributes:
+        seconds: Of one CPU, an image.
+        pixels_NHWC: What the network is to see: the pictures, or the faces in them.
+        images: Images decoded.
+    """
+
+    seconds: float
+    pixels_NHWC: np.ndarray
+    images: int
+
+
+def decode(blobs: Sequence[bytes], take: WholePictures | FaceLooker, budget_s: float) -> Decoding:
+    """Decode images one after the other, as a job would, for so long."""
+    _take(take, blobs[:1])  # Its process is started, and its libraries loaded.
     began = time.perf_counter()
     done, pixels = 0, []
     for batch in _batches(blobs):
-        pixels.append(decoder.decode(batch).pixels_NHWC)
+        pixels.append(_take(take, batch))
         done += len(batch)
         if time.perf_counter() - began > budget_s:
             break
-    return (time.perf_counter() - began) / done, np.concatenate(pixels)
+    return Decoding((time.perf_counter() - began) / done, np.concatenate(pixels), done)
 
 
 def embed_seconds(pixels_NHWC: np.ndarray, embedder: Embedder, budget_s: float) -> float:
-    """Return seconds an image takes an embedder, once it is warm."""
+    """Return seconds that an embedder takes for one of these, once it is warm."""
     embedder(pixels_NHWC)
     began = time.perf_counter()
     done = 0
@@ -101,6 +116,11 @@ def _megapixels(infos: Sequence[ImageInfo]) -> tuple[float, float, float]:
         return 0.0, 0.0, 0.0
     middle, high, largest = np.percentile(found, [50, 95, 100])
     return float(middle), float(high), float(largest)
+
+
+def _take(take: WholePictures | FaceLooker, blobs: Sequence[bytes]) -> np.ndarray:
+    named = {str(number): blob for number, blob in enumerate(blobs)}
+    return take(named, named.keys()).pixels_NHWC
 
 
 def _batches(blobs: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

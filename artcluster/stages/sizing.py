@@ -13,6 +13,9 @@ from artcluster.config import Config
 from artcluster.stages.hardware import Hardware
 from artcluster.stages.proposal import part_size, propose
 
+CPU_THREADS = 2
+"""Of an embedding worker on CPUs."""
+
 JOB_SHARE = 0.85
 """Of what decoding and network would allow, a whole job reached 0.85 to 0.98 (benchmarks)."""
 
@@ -30,7 +33,6 @@ _REGISTRY_BYTES = 60
 """A known content in the registry while it is sorted; 20 at rest."""
 _NAME_BYTES = 68
 """A content's name in the driver, when it clusters."""
-_CPU_THREADS = 2
 _BYTES_A_PIXEL = 8
 """While a picture is decoded, at most."""
 
@@ -119,7 +121,7 @@ def size(work: Work, rates: Rates, machines: Hardware, config: Config) -> Sizing
         >>> round(sized.images_per_s), sized.embed_workers, sized.bound_by
         (124, 7, 'embedding')
     """
-    threads = 1 if machines.gpus else min(_CPU_THREADS, machines.cpus)
+    threads = 1 if machines.gpus else min(CPU_THREADS, machines.cpus)
     workers, decoders = _share(rates, machines, threads)
     rate, bound_by = _rate(rates, machines, decoders)
     part = part_size(work.images, work.image_bytes, rate / (workers * machines.nodes))

@@ -15,12 +15,18 @@ class Stop:
 
     def __init__(self) -> None:
         self._asked = False
+        self._ends = False
         self._awaited = 0
 
     @property
     def asked(self) -> bool:
         """Whether the job was asked to end."""
         return self._asked
+
+    @property
+    def ends(self) -> bool:
+        """Whether it ends now: what is finished is being committed, undisturbed."""
+        return self._ends
 
     def ask(self) -> bool:
         """Ask the job to end; return whether what runs now will do so by itself."""
@@ -34,6 +40,7 @@ class Stop:
             StoppedError: It was.
         """
         if self._asked:
+            self._ends = True
             raise StoppedError
 
     @contextmanager

@@ -36,9 +36,9 @@ def test_a_plan_counts_samples_measures_and_proposes(
     assert run("plan", pictures, store, *QUICK, *HISTOGRAM, *machines, "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["listed"], found["new"], found["todo"]) == (21, 21, 21)
-    assert found["measured"]["sample"]["pictures"] == 21
-    assert found["measured"]["sample"]["rejects"] == {"not-an-image": 1}
-    assert sum(found["measured"]["sample"]["formats"].values()) == 20
+    assert found["measured"]["found"]["sample"]["pictures"] == 21
+    assert found["measured"]["found"]["sample"]["rejects"] == {"not-an-image": 1}
+    assert sum(found["measured"]["found"]["sample"]["formats"].values()) == 20
     assert found["measured"]["sizing"]["images_per_s"] > 0
     assert not store.exists()
     config = load_config(settings)

@@ -79,3 +79,13 @@ def test_training_saves_a_checkpoint_and_goes_on_from_it(tmp_path: Path) -> None
     with pytest.raises(StoppedError):
         train(stop)
     assert train(Stop()) == 7
+
+
+def test_an_end_that_is_under_way_is_told() -> None:
+    stop = Stop()
+    stop.check()
+    stop.ask()
+    assert not stop.ends
+    with pytest.raises(StoppedError):
+        stop.check()
+    assert stop.ends
