@@ -46,7 +46,7 @@ def fine_tuned(
         return dict(json.loads(job.store.read_bytes(path)))
     settings = job.config.study.backbones
     with job.timings.stage("prepare"):
-        embedder = _prepared(job, settings, name)
+        embedder = prepared(job, settings, name)
     numbers = np.flatnonzero(~data.validation_N)
     seen = np.flatnonzero(data.validation_N)
     side = settings.input_px
@@ -85,7 +85,7 @@ def fine_tuned(
     return told
 
 
-def _prepared(job: Job, settings: BackboneStudySettings, name: str) -> ReadyEmbedder:
+def prepared(job: Job, settings: BackboneStudySettings, name: str) -> ReadyEmbedder:
     """Return a backbone with its weights in the store."""
     weights = settings.weights.get(name)
     own = {

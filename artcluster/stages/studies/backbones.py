@@ -35,7 +35,8 @@ from artcluster.stages.training_place import (
 )
 from artcluster.training.stratified import validation_rows
 
-_NO_RESULT = frozenset({"map_bytes", "weights"})
+NO_RESULT = {"map_bytes": True, "weights": {"__all__": {"uri"}}}
+"""Weights are named by their hash: it is no other study where they lie elsewhere."""
 _LEAST_CLASSES = 2
 
 
@@ -63,7 +64,7 @@ def study_backbones(
     for name in settings.backbones:
         _check_backbone(name)
     groups = {} if mapping is None else _groups(job, mapping)
-    study = plan_study(job, "backbones", archive_id, settings, without=_NO_RESULT, groups=groups)
+    study = plan_study(job, "backbones", archive_id, settings, without=NO_RESULT, groups=groups)
     done = finished_study(job.store, study.study_id)
     if done is not None:
         return done

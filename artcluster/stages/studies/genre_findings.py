@@ -136,7 +136,7 @@ def _findings(results: Mapping[str, Any]) -> list[str]:
     found = [
         f"{results['images']:,} images in {len(results['genres']):,} genres gave "
         f"{results['squares']:,} squares: {results['training']:,} to train on and "
-        f"{results['validation']:,} to validate on. {results['sliced']:,} huge pictures were cut "
+        f"{results['validation']:,} to validate on. {results['sliced']:,} large pictures were cut "
         f"into slices, {results['faces']:,} portraits cropped to a face.",
         f"After {plain['steps']:,} steps the loss is {_loss(plain['loss'])} in training and "
         f"{_loss(plain['validation_loss'])} in validation (the paper, on WikiArt and 140 epochs: "
@@ -153,7 +153,7 @@ def _findings(results: Mapping[str, Any]) -> list[str]:
             + _in_words(correlation["spearman"], correlation["count"])
         )
     effect = results["effect"]
-    if effect is not None:
+    if effect is not None and effect["change"] is not None:
         found.append(
             f"Augmentation changed the validation loss by {effect['change']:+.1%}; "
             f"{effect['better']:,} of {results['validation']:,} squares and "

@@ -80,7 +80,7 @@ def _genre_row(
     if AUGMENTED in errors:
         after, before = errors[AUGMENTED][validated], errors[PLAIN][validated]
         row["augmented_loss"] = _mean(after)
-        row["change"] = None if not len(after) else float(after.mean() / before.mean() - 1)
+        row["change"] = _change(before, after)
         row["better"] = int((after < before).sum())
     return row
 
@@ -93,10 +93,16 @@ def _effect(
         return None
     before, after = errors[PLAIN][validation_N], errors[AUGMENTED][validation_N]
     return {
-        "change": float(after.mean() / before.mean() - 1),
+        "change": _change(before, after),
         "better": int((after < before).sum()),
         "genres_better": sum((row["change"] or 0) < 0 for row in rows),
     }
+
+
+def _change(before: np.ndarray, after: np.ndarray) -> float | None:
+    """Return by how much the mean error rose, as a share; None where there was none."""
+    mean = before.mean() if len(before) else 0.0
+    return float(after.mean() / mean - 1) if mean > 0 else None
 
 
 def _mean(values: np.ndarray) -> float | None:

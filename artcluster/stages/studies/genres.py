@@ -21,7 +21,7 @@ from artcluster.stages.studies.record import (
     plan_study,
 )
 
-_NO_RESULT = frozenset({"examples"})
+_NO_RESULT = {"examples": True}
 
 
 def study_genres(job: Job, archive_id: str | None = None) -> StudySummary:

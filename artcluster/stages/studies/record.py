@@ -78,7 +78,7 @@ def plan_study(
     archive_id: str,
     settings: Settings,
     *,
-    without: frozenset[str],
+    without: dict[str, Any],
     groups: Mapping[str, str] | None = None,
 ) -> Study:
     """Name a study by all that decides it.
@@ -88,7 +88,7 @@ def plan_study(
         kind: `genres` or `backbones`.
         archive_id: The archive.
         settings: Those of this kind of study.
-        without: Settings that change no result.
+        without: Settings that change no result, as Pydantic leaves them out.
         groups: Group of each value of the label; None or empty to take the values themselves.
 
     Raises:
@@ -106,7 +106,7 @@ def plan_study(
         "label": label,
         "groups": dict(groups or {}),
         "pixels": pixel_policy(job.config).policy_id,
-        "settings": settings.model_dump(mode="json", exclude=set(without)),
+        "settings": settings.model_dump(mode="json", exclude=without),
     }
     return Study(f"{kind}-{digest(facts)}", kind, facts)
 

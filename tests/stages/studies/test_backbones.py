@@ -1,5 +1,6 @@
 """The study of backbones, from a store to its page."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -7,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from artcluster.embedders import prepare, save_state
 from artcluster.errors import UsageError
 from artcluster.schema import EMBEDDERS, STUDIES
 from artcluster.stages.studies import backbone_training
-from artcluster.stages.studies.backbones import study_backbones
-from artcluster.stages.studies.record import StudySummary
+from artcluster.stages.studies.backbone_training import prepared
+from artcluster.stages.studies.backbones import NO_RESULT, study_backbones
+from artcluster.stages.studies.record import StudySummary, plan_study
 from artcluster.store import Store
 from tests.stages.jobs import make_job
 
@@ -115,6 +118,25 @@ def test_a_file_groups_the_labels_own_values(studied: Path, tmp_path: Path) -> N
         study_backbones(make_job(studied, **QUICK), None, f"style={groups}")
     with pytest.raises(UsageError, match="nothing to tell apart by 'genre': 1 value"):
         study_backbones(make_job(studied, **QUICK), None, f"genre={groups}")
+
+
+def test_weights_of_a_file_are_used_and_named_by_their_hash(studied: Path, tmp_path: Path) -> None:
+    _, state = prepare("mobilenet_v2", pixel_policy_id="v1-squash-scaled", fit="squash")
+    data = save_state(state)
+    sha256 = hashlib.sha256(data).hexdigest()
+    ids = []
+    for name in ("a", "b"):
+        file = tmp_path / f"{name}.safetensors"
+        file.write_bytes(data)
+        job = make_job(
+            studied,
+            study__label="genre",
+            study__backbones__weights={"mobilenet_v2": {"uri": str(file), "sha256": sha256}},
+        )
+        settings = job.config.study.backbones
+        ids.append(plan_study(job, "backbones", "a", settings, without=NO_RESULT).study_id)
+    assert ids[0] == ids[1]
+    assert prepared(job, settings, "mobilenet_v2").contract.origin.endswith(f"SHA-256 {sha256}")
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,11 @@ def test_the_command_prints_what_was_found(
     assert json.loads(capsys.readouterr().out)["results"] == summary.results
     assert run("study", "genres", store, "--executor", "in-process", "--label", "period") == 2
     assert "'period': no such column" in capsys.readouterr().err
+    for kind in ("genres", "backbones"):
+        assert run("study", kind, "--help") == 0
+        text = capsys.readouterr().out
+        assert "Examples:" in text
+        assert f"artcluster study {kind} store/" in text
 
 
 @pytest.mark.parametrize(("scheme", "phone"), [("light", False), ("dark", True)])
