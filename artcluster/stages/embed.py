@@ -285,10 +285,13 @@ class _Embedding:
         config = self.job.config
         settings = config.embed
         resources = self.job.executor.resources()
-        gpus = settings.gpus_per_worker
+        # The network that tells faces apart runs on one thread of a CPU.
+        on_cpu = finds_faces(self.planning.embedder_id)
+        gpus = 0.0 if on_cpu else settings.gpus_per_worker
         if gpus is None:
             gpus = 1.0 if resources.gpus >= 1 else 0.0
-        cpus = settings.cpus_per_worker or (1.0 if gpus else min(_CPU_THREADS, resources.cpus))
+        threads = 1 if gpus or on_cpu else _CPU_THREADS
+        cpus = settings.cpus_per_worker or min(threads, resources.cpus)
         partition = pc.field("embedder_id") == self.planning.embedder_id
         done = self.job.store.table(done_table(self.planning.embedder_id))
         known = done.batches(["content_id"], partition)
