@@ -195,6 +195,7 @@ def main() -> None:
     parser.add_argument("--vectors", type=Path, help="keeps vectors, or has them already")
     parser.add_argument("--data", action="append", help="this set alone; may be repeated")
     parser.add_argument("--method", action="append", help="this method alone; may be repeated")
+    parser.add_argument("--out", type=Path, default=RESULT, help="goes on with what is there")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     sources: dict[str, Callable[[], Vectors]] = {"demo": lambda: embed(demo()), "digits": digits}
@@ -203,8 +204,8 @@ def main() -> None:
     if args.openclipart:
         sources["openclipart"] = lambda: embed(openclipart(args.openclipart))
     report: dict[str, Any] = {"data": {}}
-    if RESULT.exists() and (args.data or args.method):
-        report = json.loads(RESULT.read_text())
+    if args.out.exists() and (args.data or args.method):
+        report = json.loads(args.out.read_text())
     report |= {
         "work": f"{args.seeds} seeds; k-means with 20 restarts; temi with {TEMI}",
         "machine": {
@@ -227,8 +228,8 @@ def main() -> None:
                 each: part["methods"][each] for each in METHODS if each in part["methods"]
             }
             print(f"{name}, {method}: {part['methods'][method]}", flush=True)
-            RESULT.parent.mkdir(exist_ok=True)
-            RESULT.write_text(json.dumps(report, indent=1) + "\n")
+            args.out.parent.mkdir(exist_ok=True)
+            args.out.write_text(json.dumps(report, indent=1) + "\n")
     print(table(report))
 
 

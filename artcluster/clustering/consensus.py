@@ -38,7 +38,8 @@ class ConsensusConfig:
             communities, and there are as many of the points as of spectral coordinates.
         neighbours: Of each cell in the graphs; no number is good on every archive.
         settled: Where a graph's communities at different resolutions and seeds agree at least so
-            far (mean adjusted Rand index), communities alone say what the clusters are.
+            far (mean adjusted Rand index), and are k to 2k in number, they alone say what the
+            clusters are.
         seed: Seeds them all.
     """
 
@@ -103,7 +104,9 @@ def consensus(
         return Consensus(tree, float("nan"), False)
     found = [list(told(_of_communities(graph, config))) for graph in graphs]
     agreement = float(np.mean([mean_agreement(each) for each in found]))
-    settled = agreement >= config.settled
+    typical = np.median([labels.max() + 1 for each in found for labels in each])
+    # Communities that cannot be as many as is asked for agree for that reason alone.
+    settled = bool(agreement >= config.settled and config.k <= typical <= 2 * config.k)
     together_LL = co_association((labels for each in found for labels in each), alone_L)
     if not settled:
         spectral = (labels for graph in graphs for labels in _of_spectrum(graph, config))

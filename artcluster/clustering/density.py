@@ -53,7 +53,7 @@ def density_clusters(
     Source: Campello, Moulavi & Sander 2013; McInnes, Healy & Astels 2017.
     """
     settings = {"min_cluster_size": min_cluster_size, "min_samples": min_samples}
-    if min(settings.values()) > len(z_ND):
+    if max(settings.values()) > len(z_ND):
         raise ValueError(f"{settings} are more than the {len(z_ND)} points")
     found = HDBSCAN(**settings, cluster_selection_method=selection, copy=True)
     labels_N = found.fit_predict(z_ND.astype(np.float64)).astype(np.int64)

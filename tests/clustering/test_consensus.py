@@ -4,15 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.cluster.hierarchy import linkage
 from scipy.sparse import csr_array
-from scipy.spatial.distance import squareform
 from sklearn.datasets import load_digits
-from umap.umap_ import fuzzy_simplicial_set
 
 from artcluster.clustering import consensus as consensus_module
 from artcluster.clustering import spectral
-from artcluster.clustering.agglomeration import cut
+from artcluster.clustering.agglomeration import agglomerate, cut
 from artcluster.clustering.cells import group_means, make_cells
 from artcluster.clustering.communities import communities, resolution_for
 from artcluster.clustering.consensus import ConsensusConfig, consensus, mean_agreement
@@ -45,17 +42,41 @@ def test_it_beats_k_means_on_digits(digits: tuple[np.ndarray, np.ndarray]) -> No
 def test_points_each_their_own_cell_are_plain_evidence_accumulation(
     digits: tuple[np.ndarray, np.ndarray],
 ) -> None:
-    """Against the naive matrix of pairs and SciPy's average linkage, over the same clusterings."""
+    """Against the naive matrix of pairs, over the same clusterings."""
     x, _ = digits
     x = x[:120]
-    found = consensus(x, x, make_cells(x, 4000, 0), replace(CONFIG, settled=-1.0))
-    assert found.settled
+    cells = make_cells(x, 4000, 0)
     graph = fuzzy_graph(*nearest_neighbours(x, 10))
-    members = list(consensus_module._of_communities(graph, CONFIG))
+    kinds = [
+        list(consensus_module._of_communities(graph, CONFIG)),
+        list(consensus_module._of_spectrum(graph, CONFIG)),
+        list(consensus_module._of_points(x, CONFIG)),
+    ]
+    assert [len(members) for members in kinds] == [2, 4, 4]
+    members = [labels for each in kinds for labels in each]
+    assert CONFIG.most_clusterings == len(members)
     together = np.mean([labels[:, None] == labels[None, :] for labels in members], axis=0)
-    np.fill_diagonal(together, 1)
-    expected = linkage(squareform(1 - together), "average")
-    np.testing.assert_allclose(found.tree.heights_M, expected[:, 2], atol=1e-6)
+    expected = agglomerate(1 - together.astype(np.float32), np.ones(120), "average")
+    found = consensus(x, x, cells, replace(CONFIG, settled=2.0))
+    assert not found.settled
+    for k in (2, 5, 20):
+        assert mean_agreement([cut(found.tree, k), cut(expected, k)]) > 0.95
+    np.testing.assert_allclose(found.tree.heights_M, expected.heights_M, atol=0.02)
+
+
+def test_communities_that_agree_settle_it(digits: tuple[np.ndarray, np.ndarray]) -> None:
+    x, _ = digits
+    asked: list[int] = []
+    found = consensus(x, x, make_cells(x, 4000, 0), replace(CONFIG, settled=-1.0), asked.append)
+    assert found.settled
+    assert sum(asked) == 2
+    assert 0 < found.agreement <= 1
+    # Twenty groups that nothing joins are communities at any resolution: that says nothing of k.
+    apart = np.repeat(np.eye(20, dtype=np.float32), 12, axis=0)
+    apart += np.random.default_rng(0).normal(scale=0.01, size=apart.shape).astype(np.float32)
+    found = consensus(apart, apart, make_cells(apart, 4000, 0), CONFIG)
+    assert found.agreement > 0.85
+    assert not found.settled
 
 
 def test_cells_of_several_points_give_nearly_the_same(
@@ -81,7 +102,7 @@ def test_cells_of_several_points_give_nearly_the_same(
 def test_the_seed_decides(digits: tuple[np.ndarray, np.ndarray]) -> None:
     x = digits[0][:150]
     trees = [
-        consensus(x, x, make_cells(x, 4000, 0), replace(CONFIG, seed=seed)).tree
+        consensus(x, x, make_cells(x, 4000, 0), replace(CONFIG, seed=seed, settled=2.0)).tree
         for seed in (1, 1, 2)
     ]
     np.testing.assert_array_equal(trees[0].heights_M, trees[1].heights_M)
@@ -95,21 +116,28 @@ def test_a_handful_of_points(count: int) -> None:
     assert set(cut(found.tree, 2)) == {0, 1}
 
 
-def test_the_graph_is_umaps(digits: tuple[np.ndarray, np.ndarray]) -> None:
+def test_memberships_of_the_graph_sum_to_the_logarithm_of_its_neighbours(
+    digits: tuple[np.ndarray, np.ndarray],
+) -> None:
+    """As UMAP has it; two points are neighbours if either holds the other."""
     x, _ = digits
     rows, distances = nearest_neighbours(x, 14)
-    itself = np.arange(len(x))[:, None]
-    expected, _, _ = fuzzy_simplicial_set(
-        x,
-        15,
-        np.random.RandomState(0),
-        "cosine",
-        knn_indices=np.hstack([itself, rows]),
-        knn_dists=np.hstack([np.zeros_like(distances[:, :1]), distances]),
-    )
-    ours = fuzzy_graph(rows, distances)
-    np.testing.assert_allclose(ours.toarray(), expected.toarray(), atol=1e-3)
-    assert abs(ours - ours.T).max() < 1e-12
+    graph = fuzzy_graph(rows, distances).toarray()
+    np.testing.assert_allclose(graph, graph.T, atol=1e-12)
+    assert graph.min() >= 0
+    assert graph.max() <= 1 + 1e-12
+    assert (graph[np.arange(len(x)), rows[:, 0]] > 1 - 1e-9).all()
+    # Of two points of which only one holds the other, the weight is that one's alone.
+    held = np.zeros(graph.shape, dtype=bool)
+    np.put_along_axis(held, rows, True, axis=1)
+    one_way = held & ~held.T
+    beyond = distances - distances[:, :1]
+    for point in np.flatnonzero(one_way.sum(1) >= 3)[:20]:
+        there = np.isin(rows[point], np.flatnonzero(one_way[point]))
+        weights = graph[point, rows[point][there]]
+        widths = -beyond[point][there] / np.log(weights)
+        np.testing.assert_allclose(widths, widths[0], rtol=1e-3)
+        assert np.exp(-beyond[point] / widths[0]).sum() == pytest.approx(np.log2(15), rel=1e-3)
 
 
 def test_neighbours_are_those_of_a_naive_search(digits: tuple[np.ndarray, np.ndarray]) -> None:

@@ -68,16 +68,19 @@ def fit_guided(job: Job, data: TrainingSet) -> Fitted:
 def _constraints(hints: Hints, data: TrainingSet) -> Constraints:
     contents = data.content_ids.to_pylist()
     told = hints.contents
-    row = {content: number for number, content in enumerate(contents) if content in told}
+    row: dict[str, int] = {}
+    must = []
+    for number, content in enumerate(contents):
+        if content in told and row.setdefault(content, number) != number:
+            # A content that counts several times is there so often, and belongs to itself.
+            must.append((row[content], number))
     if not row:
         raise UsageError("none of the images that cluster.hints names is among those to cluster")
-    pairs = {
-        kind: [(row[a], row[b]) for a, b in getattr(hints, kind) if a in row and b in row]
-        for kind in ("must", "cannot")
-    }
     labels = {row[content]: label for content, label in hints.labels.items() if content in row}
+    must += [(row[a], row[b]) for a, b in hints.must if a in row and b in row]
+    cannot = [(row[a], row[b]) for a, b in hints.cannot if a in row and b in row]
     try:
-        return constraints(labels, pairs["must"], pairs["cannot"])
+        return constraints(labels, must, cannot)
     except ContradictionError as wrong:
         one, other = (contents[row] for row in wrong.rows)
         raise UsageError(
