@@ -60,12 +60,8 @@ class Pictures:
         self._box = (box_px, box_px)
         self._fetchers: dict[str, Fetcher] = {}
         self._lock = threading.Lock()
-        self._decoder = open_decoder(
-            PixelPolicy(decode="scaled", max_pixels=config.images.max_pixels),
-            self._box,
-            config.images,
-            decode_one,
-        )
+        self._decode_one = decode_one
+        self._policy = PixelPolicy(decode="scaled", max_pixels=config.images.max_pixels)
         self._pool = ThreadPoolExecutor(config.archive.fetch_threads, "pictures")
 
     def __enter__(self) -> "Pictures":
@@ -78,9 +74,9 @@ class Pictures:
         trace: TracebackType | None,
     ) -> None:
         self._pool.shutdown()
-        self._decoder.close()
-        if "_large" in vars(self):
-            self._large.close()
+        for name in ("_small", "_large"):
+            if name in vars(self):
+                getattr(self, name).close()
 
     def many(
         self,
@@ -115,14 +111,14 @@ class Pictures:
         """Return the small copy of an encoded picture, or of a part of it."""
         part = Box.of(region)
         with self._lock:
-            batch = (self._decoder if part is None else self._large).decode([blob])
+            decoder = self._small if part is None else self._large
+            batch = decoder.decode([blob])
         info = batch.infos[0]
         if info.reject is not None:
             return Picture(None, info.reject.reason)
         assert info.height is not None
         assert info.width is not None
-        box = self._box if part is None else self._large.size_px
-        height, width = inside((info.height, info.width), box)
+        height, width = inside((info.height, info.width), decoder.size_px)
         pixels = batch.pixels_NHWC[0][:height, :width]
         if part is None:
             return Picture(Image.fromarray(pixels.copy()))
@@ -131,10 +127,14 @@ class Pictures:
         return Picture(Image.fromarray(crop_face(pixels, shrunk, self._box[0])))
 
     @cached_property
+    def _small(self) -> Decoder:
+        return open_decoder(self._policy, self._box, self._config.images, self._decode_one)
+
+    @cached_property
     def _large(self) -> Decoder:
         """Decodes pictures to cut parts out of."""
-        box = (max(_LARGE_PX, self._box[0]), max(_LARGE_PX, self._box[0]))
-        return open_decoder(self._decoder.policy, box, self._config.images, decode_thumbnail)
+        side = max(_LARGE_PX, *self._box)
+        return open_decoder(self._policy, (side, side), self._config.images, decode_thumbnail)
 
     def _fetcher(self, uri: str) -> Fetcher:
         """Return what reads files of this kind of place; each is made once."""

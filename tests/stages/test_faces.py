@@ -228,12 +228,11 @@ def test_a_store_of_whole_pictures_gets_faces_beside_them(archive: Path, tmp_pat
 def test_too_few_faces_are_an_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     copy_pictures(tmp_path / "drawings", 3)
     place = (tmp_path / "drawings", tmp_path / "store", "--executor", "in-process")
-    for method in ("faces-kmeans", "faces-dbscan"):
-        assert run("run", *place, "--method", method) == 0
-        assert "No clusters: There are no faces" in " ".join(capsys.readouterr().out.split())
+    assert run("run", *place, "--method", "faces-kmeans") == 0
+    assert "No clusters: There are no faces" in " ".join(capsys.readouterr().out.split())
     assert run("run", *place, "--method", "faces-dbscan", "--json") == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["embedding"]["faces"] == 0
+    assert (told["embedding"]["faces"], told["embedding"]["embedded"]) == (0, 0)
     assert "no faces" in told["clustering"]["reason"]
     assert not Store.open(tmp_path / "store").table("runs").read().num_rows
 
@@ -247,7 +246,8 @@ def test_sheets_reports_maps_and_exports_show_faces(store: Store, tmp_path: Path
     report = make_report(job, None, None, Location.parse(tmp_path / "report"))
     assert (report.images, report.unread) == (sum(FACES.values()), 0)
     out = tmp_path / "faces.csv"
-    EXPORTS["csv"](Export(store, shown, job.config, job.progress), out)
+    export = Export(store, shown, job.config, job.progress, lambda path: path.open("wb"))
+    EXPORTS["csv"](export, out)
     assert len(out.read_text().splitlines()) == 1 + sum(FACES.values()) + EMPTY
 
 
