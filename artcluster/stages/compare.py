@@ -21,7 +21,7 @@ from artcluster.stages.known import choose_archive, choose_embedder
 from artcluster.stages.label_groups import LabelChoice, Labels
 from artcluster.stages.methods import METHODS
 from artcluster.stages.methods.training_set import TrainingSet
-from artcluster.stages.trials.contents import shared_contents
+from artcluster.stages.trials.contents import shared_contents, with_hints
 from artcluster.stages.trials.entry import Entry, Preset, parse_entry
 from artcluster.stages.trials.making import make_trials, trials_lease
 from artcluster.stages.trials.trial import MEASURES, MISSING, Trial, clusters_of, known_trials
@@ -129,6 +129,8 @@ def make_comparison(
     asked.labels.check(job)
     if not asked.entries or min(asked.ks) < 2:
         raise UsageError("expected at least one method, and numbers of clusters from 2 up")
+    guided = any(entry.method == "guided" for entry in asked.entries)
+    job = with_hints(job, archive_id, "guided" if guided else asked.entries[0].method)
     common = choose_embedder(job.store, embedder)
     asked = replace(asked, entries=_with_baselines(job, asked, common))
     with job.timings.stage("gather"):
@@ -145,6 +147,7 @@ def make_comparison(
         "labels": asked.labels.facts(),
         "where": asked.where,
         "preset": asked.preset.facts(),
+        "hints": job.config.cluster.hints,
         "metadata": metadata_version(job.store, archive_id),
         "trials": job.config.trials.model_dump(mode="json"),
     }

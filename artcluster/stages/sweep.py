@@ -20,7 +20,7 @@ from artcluster.stages.job import Job
 from artcluster.stages.known import choose_archive, choose_embedder
 from artcluster.stages.methods import METHODS
 from artcluster.stages.methods.own_network import network_of
-from artcluster.stages.trials.contents import shared_contents
+from artcluster.stages.trials.contents import shared_contents, with_hints
 from artcluster.stages.trials.entry import Preset, parse_entry
 from artcluster.stages.trials.making import make_trials, trials_lease
 from artcluster.stages.trials.trial import MEASURES, Trial, clusters_of
@@ -93,6 +93,7 @@ def make_sweep(
     archive_id = choose_archive(job.store, archive_id)
     entry = parse_entry(method or job.config.cluster.method, list(METHODS))
     preset = preset or Preset()
+    job = with_hints(job, archive_id, entry.method)
     configs = {k: entry.config(job.config, preset, k, job.config.cluster.seed) for k in ks}
     first = configs[ks[0]]
     # A method with vectors of its own is measured in their space.

@@ -129,7 +129,7 @@ def test_wrong_use(tried: Path, changes: dict[str, object], words: str) -> None:
         make_comparison(quick_job(tried), asked(**changes), embedder="color-histogram")
 
 
-@pytest.mark.parametrize("text", ["magic", "kmeans@", "kmeans+scaling", "kmeans+k=3"])
+@pytest.mark.parametrize("text", ["magic", "kmeans@", "kmeans+scaling", "kmeans+k=3", "kmeans+a=["])
 def test_wrong_entries(text: str) -> None:
     with pytest.raises(UsageError, match="--methods"):
         parse_entry(text, ["kmeans"])
@@ -225,7 +225,8 @@ def test_commands(tried: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
         assert run(command, "--help") == 0
         assert f"artcluster {command}" in capsys.readouterr().out
     out = tmp_path / "out"
-    given = ("--method", "kmeans", "--resamples", "1", "--out", out)
+    own = ("--method", "pca-kmeans", "--set", "embed.input_px=32")
+    given = (*own, "--resamples", "1", "--out", out)
     assert run("sweep", tried, *quick, *given) == 0
     assert "recommended" in capsys.readouterr().out
     assert (out / "sweep.csv").exists()

@@ -1,13 +1,15 @@
 """The contents that trials share: an archive's, a subset by metadata, a sample of many."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from artcluster.archive.database import quoted
 from artcluster.clustering.kmeans import sample_indices
+from artcluster.config import ClusterSettings
 from artcluster.errors import UsageError
 from artcluster.search.sql import open_for_queries, query
+from artcluster.stages.hints import with_stored_hints
 from artcluster.stages.job import Job
 from artcluster.stages.known import contents_of
 from artcluster.stages.methods.training_set import TrainingSet
@@ -56,6 +58,23 @@ def shared_contents(job: Job, archive_id: str, embedder_id: str, where: str | No
         )
     data = TrainingSet(embedder_id, content_ids, x_ND, len(contents), archive_id)
     return Shared(data, len(contents))
+
+
+def with_hints(job: Job, archive_id: str, method: str) -> Job:
+    """Return the job whose config names the hints of `cluster.hints` as they lie in the store.
+
+    Their images have no labels then, whatever method is measured.
+
+    Raises:
+        UsageError: The file cannot be read or names an image that is not in the archive.
+    """
+    cluster = job.config.cluster
+
+    def named(settings: ClusterSettings) -> Job:
+        return replace(job, config=job.config.model_copy(update={"cluster": settings}))
+
+    stored = with_stored_hints(named(cluster.model_copy(update={"method": method})), archive_id)
+    return named(cluster.model_copy(update={"hints": stored.config.cluster.hints}))
 
 
 def _where(job: Job, archive_id: str, where: str) -> pa.Array:

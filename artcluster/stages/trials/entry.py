@@ -35,6 +35,8 @@ class Entry:
             UsageError: A setting is wrong.
         """
         flags = dict(preset.settings(self.method))
+        # The base names them as they lie in the store.
+        flags.pop("cluster.hints", None)
         flags |= {f"cluster.{name}": value for name, value in self.settings}
         flags |= {"cluster.method": self.method, "cluster.k": k, "cluster.seed": seed}
         return load_config(flags=flags, base=base.model_dump())
@@ -65,7 +67,10 @@ settings=(('scaling', 'unit'),))
                 f"--methods: expected a setting of the section `cluster` such as "
                 f"kmeans+scaling=unit, got {setting!r}"
             )
-        settings.append((name, yaml.safe_load(value)))
+        try:
+            settings.append((name, yaml.safe_load(value)))
+        except yaml.YAMLError as wrong:
+            raise UsageError(f"--methods: {setting!r} has no value in YAML: {wrong}") from None
     return Entry(text.strip(), method, backbone or None, tuple(settings))
 
 
