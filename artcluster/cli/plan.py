@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from artcluster.cli.options import archive_options, config_options, embed_options, resolve_config
+from artcluster.errors import UsageError
 
 _EPILOG = """\b
 Examples:
@@ -84,6 +85,10 @@ def plan(
         # What another machine has is not known.
         round(memory_gb * 1e9) if memory_gb else None if given else here.memory_bytes,
     )
+    if (gpu is not None or gpu_rate is not None) and not machines.gpus:
+        raise UsageError(
+            "--gpu and --gpu-rate tell of GPUs: say with --gpus how many a machine has"
+        )
     with open_job(config, store, "in-process", create=True, dry=True) as job:
         found = plan_job(job, images, Asked(machines, gpu, gpu_rate, sample, probe_seconds))
     if out is not None:

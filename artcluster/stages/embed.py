@@ -263,9 +263,9 @@ class _Embedding:
             except BaseException as ended:
                 # What is finished is kept, whatever ended the job.
                 committer.commit()
-                if isinstance(ended, StoppedError):
+                if isinstance(ended, StoppedError | KeyboardInterrupt):
                     self.job.progress.say(
-                        f"Asked to end: {total - events.left:,} images are committed, "
+                        f"Ended early: {total - events.left:,} images are committed, "
                         f"{events.left:,} are left for the next start of this command."
                     )
                 raise

@@ -40,8 +40,12 @@ class Stop:
             StoppedError: It was.
         """
         if self._asked:
-            self._ends = True
+            self.end()
             raise StoppedError
+
+    def end(self) -> None:
+        """Note that the job ends now."""
+        self._ends = True
 
     @contextmanager
     def awaited(self) -> Iterator[None]:

@@ -63,5 +63,7 @@ def test_figures_of_others_are_marked_as_such(
     assert "gpus_per_worker: 1.0" in out
     assert run("plan", pictures, store, *QUICK, *MOBILENET, *machines, "--gpu", "abacus") == 2
     assert "rtx4090" in capsys.readouterr().err
+    assert run("plan", pictures, store, *MOBILENET, "--gpus", 0, "--gpu", "rtx4090") == 2
+    assert "--gpus" in capsys.readouterr().err
     assert run("plan", pictures, store, *QUICK, *MOBILENET, *machines, "--gpu-rate", 100) == 0
     assert "--gpu-rate" in capsys.readouterr().out
