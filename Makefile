@@ -7,7 +7,7 @@ export PYTHONHASHSEED := 0
 export RAY_USAGE_STATS_ENABLED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-processes test-functions faults check azurite bench lock clean
+.PHONY: help demo test test-processes test-functions faults check azurite peers bench lock clean
 
 help: ## List these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,14 @@ check: $(VENV)/ready ## Mend style, check types
 
 azurite: $(VENV)/ready ## Install the server that the tests of Azure's storage need (by npm)
 	npm install --silent --no-save --prefix $(VENV) azurite@3
+
+peers: $(VENV)/ready ## Install the programs of others that tests open our exports with
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --target $(VENV)/peers/spark pyspark==4.3.0
+	for peer in embedding-atlas==0.26.0 fiftyone==1.22.1; do \
+	  place=$(VENV)/peers/$${peer%%=*}; \
+	  $(BIN)/uv venv --quiet --clear --python $(BIN)/python $$place && \
+	  $(BIN)/uv pip install --quiet --python $$place/bin/python $$peer || exit 1; \
+	done
 
 bench: $(VENV)/ready ## Measure, and write benchmarks/results
 	$(BIN)/python -m benchmarks

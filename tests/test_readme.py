@@ -1,6 +1,6 @@
 """Every snippet of the README runs, as a reader would run it."""
 
-import importlib.util
+import os
 import re
 import shlex
 import shutil
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.absent import PEERS, absent
 from tests.cli.test_commands import run
 from tests.curated import Curated
 
@@ -45,8 +46,8 @@ def test_python(snippet: str, beside_the_store: Path) -> None:
     if "demo-store" not in snippet:
         pytest.skip("needs more than a store")
     if "pyspark" in snippet:
-        if importlib.util.find_spec("pyspark") is None or shutil.which("java") is None:
-            pytest.skip("pyspark or Java is not installed")
+        if not (PEERS / "spark").exists() or shutil.which("java") is None:
+            absent("Spark (make peers, needs Java)")
         snippet += "\nassert images.count() > 20\nspark.stop()\n"
     done = subprocess.run(
         [sys.executable, "-c", snippet],
@@ -55,6 +56,7 @@ def test_python(snippet: str, beside_the_store: Path) -> None:
         text=True,
         timeout=250,
         check=False,
+        env={**os.environ, "PYTHONPATH": str(PEERS / "spark")},
     )
     assert done.returncode == 0, done.stderr
 

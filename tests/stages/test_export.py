@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +14,7 @@ from PIL import Image
 
 from artcluster.store import Store
 from artcluster.store.views import read_view
+from tests.absent import PEERS, absent
 from tests.cli.test_commands import run
 from tests.curated import ASKED, EVIL, EVIL_TITLE, Curated
 
@@ -68,14 +68,14 @@ def mapped(curated: Curated, tmp_path: Path) -> Path:
 
 
 def test_embedding_atlas_opens_it(curated: Curated, tmp_path: Path) -> None:
-    program = shutil.which(os.environ.get("EMBEDDING_ATLAS", "embedding-atlas"))
-    if program is None:
-        pytest.skip("embedding-atlas is not installed (name it in EMBEDDING_ATLAS)")
+    program = PEERS / "embedding-atlas" / "bin" / "embedding-atlas"
+    if not program.exists():
+        absent("Embedding Atlas (make peers)")
     out, app = tmp_path / "atlas.parquet", tmp_path / "app"
     assert run("export", mapped(curated, tmp_path), "--to", "embedding-atlas", "--out", out) == 0
     arguments = ["--x", "x", "--y", "y", "--image", "image", "--export-application", str(app)]
     offline = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    subprocess.run([program, str(out), *arguments], check=True, timeout=200, env=offline)
+    subprocess.run([str(program), str(out), *arguments], check=True, timeout=200, env=offline)
     props = json.loads((app / "data" / "metadata.json").read_text())["props"]["data"]
     assert props["projection"] == {"x": "x", "y": "y"}
     assert pq.read_table(app / "data" / "dataset.parquet").num_rows > 20
@@ -85,7 +85,10 @@ IMPORT = """
 import json, sys
 from fiftyone.utils.data.importers import FiftyOneImageClassificationDatasetImporter
 with FiftyOneImageClassificationDatasetImporter(labels_path=sys.argv[1]) as importer:
-    rows = [[path, label.label, label.confidence, label["title"]] for path, _, label in importer]
+    rows = [
+        [path, label.label, label.confidence, getattr(label, "title", None)]
+        for path, _, label in importer
+    ]
 print(json.dumps(rows))
 """
 
@@ -101,14 +104,18 @@ def test_fiftyone_gets_labels_by_path(curated: Curated, tmp_path: Path) -> None:
 
 
 def test_fiftyone_imports_them(curated: Curated, tmp_path: Path) -> None:
-    python = os.environ.get("FIFTYONE_PYTHON", sys.executable)
-    has = subprocess.run([python, "-c", "import fiftyone.types"], capture_output=True, check=False)
-    if has.returncode:
-        pytest.skip("fiftyone is not installed (name its Python in FIFTYONE_PYTHON)")
+    python = PEERS / "fiftyone" / "bin" / "python"
+    if not python.exists():
+        absent("FiftyOne (make peers)")
     out = tmp_path / "labels.json"
     assert run("export", curated.store, "--to", "fiftyone", "--out", out) == 0
     done = subprocess.run(
-        [python, "-c", IMPORT, str(out)], capture_output=True, text=True, check=True, timeout=120
+        [str(python), "-c", IMPORT, str(out)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+        env={**os.environ, "FIFTYONE_DO_NOT_TRACK": "true"},
     )
     rows = {path: rest for path, *rest in json.loads(done.stdout.splitlines()[-1])}
     label, confidence, title = rows[str(curated.images / EVIL)]
