@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -40,7 +41,6 @@ class RayHead:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(token),
-            "RAY_USAGE_STATS_ENABLED": "0",
             # Numbers for Prometheus are told every ten seconds by default.
             "RAY_metrics_report_interval_ms": "500",
             "ARTCLUSTER_RAY_PORT": str(self.port),
@@ -72,12 +72,8 @@ class RayHead:
 
     def status(self, path: str, *, token: bool) -> int:
         """Return the HTTP status of the dashboard's answer, 0 if there is none."""
-        request = urllib.request.Request(self.url + path)
-        if token:
-            secret = Path(self.environment["RAY_AUTH_TOKEN_PATH"]).read_text()
-            request.add_header("Authorization", f"Bearer {secret}")
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(self._request(path, token=token), timeout=10) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             return error.code
@@ -94,6 +90,24 @@ class RayHead:
                 url = f"http://{address}/metrics"
                 texts.append(urllib.request.urlopen(url, timeout=10).read().decode())
         return "\n".join(texts)
+
+    def _request(self, path: str, *, token: bool) -> urllib.request.Request:
+        request = urllib.request.Request(self.url + path)
+        if token:
+            secret = Path(self.environment["RAY_AUTH_TOKEN_PATH"]).read_text()
+            request.add_header("Authorization", f"Bearer {secret}")
+        return request
+
+    def answer(self, path: str) -> dict[str, Any]:
+        """Return the data of the dashboard's answer, asked with the token."""
+        with urllib.request.urlopen(self._request(path, token=True), timeout=10) as answer:
+            found: dict[str, Any] = json.load(answer)["data"]
+            return found
+
+    def listening(self) -> list[str]:
+        """Return the IP addresses that the head's processes accept connections at."""
+        assert self._process is not None
+        return listening(descendants(self._process.pid))
 
     def submit(self, args: Sequence[str], *, timeout_s: float = 300) -> tuple[int, str]:
         """Submit `python ARGS` with the repository as working directory; wait for its end."""
