@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,16 @@ def test_additions_do_not_contradict_the_lock() -> None:
     additions = pins("deploy/additions.lock")
     assert {"faiss-gpu", "gcsfs", "adlfs"} <= additions.keys()
     assert not additions.keys() & pins("requirements.lock").keys()
+
+
+def test_the_locks_have_all_that_is_installed() -> None:
+    """Else `deploy/install.sh` refuses, for want of a hash: `make lock` mends it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = list(project["dependencies"])
+    for name, extra in project["optional-dependencies"].items():
+        wanted += [] if name in ("dev", "demo") else extra
+    names = {re.split(r"[^\w.-]", name)[0].lower().replace("_", "-") for name in wanted}
+    assert names <= pins("requirements.lock").keys() | pins("deploy/additions.lock").keys()
 
 
 def test_the_build_uses_the_uv_of_the_makefile() -> None:
