@@ -70,11 +70,14 @@ def main() -> None:
         "faces": sum(map(len, marked.values())),
         "by min_score": [finding(drawn, marked, score) for score in SCORES],
     }
+    drawn_names = [name for name, (faces, _, _) in drawn.items() for face in faces if sure(face)]
+    drawn_chips = [chips[[sure(face) for face in faces]] for faces, chips, _ in drawn.values()]
     seconds = [s for _, _, s in (*seen.values(), *drawn.values())]
     result = {
         "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs",
         "finding": found,
         "grouping": grouping(names, vectors, seen),
+        "nearest drawn faces": nearest(drawn_names, embed(np.concatenate(drawn_chips))),
         "seconds": {"picture": float(np.median(seconds)), "vector": embed_s},
     }
     RESULT.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
@@ -197,6 +200,18 @@ def grouping(
     }
 
 
+def sure(face: Face) -> bool:
+    return face.score >= FaceLimits().min_score
+
+
+def nearest(names: list[str], vectors: np.ndarray) -> list[tuple[float, str, str]]:
+    """Return the least distances between faces, and whose they are."""
+    distance = np.linalg.norm(vectors[:, None] - vectors[None], axis=2)
+    pairs = zip(*np.triu_indices(len(names), 1), strict=True)
+    found = sorted((round(float(distance[i, j]), 3), names[i], names[j]) for i, j in pairs)
+    return found[:8]
+
+
 def show(result: dict) -> None:
     for kind, case in result["finding"].items():
         print(f"{kind}: {case['pictures']} pictures, {case['faces']} faces")
@@ -215,6 +230,8 @@ def show(result: dict) -> None:
     print(f"{groups['faces']} faces of {groups['people']} people; knee {groups['knee']:.3f}")
     for eps, row in groups["dbscan by eps"].items():
         print(f"  eps {eps:>6}: {row['groups']} groups, {row['noise']} noise, ARI {row['ari']:.3f}")
+    for distance, one, other in result["nearest drawn faces"]:
+        print(f"  {distance:.3f}  {one}  {other}")
     seconds = result["seconds"]
     print(f"{seconds['picture']:.3f} s a picture, {seconds['vector']:.3f} s a face's vector")
 

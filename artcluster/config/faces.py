@@ -27,8 +27,8 @@ class DbscanSettings(Settings):
 
     eps: Annotated[float, Field(gt=0)] | Literal["knee"] = 0.42
     """Faces within this distance count as alike. The network was trained so that two faces of a
-    person lie within 0.6; groups are chains of pairs, for which that joins others, too: painted
-    faces of others are seen from 0.42. `knee` takes the knee of the distances to nearest faces, for
+    person lie within 0.6; groups are chains of pairs, for which that joins others, too: drawn
+    faces of others lie from 0.40 on. `knee` takes the knee of the distances to nearest faces, for
     archives of some hundred faces and more."""
     min_samples: Annotated[int, Field(ge=2)] = 2
     """Faces within eps, itself included, that make a face the core of a group."""
