@@ -31,6 +31,7 @@ from artcluster.images.messages import (
     Settings,
     receive_exactly,
 )
+from artcluster.images.seccomp import deny_what_no_decoder_needs
 
 _PARENT_CHECK_S = 2.0
 _PR_SET_PDEATHSIG = 1
@@ -120,6 +121,7 @@ def _confine(memory_bytes: int, libc: ctypes.CDLL | None, zygote_pid: int) -> No
         os._exit(1)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    deny_what_no_decoder_needs()
     silence = os.open(os.devnull, os.O_RDWR)
     os.dup2(silence, 1)
     os.dup2(silence, 2)

@@ -117,6 +117,13 @@ def test_the_demo_archive_has_exactly_its_three_broken_files(decoder: Decoder) -
     assert len(batch.pixels_NHWC) == len(paths) - 3 == 559
 
 
+def test_the_child_may_reach_neither_the_network_nor_other_programs(decoder: Decoder) -> None:
+    decoder.decode([GOOD])
+    status = Path(f"/proc/{decoder.child.pid}/status").read_text()
+    assert "Seccomp:\t2" in status
+    assert "NoNewPrivs:\t1" in status
+
+
 def test_child_and_zygote_have_one_thread(decoder: Decoder) -> None:
     decoder.decode([encode(painting(900, 900), "JPEG"), encode(painting(400, 400), "AVIF")])
     for pid in (decoder.child.pid, decoder.child.zygote_pid):
