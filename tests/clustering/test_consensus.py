@@ -132,12 +132,17 @@ def test_memberships_of_the_graph_sum_to_the_logarithm_of_its_neighbours(
     np.put_along_axis(held, rows, True, axis=1)
     one_way = held & ~held.T
     beyond = distances - distances[:, :1]
-    for point in np.flatnonzero(one_way.sum(1) >= 3)[:20]:
-        there = np.isin(rows[point], np.flatnonzero(one_way[point]))
-        weights = graph[point, rows[point][there]]
-        widths = -beyond[point][there] / np.log(weights)
-        np.testing.assert_allclose(widths, widths[0], rtol=1e-3)
-        assert np.exp(-beyond[point] / widths[0]).sum() == pytest.approx(np.log2(15), rel=1e-3)
+    checked = 0
+    for point in range(len(x)):
+        there = np.isin(rows[point], np.flatnonzero(one_way[point])) & (beyond[point] > 1e-4)
+        if there.sum() >= 2:
+            weights = graph[point, rows[point][there]]
+            widths = -beyond[point][there] / np.log(weights)
+            np.testing.assert_allclose(widths, widths[0], rtol=1e-2)
+            total = np.exp(-beyond[point] / widths[0]).sum()
+            assert total == pytest.approx(np.log2(15), rel=1e-2)
+            checked += 1
+    assert checked > 50
 
 
 def test_neighbours_are_those_of_a_naive_search(digits: tuple[np.ndarray, np.ndarray]) -> None:
