@@ -257,7 +257,7 @@ def test_an_update_places_new_faces(store: Store, archive: Path) -> None:
     with (archive / "hopper-new.jpg").open("ab") as file:
         file.write(b"\0")  # another content, the same picture
     updated = update_archive(face_job(store, cluster__seed=1), str(archive))
-    assert updated.embedded.embedded == 1
+    assert updated.embedding.embedded == 1
     rows = read_view(store, "parts", "arrow")
     hoppers = pc.starts_with(rows["path"], "hopper")
     assert len(set(rows.filter(hoppers)["cluster"].to_pylist())) == 1
