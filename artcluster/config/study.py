@@ -91,7 +91,8 @@ class BackboneStudySettings(Settings):
     batch_size: Annotated[int, Field(ge=1)] = 32
     """DELIUS does not state it; Keras's default."""
     max_images: Annotated[int, Field(ge=10)] = 100_000
-    """A sample past it; their pixels are kept in the store, 147 KiB an image of 224 px."""
+    """A sample past it. Their pixels are kept in the store, 147 KiB an image of 224 px, and workers
+    map them from temporary files of the same size."""
     map_bytes: Annotated[int, Field(ge=0)] = 8 << 30
     """Outputs of the frozen part are kept in a temporary file of at most this size on each worker,
     else computed anew in every epoch."""

@@ -28,5 +28,6 @@ def sum_gradients(parameters: Sequence[torch.Tensor], worker: Worker) -> None:
     start = 0
     for value in parameters:
         stop = start + value.numel()
-        value.grad = flat[start:stop].view_as(value)
+        # In the parameter's own layout: a fused optimiser pairs the two as they lie in memory.
+        value.grad = torch.empty_like(value).copy_(flat[start:stop].view(value.shape))
         start = stop

@@ -78,11 +78,14 @@ def test_one_step_is_adamax_on_the_mean_over_pixels(pictures: np.ndarray) -> Non
         np.testing.assert_allclose(trained.state[name], (value - step).detach(), atol=1e-9)
 
 
-def test_workers_change_nothing_but_speed(pictures: np.ndarray) -> None:
+@pytest.mark.parametrize("optimizer", ["adamax", "adam"])
+def test_workers_change_nothing_but_speed(pictures: np.ndarray, optimizer: str) -> None:
+    """Adam is fused: gradients must lie in memory as the weights do, channels last."""
     shards = cut_into_shards(pictures, 8)
-    alone = train(shards)
+    settings = config(optimizer=optimizer)
+    alone = train_cae(SoloWorker(shards), network(), settings, row_shape=SHAPE)
     for together in run_ranks(
-        2, shards, lambda rank: train_cae(rank, network(), config(), row_shape=SHAPE)
+        2, shards, lambda rank: train_cae(rank, network(), settings, row_shape=SHAPE)
     ):
         assert_same(together, alone, 1e-9)
 

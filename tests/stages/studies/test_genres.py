@@ -20,10 +20,12 @@ from artcluster.stages.studies.genres import study_genres
 from artcluster.stages.studies.loading import load_numbers, load_shards
 from artcluster.stages.studies.record import StudySummary, studies_of
 from artcluster.store import Store
-from artcluster.training.pixels import reconstruction_errors
+from artcluster.training.pixels import GenreCaeConfig, reconstruction_errors
+from artcluster.training.solo import SoloWorker
 from tests.browser import open_browser, visit
 from tests.cli.test_commands import run
 from tests.stages.jobs import make_job
+from tests.training.ranks import run_ranks
 
 QUICK: dict[str, Any] = {
     "study__label": "genre",
@@ -113,6 +115,29 @@ def test_rare_genres_are_augmented_for_the_same_number_of_steps(
     # No picture has squares on both sides.
     sides = [set(data.pieces.picture_N[data.validation_N == side]) for side in (True, False)]
     assert not sides[0] & sides[1]
+
+
+def test_workers_change_nothing_but_speed(made: tuple[Path, StudySummary]) -> None:
+    """Validation, too, is divided among them."""
+    store, summary = made
+    job = make_job(store, **QUICK)
+    data, _ = gather_genres(job, summary.study.facts["archive_id"], "genre")
+    shards = load_shards(job.store, data.pieces, np.flatnonzero(~data.validation_N), 16)
+    loop = genre_training.TrainGenres(
+        "genre-cae",
+        GenreCaeConfig(epochs=2, min_steps=0, dtype="float64"),
+        16,
+        tuple(load_shards(job.store, data.pieces, np.flatnonzero(data.validation_N), 16)),
+        None,
+    )
+    arrays = [shard() for shard in shards]
+    _, alone = loop(SoloWorker(arrays))
+    assert len(alone["validation_losses"]) == 2
+    for _, together in run_ranks(2, arrays, loop):
+        np.testing.assert_allclose(together["losses"], alone["losses"], rtol=1e-9)
+        np.testing.assert_allclose(
+            together["validation_losses"], alone["validation_losses"], rtol=1e-9
+        )
 
 
 def test_files_and_the_row_tell_the_same_and_nothing_leaks(
