@@ -92,7 +92,7 @@ def _chart(values: Values, title: str, value: Value, text: str, *, log: bool = F
 
 
 def _scatter(places_M2: np.ndarray, clusters_M: np.ndarray) -> Scatter:
-    low = places_M2.min(0)
+    middle = (places_M2.min(0) + places_M2.max(0)) / 2
     span = max(float(np.ptp(places_M2, axis=0).max()), 1e-9)
-    scaled = np.round((places_M2 - low) / span * MAP_SIDE).astype(int)
+    scaled = np.round(((places_M2 - middle) / span + 0.5) * MAP_SIDE).astype(int)
     return Scatter(scaled[:, 0].tolist(), (MAP_SIDE - scaled[:, 1]).tolist(), clusters_M.tolist())
