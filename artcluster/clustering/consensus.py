@@ -1,9 +1,10 @@
 """Consensus clustering: what many clusterings of the same points agree on.
 
-Three kinds of clusterings are asked, since none is good on every archive: k-means of the points,
-which knows directions; k-means of spectral coordinates on graphs of nearest neighbours, which
-follows shapes; and the graphs' communities, whose sizes may differ much, and which count half. Each
-clustering has k to 2k clusters, so that what it says of two points is how readily they part.
+Two kinds of clusterings are asked, since neither is good on every archive: k-means of the points,
+which knows directions, and k-means of spectral coordinates on graphs of nearest neighbours, which
+follows shapes. Each has k to 2k clusters, so that what it says of two points is how readily they
+part. Before that the graphs' communities are looked at: where they hardly depend on resolution and
+chance, they alone are asked.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -107,12 +108,13 @@ def consensus(
     typical = np.median([labels.max() + 1 for each in found for labels in each])
     # Communities that cannot be as many as is asked for agree for that reason alone.
     settled = bool(agreement >= config.settled and config.k <= typical <= 2 * config.k)
-    together_LL = co_association((labels for each in found for labels in each), alone_L)
-    if not settled:
+    if settled:
+        together_LL = co_association((labels for each in found for labels in each), alone_L)
+    else:
         spectral = (labels for graph in graphs for labels in _of_spectrum(graph, config))
-        together_LL += 2 * co_association(told(spectral), alone_L)
-        together_LL += 2 * co_association(told(_of_points(z_ND, config)), cells.cells_N)
-        together_LL /= 5
+        together_LL = co_association(told(spectral), alone_L)
+        together_LL += co_association(told(_of_points(z_ND, config)), cells.cells_N)
+        together_LL /= 2
     return Consensus(agglomerate(1 - together_LL, cells.sizes_L, "average"), agreement, settled)
 
 

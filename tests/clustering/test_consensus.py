@@ -48,13 +48,11 @@ def test_points_each_their_own_cell_are_plain_evidence_accumulation(
     cells = make_cells(x, 4000, 0)
     graph = fuzzy_graph(*nearest_neighbours(x, 10))
     kinds = [
-        list(consensus_module._of_communities(graph, CONFIG)),
         list(consensus_module._of_spectrum(graph, CONFIG)),
         list(consensus_module._of_points(x, CONFIG)),
     ]
-    assert [len(members) for members in kinds] == [2, 4, 4]
     members = [labels for each in kinds for labels in each]
-    assert CONFIG.most_clusterings == len(members)
+    assert CONFIG.most_clusterings == len(members) + CONFIG.rounds == 10
     together = np.mean([labels[:, None] == labels[None, :] for labels in members], axis=0)
     expected = agglomerate(1 - together.astype(np.float32), np.ones(120), "average")
     found = consensus(x, x, cells, replace(CONFIG, settled=2.0))
