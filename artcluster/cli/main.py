@@ -18,8 +18,8 @@ from artcluster.cli.log import reset_log, wants_json_log, write_event
 from artcluster.cli.map import map_command
 from artcluster.cli.name import name
 from artcluster.cli.package import package
-from artcluster.cli.profile import profile
 from artcluster.cli.plan import plan
+from artcluster.cli.profile import profile
 from artcluster.cli.query import query
 from artcluster.cli.report import report
 from artcluster.cli.run import run

@@ -43,7 +43,11 @@ class EncodePixels:
 
 
 def encode_pixels(
-    job: Job, place: TrainingPlace, embedder: ReadyEmbedder, loads: Sequence[LoadPixels]
+    job: Job,
+    place: TrainingPlace,
+    embedder: ReadyEmbedder,
+    loads: Sequence[LoadPixels],
+    pictures: int,
 ) -> np.ndarray:
     """Return the vectors of all rows of some shards, in their order, float32 (N, D).
 
@@ -52,6 +56,7 @@ def encode_pixels(
         place: Where the network was trained, and is at hand.
         embedder: The embedder, its weights in the store.
         loads: The shards.
+        pictures: How many they hold.
     """
     resources = place.executor.resources()
     threads = max(1, int(min(2, resources.cpus)))
@@ -63,11 +68,12 @@ def encode_pixels(
         Step("encode", step, cpus=threads, gpus=1.0 if place.use_gpu else 0.0, workers=workers)
     ]
     codes: dict[int, np.ndarray] = {}
-    for number, found in place.executor.stream(
-        enumerate(loads), steps, stall_timeout_s=job.config.embed.stall_timeout_s
-    ):
-        codes[number] = np.array(found)
-        job.progress.advance("encode", len(found))
+    with job.timings.stage("encode", pictures):
+        for number, found in place.executor.stream(
+            enumerate(loads), steps, stall_timeout_s=job.config.embed.stall_timeout_s
+        ):
+            codes[number] = np.array(found)
+            job.progress.advance("encode", len(found))
     return np.concatenate([codes[number] for number in range(len(loads))])
 
 

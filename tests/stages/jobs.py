@@ -14,6 +14,26 @@ DEMO = Path(__file__).parent.parent.parent / "examples" / "demo-archive"
 BROKEN = {"empty", "not-an-image", "truncated"}
 
 
+class Strict(Silent):
+    """Shows nothing, and insists that what goes on belongs to a stage that began."""
+
+    def __init__(self) -> None:
+        self._running: list[str] = []
+
+    def start(self, stage: str, total: int | None, unit: str) -> None:
+        """Note it; a stage within itself would lose count."""
+        assert stage not in self._running, stage
+        self._running.append(stage)
+
+    def advance(self, stage: str, count: int) -> None:
+        """Refuse what no stage counts."""
+        assert stage in self._running, stage
+
+    def finish(self, stage: str) -> None:
+        """Note it."""
+        self._running.remove(stage)
+
+
 def make_job(store: Path | Store, **settings: Any) -> Job:
     """Return a job in this process; settings are dotted names with `__` for dots."""
     flags = {
@@ -21,7 +41,7 @@ def make_job(store: Path | Store, **settings: Any) -> Job:
         "embed.part_images": 8,
         **{name.replace("__", "."): value for name, value in settings.items()},
     }
-    progress = Silent()
+    progress = Strict()
     opened = store if isinstance(store, Store) else Store.open(store, create=True)
     return Job(
         load_config(flags=flags),

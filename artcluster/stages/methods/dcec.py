@@ -102,8 +102,7 @@ def fit_dcec(job: Job, data: TrainingSet) -> Fitted:
             f"{settings.method}-{digest([*facts, start.digest])}",
         )
     embedder = refined_embedder(job, settings.method, pretrained, refined.encoder)
-    with job.timings.stage("encode", len(start.x_ND)):
-        codes_ND = encode_pixels(job, place, embedder, loads)
+    codes_ND = encode_pixels(job, place, embedder, loads, len(start.x_ND))
     contents = [content for _, some in found for content in some]
     order = np.argsort(contents)
     codes_ND = codes_ND[order]

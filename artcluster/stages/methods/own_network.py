@@ -103,5 +103,6 @@ def _encode_kept(job: Job, archive_id: str, embedder: ReadyEmbedder) -> None:
     found = loaders(job.store, shards, without_vector(job.store, embedder.embedder_id, contents))
     if found:
         place = training_place(job, len(contents), WORTH_A_CLUSTER_PICTURES)
-        codes_ND = encode_pixels(job, place, embedder, [load for load, _ in found])
-        write_codes(job, embedder, [c for _, some in found for c in some], codes_ND)
+        new = [content for _, some in found for content in some]
+        codes_ND = encode_pixels(job, place, embedder, [load for load, _ in found], len(new))
+        write_codes(job, embedder, new, codes_ND)

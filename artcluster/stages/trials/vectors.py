@@ -40,8 +40,7 @@ def embedder_of(job: Job, archive_id: str, entry: Entry, config: Config, common:
                 f"vectors of {entry.backbone}"
             )
         own = replace(job, config=with_own_network(config))
-        with job.timings.stage("encode"):
-            return own_embedder(own, archive_id).embedder_id
+        return own_embedder(own, archive_id).embedder_id
     if entry.backbone is None:
         return common
     return _named(job, archive_id, entry.backbone)
