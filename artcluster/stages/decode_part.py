@@ -52,9 +52,8 @@ class DecodedPart:
 class DecodePart:
     """Fetches, hashes and decodes parts. Picklable; called once in each worker process."""
 
-    store: Location
+    store: Store
     archive: Location
-    files: Store
     embedder: ReadyEmbedder
     claims: Claims
     images: ImageSettings
@@ -62,11 +61,11 @@ class DecodePart:
 
     def __call__(self) -> Callable[[PartRef], DecodedPart]:
         """Start a decoder and return the step."""
-        take = taker_for(self.embedder, self.images, stored_state(self.files, self.embedder))
+        take = taker_for(self.embedder, self.images, stored_state(self.store, self.embedder))
         fetcher = Fetcher(self.archive, self.fetch)
 
         def decode(ref: PartRef) -> DecodedPart:
-            return self._decode(read_part(self.store, ref), fetcher, take)
+            return self._decode(read_part(self.store.location, ref), fetcher, take)
 
         return decode
 

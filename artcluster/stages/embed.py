@@ -297,9 +297,8 @@ class _Embedding:
         known = done.batches(["content_id"], partition)
         claims = self.job.executor.claims(batch.column(0).to_pylist() for batch in known)
         decode = DecodePart(
-            store=self.job.store.location,
+            store=self.job.store,
             archive=self.planning.archive.location,
-            files=self.job.store,
             embedder=self.embedder,
             claims=claims,
             images=config.images,
