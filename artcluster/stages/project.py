@@ -19,6 +19,7 @@ from artcluster.projection.sampling import stratified_sample
 from artcluster.schema import ASSIGNMENTS, MODELS, PROJECTIONS
 from artcluster.stages.assignments import load_model
 from artcluster.stages.job import Job
+from artcluster.stages.map_files import map_path
 from artcluster.store import Lease, Store, shard_name
 from artcluster.store.member_ids import by_member, split_members
 from artcluster.store.vectors import gather, read_vectors
@@ -216,13 +217,14 @@ def _write_reference(store: Store, model_id: str, reference: _Reference) -> None
         "mean": reference.components.mean_D,
         "axes": reference.components.axes_CD,
     }
-    store.write_bytes(_path(model_id), save(arrays, metadata={"map": json.dumps(reference.facts)}))
+    metadata = {"map": json.dumps(reference.facts)}
+    store.write_bytes(map_path(model_id), save(arrays, metadata=metadata))
 
 
 def _read_reference(store: Store, model_id: str) -> _Reference | None:
-    if not store.exists(_path(model_id)):
+    if not store.exists(map_path(model_id)):
         return None
-    data = store.read_bytes(_path(model_id))
+    data = store.read_bytes(map_path(model_id))
     arrays = load(data)
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     ids = pa.ipc.open_file(pa.BufferReader(arrays["content_ids"].tobytes())).read_all()
@@ -232,10 +234,6 @@ def _read_reference(store: Store, model_id: str) -> _Reference | None:
         Components(arrays["mean"], arrays["axes"]),
         json.loads(header["__metadata__"]["map"]),
     )
-
-
-def _path(model_id: str) -> str:
-    return f"maps/{model_id}.safetensors"
 
 
 def _summary(

@@ -18,6 +18,7 @@ from artcluster.schema import ASSIGNMENTS, EMBEDDINGS, IMAGES, MODELS, RUNS
 from artcluster.stages.assign import assign_images
 from artcluster.stages.cluster import cluster_archive
 from artcluster.stages.embed import embed_archive
+from artcluster.stages.map_files import MAPS, map_path
 from artcluster.stages.progress import Silent
 from artcluster.stages.vacuum import VacuumSummary, vacuum_store
 from artcluster.stages.vacuum.runs import retained
@@ -74,7 +75,8 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for night in range(3):
         copy_pictures(folder / "images", 8, start=8 * night)
         embed_archive(make_job(store, embed__part_images=4), str(folder / "images"))
-        cluster_archive(make_job(store, cluster__method="kmeans", cluster__k=3), None)
+        made = cluster_archive(make_job(store, cluster__method="kmeans", cluster__k=3), None)
+        Store.open(store).write_bytes(map_path(made.model_id), b"map")
     opened = Store.open(store)
     (embedder,) = opened.table(EMBEDDINGS).distinct("embedder_id")
     orphan = f"embeddings/embedder_id={embedder}/{'0' * 32}.parquet"
@@ -115,6 +117,8 @@ def test_everything_superfluous_goes_and_what_is_seen_stays(store: Path) -> None
     opened = Store.open(store)
     assert len(opened.table(EMBEDDINGS).paths()) == len(opened.table(IMAGES).paths()) == 1
     assert opened.table(RUNS).rows() == opened.table(MODELS).rows() == 1
+    (model_id,) = opened.table(MODELS).read(["model_id"])["model_id"].to_pylist()
+    assert list(opened.list(MAPS)) == [map_path(model_id)]
     assert not orphan.exists()
     assert not (store / "runs" / "ab.parquet#17").exists()
     clean(store, **ALL)

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import PurePosixPath
 
 import pyarrow.compute as pc
 
 from artcluster.schema import MODELS, RUNS
+from artcluster.stages.map_files import MAPS
 from artcluster.stages.vacuum.cleaning import Cleaning
 from artcluster.stages.vacuum.runs import Models, keyed_by
 from artcluster.store.blobs import Entry
@@ -53,11 +55,13 @@ def _last_touched(cleaning: Cleaning) -> dict[str, datetime]:
 
 
 def _files(cleaning: Cleaning) -> Iterator[tuple[str, Entry]]:
-    """Yield the models' files; in their folder the table of models lies, too."""
+    """Yield the models' files; in their folder the table of models lies, too. Then their maps."""
     for entry in cleaning.blobs.entries("models"):
         folder, slash, _ = entry.path.removeprefix("models/").partition("/")
         if slash and not folder.startswith("_"):
             yield folder, entry
+    for entry in cleaning.blobs.entries(MAPS):
+        yield PurePosixPath(entry.path).stem, entry
 
 
 def _is_used(cleaning: Cleaning, model_id: str) -> bool:
