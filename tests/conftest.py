@@ -1,6 +1,7 @@
 """Fixtures that several rooms' tests share."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 # Before anything imports torch, for this process and those it starts: two processes test at once.
@@ -16,8 +17,11 @@ from tests.curated import curated as curated
 from tests.ray_session import RayHead
 from tests.s3_server import S3Server
 
+# A shell's background job ignores Ctrl-C, and so would all that the tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # How long an example takes says nothing of whether it is right.
-settings.register_profile("patient")
+settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
