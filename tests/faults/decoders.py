@@ -1,7 +1,7 @@
 """Pictures that crash, hang or eat up their decoder."""
 
-from functools import partial
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from artcluster.images.decoder import Decoder
@@ -29,7 +29,7 @@ def decoders_break(folder: Path, times: int) -> Outcome:
             (images / f"{name}-{number}.jpg").write_bytes(blob + b"\0" * number)
     memory_bytes = 4 << 30
     settings = {"images__timeout_s": 10, "images__memory_bytes": memory_bytes}
-    with mock.patch.object(decoding, "Decoder", partial(Decoder, decode_one=_decode)):
+    with mock.patch.object(decoding, "Decoder", _poisonous):
         job = make_job(folder / "store", embed__part_images=32, **settings)
         done = embed_archive(job, str(images))
     opened = Store.open(folder / "store")
@@ -51,6 +51,10 @@ def decoders_break(folder: Path, times: int) -> Outcome:
         None,
         "the one picture is rejected with its reason, its neighbours are embedded",
     )
+
+
+def _poisonous(*given: Any, **settings: Any) -> Decoder:
+    return Decoder(*given, **{**settings, "decode_one": _decode})
 
 
 def _decode(blob: bytes, *rest: object) -> object:

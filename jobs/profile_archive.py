@@ -1,4 +1,4 @@
-"""`artcluster profile` as a Ray job: ray job submit --working-dir . -- python jobs/profile.py …"""
+"""`artcluster profile` as a Ray job: ray job submit --working-dir . -- python jobs/profile_archive.py …"""
 
 import sys
 from pathlib import Path
