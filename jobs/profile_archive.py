@@ -1,4 +1,4 @@
-"""`artcluster profile` as a Ray job: ray job submit --working-dir . -- python jobs/profile_archive.py …"""
+"""`artcluster profile` as a Ray job: `python jobs/profile_archive.py …`, submitted as the others are."""
 
 import sys
 from pathlib import Path
