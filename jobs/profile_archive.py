@@ -1,4 +1,4 @@
-"""`artcluster profile` as a Ray job: `python jobs/profile_archive.py …`, submitted as the others are."""
+"""`artcluster profile` as a Ray job: `python jobs/profile_archive.py …`, submitted as others."""
 
 import sys
 from pathlib import Path
