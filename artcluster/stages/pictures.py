@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import repeat
@@ -62,7 +63,10 @@ class Pictures:
         self._lock = threading.Lock()
         self._decode_one = decode_one
         self._policy = PixelPolicy(decode="scaled", max_pixels=config.images.max_pixels)
-        self._pool = ThreadPoolExecutor(config.archive.fetch_threads, "pictures")
+        self._closing = ExitStack()
+        self._pool = self._closing.enter_context(
+            ThreadPoolExecutor(config.archive.fetch_threads, "pictures")
+        )
 
     def __enter__(self) -> "Pictures":
         return self
@@ -73,10 +77,7 @@ class Pictures:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._pool.shutdown()
-        for name in ("_small", "_large"):
-            if name in vars(self):
-                getattr(self, name).close()
+        self._closing.close()
 
     def many(
         self,
@@ -128,13 +129,17 @@ class Pictures:
 
     @cached_property
     def _small(self) -> Decoder:
-        return open_decoder(self._policy, self._box, self._config.images, self._decode_one)
+        return self._decoder(self._box, self._decode_one)
 
     @cached_property
     def _large(self) -> Decoder:
         """Decodes pictures to cut parts out of."""
         side = max(_LARGE_PX, *self._box)
-        return open_decoder(self._policy, (side, side), self._config.images, decode_thumbnail)
+        return self._decoder((side, side), decode_thumbnail)
+
+    def _decoder(self, box: tuple[int, int], decode_one: "DecodeOne") -> Decoder:
+        decoder = open_decoder(self._policy, box, self._config.images, decode_one)
+        return self._closing.enter_context(decoder)
 
     def _fetcher(self, uri: str) -> Fetcher:
         """Return what reads files of this kind of place; each is made once."""
