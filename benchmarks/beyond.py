@@ -18,35 +18,33 @@ distance 0, cosine) followed by k-means. Results in results/beyond.json.
 """
 
 import argparse
-import csv
-import hashlib
 import json
 import platform
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
-from sklearn.datasets import load_digits
 
 from artcluster.clustering.kmeans import kmeans
-from artcluster.embedders import load, prepare
 from artcluster.estimator import Clusterer
-from artcluster.images.decoder import Decoder
-from artcluster.images.policy import PixelPolicy
 from artcluster.metrics.agreement import adjusted_rand_index, label_agreement
 from artcluster.metrics.contingency import contingency
+from benchmarks._sets import (
+    LabelledVectors,
+    demo_archive,
+    digits,
+    embedded,
+    openclipart,
+    stellarium,
+)
 
-ROOT = Path(__file__).parent.parent
 RESULT = Path(__file__).parent / "results" / "beyond.json"
-UNSORTED = ("unsorted", "special", "buttons")
-LEAST_SIDE_PX = 200
-Vectors = tuple[np.ndarray, list[str]]
 TEMI = {"temi.heads": 8, "temi.steps": 1000}
 
 
@@ -79,86 +77,11 @@ METHODS: Mapping[str, Callable[[np.ndarray, int, int], np.ndarray]] = {
 }
 
 
-def labelled(paths: Iterator[tuple[Path, str]]) -> Iterator[tuple[Path, str]]:
-    """Leave out pictures that are there already."""
-    seen: set[bytes] = set()
-    for path, label in paths:
-        content = hashlib.sha256(path.read_bytes()).digest()
-        if content not in seen:
-            seen.add(content)
-            yield path, label
-
-
-def demo() -> Iterator[tuple[Path, str]]:
-    archive = ROOT / "examples" / "demo-archive"
-    with (archive / "metadata.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            yield archive / "images" / row["path"], row["genre"]
-
-
-def stellarium(folder: Path) -> Iterator[tuple[Path, str]]:
-    for path in sorted(folder.rglob("skycultures/*/**/*.png")):
-        yield path, path.parts[path.parts.index("skycultures") + 1]
-
-
-def openclipart(folder: Path) -> Iterator[tuple[Path, str]]:
-    (base,) = folder.rglob("openclipart/png")
-    for path in sorted(base.rglob("*.png")):
-        category = path.relative_to(base).parts[0]
-        if category not in UNSORTED and large_enough(path):
-            yield path, category
-
-
-def large_enough(path: Path) -> bool:
-    try:
-        with Image.open(path) as picture:
-            return min(picture.size) >= LEAST_SIDE_PX
-    except OSError:
-        return False
-
-
-def embed(pictures: Iterator[tuple[Path, str]]) -> Vectors:
-    chosen = list(labelled(pictures))
-    policy = PixelPolicy()
-    contract, state = prepare(
-        "mobilenet_v2", pixel_policy_id=policy.policy_id, fit=policy.fit, weights="package"
-    )
-    embedder = load(contract, state, device="cpu", threads=torch.get_num_threads())
-    vectors, labels = [], []
-    with Decoder(policy, embedder.input_px) as decoder:
-        for start in range(0, len(chosen), 64):
-            some = chosen[start : start + 64]
-            decoded = decoder.decode([path.read_bytes() for path, _ in some])
-            vectors.append(embedder(decoded.pixels_NHWC))
-            labels += [some[place][1] for place in decoded.accepted]
-    return np.concatenate(vectors), labels
-
-
-def digits() -> Vectors:
-    loaded = load_digits()
-    return (loaded.data / 16).astype(np.float32), [str(each) for each in loaded.target]
-
-
-def kept(name: str, folder: Path | None, make: Callable[[], Vectors]) -> Vectors:
-    """Return vectors and labels as they were kept, or make them."""
-    if folder is None:
-        return make()
-    path = folder / f"{name}.npz"
-    if not path.exists():
-        x_ND, labels = make()
-        folder.mkdir(parents=True, exist_ok=True)
-        np.savez(path, x=x_ND, labels=np.array(labels))
-    with np.load(path) as found:
-        return found["x"], found["labels"].tolist()
-
-
-def measure(name: str, data: Vectors, seeds: int) -> dict[str, Any]:
-    x_ND, labels = data
-    k = len(set(labels))
+def measure(name: str, data: LabelledVectors, seeds: int) -> dict[str, Any]:
     began = time.perf_counter()
-    found = [METHODS[name](x_ND, k, seed) for seed in range(seeds)]
+    found = [METHODS[name](data.x_ND, data.k, seed) for seed in range(seeds)]
     seconds = (time.perf_counter() - began) / seeds
-    agreements = [label_agreement(each, labels) for each in found]
+    agreements = [label_agreement(each, data.labels) for each in found]
     pairs = combinations(found, 2)
     means = {
         measured: statistics.mean(getattr(each, measured) for each in agreements)
@@ -198,11 +121,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULT, help="goes on with what is there")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    sources: dict[str, Callable[[], Vectors]] = {"demo": lambda: embed(demo()), "digits": digits}
-    if args.stellarium:
-        sources["stellarium"] = lambda: embed(stellarium(args.stellarium))
-    if args.openclipart:
-        sources["openclipart"] = lambda: embed(openclipart(args.openclipart))
+    sources: dict[str, Callable[[], LabelledVectors]] = {
+        "demo": lambda: embedded("demo", demo_archive, args.vectors),
+        "digits": digits,
+    }
+    for name, pictures in (("stellarium", stellarium), ("openclipart", openclipart)):
+        folder = getattr(args, name)
+        if folder:
+            sources[name] = partial(embedded, name, partial(pictures, folder), args.vectors)
     report: dict[str, Any] = {"data": {}}
     if args.out.exists() and (args.data or args.method):
         report = json.loads(args.out.read_text())
@@ -217,9 +143,9 @@ def main() -> None:
     for name, make in sources.items():
         if args.data and name not in args.data:
             continue
-        data = kept(name, args.vectors, make)
+        data = make()
         part = report["data"].setdefault(name, {"methods": {}})
-        part |= {"rows": len(data[0]), "dim": data[0].shape[1], "k": len(set(data[1]))}
+        part |= {"rows": len(data.x_ND), "dim": data.x_ND.shape[1], "k": data.k}
         for method in METHODS:
             if args.method and method not in args.method:
                 continue

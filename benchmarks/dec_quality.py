@@ -9,28 +9,21 @@ Peers: k-means on the vectors themselves. Results in results/dec_quality.json an
 """
 
 import argparse
-import csv
 import json
 import os
 import platform
 import statistics
 import time
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
 
 from artcluster.clustering.encoder import encode, encoder_from_state
 from artcluster.clustering.guard import PartitionQuality, guard
 from artcluster.clustering.kmeans import kmeans
 from artcluster.clustering.soft_assignment import soft_assignment
-from artcluster.embedders import load, prepare
-from artcluster.images.decoder import Decoder
-from artcluster.images.policy import PixelPolicy
 from artcluster.metrics.agreement import label_agreement
 from artcluster.metrics.contingency import cluster_sizes
 from artcluster.metrics.silhouette import silhouette
@@ -38,51 +31,17 @@ from artcluster.training.batches import cut_into_shards
 from artcluster.training.pretraining import PretrainConfig, pretrain_autoencoder
 from artcluster.training.refinement import DecConfig, train_dec
 from artcluster.training.solo import SoloWorker
+from benchmarks._sets import LabelledVectors, demo_archive, digits, embedded
 
-ROOT = Path(__file__).parent.parent
 RESULT = Path(__file__).parent / "results" / "dec_quality.json"
 CPU = torch.device("cpu")
 
 
-@dataclass(frozen=True)
-class DataSet:
-    name: str
-    x_ND: np.ndarray
-    truth: Sequence[Hashable]
-    k: int
-
-
-def digits() -> DataSet:
-    loaded = load_digits()
-    return DataSet("digits", (loaded.data / 16).astype(np.float32), loaded.target.tolist(), 10)
-
-
-def demo_archive() -> DataSet:
-    """Embed the demo archive as a run does; its genres are the labels."""
-    archive = ROOT / "examples" / "demo-archive"
-    with (archive / "metadata.csv").open(encoding="utf-8", newline="") as file:
-        genres = {row["path"]: row["genre"] for row in csv.DictReader(file)}
-    paths = sorted(genres)
-    policy = PixelPolicy()
-    contract, state = prepare(
-        "mobilenet_v2", pixel_policy_id=policy.policy_id, fit=policy.fit, weights="package"
-    )
-    embedder = load(contract, state, device="cpu", threads=torch.get_num_threads())
-    vectors, truth = [], []
-    with Decoder(policy, embedder.input_px) as decoder:
-        for start in range(0, len(paths), 64):
-            some = paths[start : start + 64]
-            decoded = decoder.decode([(archive / "images" / path).read_bytes() for path in some])
-            vectors.append(embedder(decoded.pixels_NHWC))
-            truth += [genres[some[place]] for place in decoded.accepted]
-    return DataSet("demo archive", np.concatenate(vectors), truth, len(set(truth)))
-
-
 def quality(
-    data: DataSet, z_ND: np.ndarray, labels_N: np.ndarray, input_silhouette: float
+    data: LabelledVectors, z_ND: np.ndarray, labels_N: np.ndarray, input_silhouette: float
 ) -> dict[str, float | None]:
     """Return what the table shows; None where it is not defined, as for a single cluster."""
-    agreement = label_agreement(labels_N, data.truth)
+    agreement = label_agreement(labels_N, data.labels)
     found = {
         "accuracy": agreement.accuracy,
         "nmi": agreement.nmi,
@@ -94,7 +53,7 @@ def quality(
     return {name: float(value) if np.isfinite(value) else None for name, value in found.items()}
 
 
-def one_seed(data: DataSet, config: PretrainConfig, max_iterations: int) -> dict[str, Any]:
+def one_seed(data: LabelledVectors, config: PretrainConfig, max_iterations: int) -> dict[str, Any]:
     start = time.perf_counter()
     shards = cut_into_shards(data.x_ND)
     autoencoder = pretrain_autoencoder(SoloWorker(shards), config)
@@ -131,7 +90,7 @@ def one_seed(data: DataSet, config: PretrainConfig, max_iterations: int) -> dict
     }
 
 
-def peer(data: DataSet, seed: int) -> dict[str, float | None]:
+def peer(data: LabelledVectors, seed: int) -> dict[str, float | None]:
     found = kmeans(data.x_ND, data.k, restarts=20, seed=seed)
     own = silhouette(data.x_ND, found.labels_N).value
     return quality(data, data.x_ND, found.labels_N, own)
@@ -210,7 +169,7 @@ def main() -> None:
         PretrainConfig(seed=seed, initialisation="normal-0.01", **budget)
         for seed in range(args.paper_seeds)
     ]
-    for data in (digits(), demo_archive()):
+    for data in (digits(), embedded("demo archive", demo_archive)):
         if args.data not in (None, data.name):
             continue
         part: dict[str, Any] = {
