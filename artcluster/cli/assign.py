@@ -1,10 +1,9 @@
 """`artcluster assign`: the clusters of given pictures, by a stored model."""
 
-import os
-
 import click
 
-from artcluster.cli.options import config_options, resolve_config
+from artcluster.cli.options import with_config
+from artcluster.config import Config
 from artcluster.errors import UsageError
 
 _EPILOG = """\b
@@ -19,14 +18,12 @@ Examples:
 @click.argument("store", metavar="STORE|PACKAGE")
 @click.argument("images", nargs=-1, required=True)
 @click.option("--model", "model_id", metavar="ID", help="Which model; by default the last run's.")
-@config_options
+@with_config
 def assign(
     store: str,
     images: tuple[str, ...],
     model_id: str | None,
-    config_file: str | None,
-    overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
+    config: Config,
     as_json: bool,
 ) -> None:
     """Tell the cluster of each of IMAGES (files or folders) by a model of STORE, or by a PACKAGE.
@@ -37,10 +34,10 @@ def assign(
     from artcluster.location import Location
     from artcluster.stages.artefact import artefact_of_store
     from artcluster.stages.assign import assign_by
+    from artcluster.stages.hardware import usable_cpus
     from artcluster.stages.package import Package, is_package
     from artcluster.store import Store
 
-    config = resolve_config(config_file, overrides, storage_options, {})
     place = Location.parse(store, config.store.options)
     if is_package(place):
         artefact = Package.open(place).artefact
@@ -48,5 +45,4 @@ def assign(
             raise UsageError(f"--model: the package {place} has the model {artefact.model_id!r}")
     else:
         artefact = artefact_of_store(Store.open(place), model_id)
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    show_assigned(list(assign_by(artefact, images, config, threads)), as_json)
+    show_assigned(list(assign_by(artefact, images, config, usable_cpus())), as_json)

@@ -1,15 +1,16 @@
 """`artcluster cluster`: vectors in, clusters out."""
 
-from typing import Any
-
 import click
 
 from artcluster.cli.options import (
+    archive_option,
     cluster_options,
-    config_options,
     executor_option,
-    resolve_config,
+    force_option,
+    vectors_option,
+    with_config,
 )
+from artcluster.config import Config
 
 _EPILOG = """\b
 Examples:
@@ -26,17 +27,17 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @click.argument("store")
-@click.option("--archive-id", metavar="NAME", help="Which archive, where the store has several.")
-@click.option("--backbone", metavar="NAME", help="Whose vectors, where the store has several.")
+@archive_option
+@vectors_option
 @cluster_options
-@click.option("--force", is_flag=True, help="Make another run where this one exists already.")
+@force_option
 @click.option(
     "--parent",
     metavar="RUN",
     help="A run, or `last`, whose clusters' numbers, names and edits go on; by default none.",
 )
 @executor_option
-@config_options
+@with_config
 def cluster(
     store: str,
     archive_id: str | None,
@@ -44,11 +45,8 @@ def cluster(
     force: bool,
     parent: str | None,
     executor: str,
-    config_file: str | None,
-    overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
+    config: Config,
     as_json: bool,
-    **flags: Any,
 ) -> None:
     """Cluster what STORE holds embeddings of.
 
@@ -59,7 +57,6 @@ def cluster(
     from artcluster.cli.show import show
     from artcluster.stages.cluster import cluster_archive, clusters_or_none
 
-    config = resolve_config(config_file, overrides, storage_options, flags)
     with open_job(config, store, executor, create=False) as job:
         clustered = clusters_or_none(
             lambda: cluster_archive(job, archive_id, backbone, force=force, parent=parent)

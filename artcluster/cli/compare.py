@@ -1,10 +1,18 @@
 """`artcluster compare`: methods side by side on one archive."""
 
-from typing import Any
-
 import click
 
-from artcluster.cli.options import config_options, executor_option, resolve_config
+from artcluster.cli.options import (
+    archive_option,
+    executor_option,
+    findings_option,
+    ks_option,
+    presets_option,
+    training_options,
+    where_option,
+    with_config,
+)
+from artcluster.config import Config
 
 _EPILOG = """\b
 Examples:
@@ -28,13 +36,13 @@ Examples:
     metavar="NAMES",
     help="METHOD, METHOD@BACKBONE or METHOD+SETTING=VALUE (of the section `cluster`), with commas.",
 )
-@click.option("--archive-id", metavar="NAME", help="Which archive, where the store has several.")
+@archive_option
 @click.option(
     "--backbone",
     metavar="NAME",
     help="Whose vectors methods are given, and the common space is; where there are several.",
 )
-@click.option("--k", "ks", default="2:10", show_default=True, help="Numbers such as 2:10 or 4,8.")
+@ks_option
 @click.option("--seeds", default="0", show_default=True, help="Numbers such as 0:2.")
 @click.option(
     "--label", "labels", multiple=True, metavar="COLUMN", help="Metadata column; may be repeated."
@@ -53,18 +61,17 @@ Examples:
     metavar="LABEL=N",
     help="Keep the N most frequent values, pool the rest as `others`; LABEL=N,drop leaves it out.",
 )
-@click.option("--where", metavar="SQL", help="Images to cluster, by columns of the view `latest`.")
-@click.option("--presets", metavar="DIR", help="A folder with a YAML file of settings a method.")
+@where_option
+@presets_option
 @click.option(
     "--baselines/--no-baselines",
     default=True,
     help="k-means on colour histograms and on a random network go along (default).",
 )
-@click.option("--num-workers", type=int, help="Training workers.")
-@click.option("--use-gpu/--no-gpu", default=None, help="Train on GPUs.")
-@click.option("--out", metavar="DIR", help="For the page, Markdown, CSV; by default in STORE.")
+@training_options
+@findings_option
 @executor_option
-@config_options
+@with_config
 def compare(
     store: str,
     methods: str,
@@ -80,11 +87,9 @@ def compare(
     baselines: bool,
     out: str | None,
     executor: str,
-    config_file: str | None,
+    config: Config,
     overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
     as_json: bool,
-    **flags: Any,
 ) -> None:
     """Fit methods on the same images of STORE and measure them alike.
 
@@ -105,7 +110,6 @@ def compare(
     from artcluster.stages.summary import as_json as plain
     from artcluster.stages.trials.entry import parse_entries, parse_numbers
 
-    config = resolve_config(config_file, overrides, storage_options, flags)
     with open_job(config, store, executor, create=False) as job:
         asked = Asked(
             entries=parse_entries(methods, list(METHODS)),

@@ -2,7 +2,8 @@
 
 import click
 
-from artcluster.cli.options import config_options, resolve_config
+from artcluster.cli.options import with_config
+from artcluster.config import Config
 
 _EPILOG = """\b
 Examples:
@@ -20,26 +21,22 @@ A run may be named by the beginning of its id, or as `last`.
 @click.option(
     "--moved", type=click.IntRange(0), default=20, show_default=True, help="Moved images to list."
 )
-@config_options
+@with_config
 def diff(
     store: str,
     run_a: str,
     run_b: str,
     moved: int,
-    config_file: str | None,
-    overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
+    config: Config,
     as_json: bool,
 ) -> None:
     """Compare two runs of STORE: images that came, went and moved, clusters, agreement."""
     from artcluster.cli.show_comparison import show_comparison
-    from artcluster.location import Location
     from artcluster.stages.compare_runs import compare_runs
     from artcluster.stages.series import find_run, read_runs
     from artcluster.store import Store
 
-    config = resolve_config(config_file, overrides, storage_options, {})
-    opened = Store.open(Location.parse(store, config.store.options))
+    opened = Store.open(store, options=config.store.options)
     known = read_runs(opened)
     old, new = find_run(known, run_a), find_run(known, run_b)
     found = compare_runs(opened, config, old, new, moved_limit=moved)

@@ -5,7 +5,8 @@ import sys
 
 import click
 
-from artcluster.cli.options import config_options, executor_option, resolve_config
+from artcluster.cli.options import archive_option, executor_option, vectors_option, with_config
+from artcluster.config import Config
 
 _EPILOG = """\b
 Examples:
@@ -17,32 +18,38 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @click.argument("store")
-@click.option("--archive-id", metavar="NAME", help="Which archive, where the store has several.")
-@click.option("--backbone", metavar="NAME", help="Whose vectors, where the store has several.")
+@archive_option
+@vectors_option
 @click.option(
     "--by",
+    "duplicates_by",
     type=click.Choice(["both", "hash", "embedding"]),
     help="What tells near-duplicates: perceptual hash and vector (default), or one of them.",
 )
-@click.option("--max-distance", type=float, help="Cosine distance of vectors (default 0.02).")
-@click.option("--max-hash-bits", type=int, help="Differing bits of hashes (default 4 of 64).")
+@click.option(
+    "--max-distance",
+    "duplicates_max_distance",
+    type=float,
+    help="Cosine distance of vectors (default 0.02).",
+)
+@click.option(
+    "--max-hash-bits",
+    "duplicates_max_hash_bits",
+    type=int,
+    help="Differing bits of hashes (default 4 of 64).",
+)
 @click.option("--rows", default=20, show_default=True, help="Groups to print.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print all groups as CSV, a row a path.")
 @executor_option
-@config_options
+@with_config
 def duplicates(
     store: str,
     archive_id: str | None,
     backbone: str | None,
-    by: str | None,
-    max_distance: float | None,
-    max_hash_bits: int | None,
     rows: int,
     as_csv: bool,
     executor: str,
-    config_file: str | None,
-    overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
+    config: Config,
     as_json: bool,
 ) -> None:
     """List the pictures of STORE that are there more than once, the largest groups first.
@@ -57,9 +64,6 @@ def duplicates(
     from artcluster.stages.duplicates import find_duplicates
     from artcluster.stages.summary import as_json as as_values
 
-    given = {"by": by, "max_distance": max_distance, "max_hash_bits": max_hash_bits}
-    flags = [f"duplicates.{name}={value}" for name, value in given.items() if value is not None]
-    config = resolve_config(config_file, [*overrides, *flags], storage_options, {})
     with open_job(config, store, executor, create=False) as job:
         found = find_duplicates(job, archive_id, backbone)
     if as_csv:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from artcluster.cli.options import config_options, curation_options, resolve_config
+from artcluster.cli.options import curation_options, with_config
+from artcluster.config import Config
 
 if TYPE_CHECKING:
     from artcluster.stages.curation import Curation
@@ -28,7 +29,7 @@ class _Editing:
 @click.group(epilog=_EPILOG)
 @click.argument("store")
 @curation_options
-@config_options
+@with_config
 @click.pass_context
 def edit(
     context: click.Context,
@@ -36,9 +37,7 @@ def edit(
     archive_id: str | None,
     run_id: str | None,
     who: str | None,
-    config_file: str | None,
-    overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
+    config: Config,
     as_json: bool,
 ) -> None:
     """Correct the clusters of STORE by hand.
@@ -46,12 +45,10 @@ def edit(
     Edits hold in every later update, also where a model is fitted again; the view `latest` shows
     them. What the models say stays in the table `assignments`.
     """
-    from artcluster.location import Location
     from artcluster.stages.curation import Curation
     from artcluster.store import Store
 
-    config = resolve_config(config_file, overrides, storage_options, {})
-    opened = Store.open(Location.parse(store, config.store.options))
+    opened = Store.open(store, options=config.store.options)
     context.obj = _Editing(Curation(opened, config, archive_id, run_id, who), as_json)
 
 

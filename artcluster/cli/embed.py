@@ -1,16 +1,15 @@
 """`artcluster embed`: images in, vectors out."""
 
-from typing import Any
-
 import click
 
 from artcluster.cli.options import (
     archive_options,
-    config_options,
+    dry_run_option,
     embed_options,
     executor_option,
-    resolve_config,
+    with_config,
 )
+from artcluster.config import Config
 
 _EPILOG = """\b
 Examples:
@@ -24,19 +23,16 @@ Examples:
 @click.argument("store")
 @archive_options
 @embed_options
-@click.option("--dry-run", is_flag=True, help="List and plan: counts, bytes, expected time.")
+@dry_run_option
 @executor_option
-@config_options
+@with_config
 def embed(
     images: str,
     store: str,
     dry_run: bool,
     executor: str,
-    config_file: str | None,
-    overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
+    config: Config,
     as_json: bool,
-    **flags: Any,
 ) -> None:
     """Embed the pictures of IMAGES into STORE, without clustering them."""
     from artcluster.cli.session import open_job
@@ -45,7 +41,6 @@ def embed(
     from artcluster.stages.embed import embed_archive
     from artcluster.stages.rejects import check_reject_share
 
-    config = resolve_config(config_file, overrides, storage_options, flags)
     with open_job(config, store, executor, create=True, dry=dry_run) as job:
         if dry_run:
             show_counts(plan_archive(job, images), as_json)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from artcluster.cli.options import config_options, resolve_config
+from artcluster.cli.options import archive_option, run_option, with_config
+from artcluster.config import Config
 from artcluster.errors import UsageError
 
 _EPILOG = """\b
@@ -29,10 +30,10 @@ metadata.
     help="csv writes Parquet where --out ends in .parquet.",
 )
 @click.option("--out", metavar="FILE", required=True, help="The file to write.")
-@click.option("--run", "run_id", metavar="ID", help="Which run; by default the last one.")
-@click.option("--archive-id", metavar="NAME", help="Which archive, where the store has several.")
+@run_option
+@archive_option
 @click.option("--size", "thumbnail_px", default=128, show_default=True, help="Side of thumbnails.")
-@config_options
+@with_config
 def export(
     store: str,
     program: str,
@@ -40,23 +41,19 @@ def export(
     run_id: str | None,
     archive_id: str | None,
     thumbnail_px: int,
-    config_file: str | None,
-    overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
+    config: Config,
     as_json: bool,
 ) -> None:
     """Write the images of STORE with clusters and metadata for another program."""
     from artcluster.cli.console import progress_for_terminal
     from artcluster.cli.whole_file import whole_file
-    from artcluster.location import Location
     from artcluster.stages.export import EXPORTS, Export
     from artcluster.stages.shown import choose_run
     from artcluster.store import Store
 
-    config = resolve_config(config_file, overrides, storage_options, {})
     if not 16 <= thumbnail_px <= 1024:
         raise UsageError(f"--size: expected 16 to 1024, got {thumbnail_px}")
-    opened = Store.open(Location.parse(store, config.store.options))
+    opened = Store.open(store, options=config.store.options)
     run = choose_run(opened, run_id, archive_id)
     with progress_for_terminal() as progress:
         what = Export(opened, run, config, progress, whole_file, thumbnail_px)

@@ -2,7 +2,8 @@
 
 import click
 
-from artcluster.cli.options import config_options, resolve_config
+from artcluster.cli.options import archive_option, with_config
+from artcluster.config import Config, load_config
 
 _EPILOG = """\b
 Examples:
@@ -15,17 +16,15 @@ Examples:
 @click.command("map", epilog=_EPILOG)
 @click.argument("store")
 @click.option("--run", "run_id", metavar="ID", help="Whose model; by default the last run's.")
-@click.option("--archive-id", metavar="NAME", help="Which archive, where the store has several.")
+@archive_option
 @click.option("--method", "map_method", metavar="NAME", help="tsne (default) or umap.")
-@config_options
+@with_config
 def map_command(
     store: str,
     run_id: str | None,
     archive_id: str | None,
     map_method: str | None,
-    config_file: str | None,
-    overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
+    config: Config,
     as_json: bool,
 ) -> None:
     """Lay the images of a run of STORE out on a plane: the table `projections`.
@@ -38,8 +37,7 @@ def map_command(
     from artcluster.stages.shown import choose_run
     from artcluster.stages.summary import as_json as plain
 
-    flags = {"map_method": map_method}
-    config = resolve_config(config_file, overrides, storage_options, flags)
+    config = load_config(base=config.model_dump(), flags={"map.method": map_method})
     with open_job(config, store, "in-process", create=False) as job:
         model_id = choose_run(job.store, run_id, archive_id).model_id
         made = project_model(job, model_id, map_method)

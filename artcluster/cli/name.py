@@ -2,7 +2,8 @@
 
 import click
 
-from artcluster.cli.options import config_options, curation_options, resolve_config
+from artcluster.cli.options import curation_options, with_config
+from artcluster.config import Config
 from artcluster.errors import UsageError
 
 _EPILOG = """\b
@@ -19,7 +20,7 @@ Examples:
 @click.argument("name", required=False)
 @click.option("--remove", is_flag=True, help="Take the name away.")
 @curation_options
-@config_options
+@with_config
 def name(
     store: str,
     cluster: int | None,
@@ -28,9 +29,7 @@ def name(
     archive_id: str | None,
     run_id: str | None,
     who: str | None,
-    config_file: str | None,
-    overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
+    config: Config,
     as_json: bool,
 ) -> None:
     """Name CLUSTER of STORE; without CLUSTER, list clusters and names.
@@ -38,12 +37,10 @@ def name(
     A name holds for the cluster in every later update, also where it is fitted again.
     """
     from artcluster.cli.show_curation import show_clusters
-    from artcluster.location import Location
     from artcluster.stages.curation import Curation
     from artcluster.store import Store
 
-    config = resolve_config(config_file, overrides, storage_options, {})
-    opened = Store.open(Location.parse(store, config.store.options))
+    opened = Store.open(store, options=config.store.options)
     curation = Curation(opened, config, archive_id, run_id, who)
     if cluster is not None:
         if (name is None) != remove:

@@ -1,6 +1,8 @@
 """Options that several commands share, and how they become a config."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from inspect import signature
 from typing import Any, TypeVar
 
 import click
@@ -27,7 +29,11 @@ _FLAG_FIELDS = {
     "label": "cluster.labels",
     "num_workers": "cluster.workers",
     "use_gpu": "cluster.use_gpu",
-    "map_method": "map.method",
+    "max_removed_share": "archive.max_removed_share",
+    "duplicates_by": "duplicates.by",
+    "duplicates_max_distance": "duplicates.max_distance",
+    "duplicates_max_hash_bits": "duplicates.max_hash_bits",
+    "resamples": "trials.resamples",
     "study_label": "study.label",
     "study_top_styles": "study.genres.top_styles",
     "study_colours": "study.genres.colours",
@@ -47,27 +53,6 @@ def _stack(*options: Callable[[F], F]) -> Callable[[F], F]:
     return apply
 
 
-config_options = _stack(
-    click.option("--config", "config_file", metavar="FILE", help="YAML with any of the settings."),
-    click.option(
-        "--set",
-        "overrides",
-        multiple=True,
-        metavar="A.B=C",
-        help="Override one setting, such as cluster.dec.tolerance=0.01; may be repeated.",
-    ),
-    click.option(
-        "--storage-option",
-        "storage_options",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="Credentials or endpoint of object storage, for images and store; the usual "
-        "environment variables work without.",
-    ),
-    click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
-    log_option,
-)
-
 executor_option = click.option(
     "--executor",
     type=click.Choice(["ray", "in-process"]),
@@ -75,6 +60,39 @@ executor_option = click.option(
     show_default=True,
     help="Ray joins the cluster of RAY_ADDRESS or of the job, else starts one here; in-process "
     "does everything in this one process.",
+)
+
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="List and plan: counts, bytes, expected time."
+)
+force_option = click.option(
+    "--force", is_flag=True, help="Make another run where this one exists already."
+)
+archive_option = click.option(
+    "--archive-id", metavar="NAME", help="Which archive, where the store has several."
+)
+vectors_option = click.option(
+    "--backbone", metavar="NAME", help="Whose vectors, where the store has several."
+)
+run_option = click.option(
+    "--run", "run_id", metavar="ID", help="Which run; by default the last one."
+)
+training_options = _stack(
+    click.option("--num-workers", type=int, help="Training workers."),
+    click.option("--use-gpu/--no-gpu", default=None, help="Train on GPUs."),
+)
+
+ks_option = click.option(
+    "--k", "ks", default="2:10", show_default=True, help="Numbers such as 2:10 or 4,8."
+)
+where_option = click.option(
+    "--where", metavar="SQL", help="Images to cluster, by columns of the view `latest`."
+)
+presets_option = click.option(
+    "--presets", metavar="DIR", help="A folder with a YAML file of settings a method."
+)
+findings_option = click.option(
+    "--out", metavar="DIR", help="For the page, Markdown, CSV; by default in STORE."
 )
 
 archive_options = _stack(
@@ -114,41 +132,82 @@ cluster_options = _stack(
         metavar="COLUMN",
         help="Metadata column to compare the clusters with; may be repeated. Never trained on.",
     ),
-    click.option("--num-workers", type=int, help="Training workers."),
-    click.option("--use-gpu/--no-gpu", default=None, help="Train on GPUs."),
+    training_options,
 )
 
 curation_options = _stack(
-    click.option(
-        "--archive-id", metavar="NAME", help="Which archive, where the store has several."
-    ),
+    archive_option,
     click.option("--run", "run_id", metavar="ID", help="Which run; by default the last."),
     click.option("--who", metavar="NAME", help="Whom to write down; by default this user."),
 )
 
 
-def resolve_config(
+_config_options = _stack(
+    click.option("--config", "config_file", metavar="FILE", help="YAML with any of the settings."),
+    click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="A.B=C",
+        help="Override one setting, such as cluster.dec.tolerance=0.01; may be repeated.",
+    ),
+    click.option(
+        "--storage-option",
+        "storage_options",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Credentials or endpoint of object storage, for images and store; the usual "
+        "environment variables work without.",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+    log_option,
+)
+
+
+def with_config(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that all have, and hand it `config`, resolved from them.
+
+    An option in `_FLAG_FIELDS` is a setting of the config, where the command does not take it
+    itself. A command that takes `overrides` is handed the texts of --set, too.
+    """
+    taken = signature(command).parameters
+
+    @wraps(command)
+    def resolved(
+        *args: Any,
+        config_file: str | None,
+        overrides: tuple[str, ...],
+        storage_options: tuple[str, ...],
+        **values: Any,
+    ) -> Any:
+        flags = {
+            name: values.pop(name) for name in _FLAG_FIELDS if name in values and name not in taken
+        }
+        if "overrides" in taken:
+            values["overrides"] = overrides
+        config = _resolve(config_file, overrides, storage_options, flags)
+        return command(*args, config=config, **values)
+
+    return _config_options(resolved)
+
+
+def _resolve(
     config_file: str | None,
     overrides: Sequence[str],
     storage_options: Sequence[str],
-    flags: dict[str, Any],
-    base: Mapping[str, Any] | None = None,
+    flags: Mapping[str, Any],
 ) -> Config:
-    """Return the config of a command: base, then file, then --set, then flags.
+    """Return the config of a command: file, then --set, then flags.
 
     Raises:
         UsageError: As `load_config`, or a storage option that is not KEY=VALUE.
     """
-    given: dict[str, Any] = {
-        _FLAG_FIELDS[name]: value
-        for name, value in flags.items()
-        if name in _FLAG_FIELDS and value is not None and value != ()
-    }
+    given = {_FLAG_FIELDS[name]: value for name, value in flags.items() if value != ()}
     options = dict(_split(option) for option in storage_options)
     for section in ("archive", "store"):
         for key, value in options.items():
             given[f"{section}.options.{key}"] = value
-    return load_config(config_file, overrides, given, base)
+    return load_config(config_file, overrides, given)
 
 
 def _split(option: str) -> tuple[str, str]:

@@ -2,7 +2,8 @@
 
 import click
 
-from artcluster.cli.options import config_options, resolve_config
+from artcluster.cli.options import with_config
+from artcluster.config import Config
 from artcluster.errors import UsageError
 
 _EPILOG = """\b
@@ -17,14 +18,12 @@ Examples:
 @click.argument("store")
 @click.argument("model", nargs=-1, metavar="[MODEL]")
 @click.argument("folder", metavar="DIR")
-@config_options
+@with_config
 def package(
     store: str,
     model: tuple[str, ...],
     folder: str,
-    config_file: str | None,
-    overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
+    config: Config,
     as_json: bool,
 ) -> None:
     """Write a MODEL of STORE into DIR: weights, centroids, thresholds, preprocessing, a README.
@@ -40,8 +39,7 @@ def package(
 
     if len(model) > 1:
         raise UsageError(f"expected STORE [MODEL] DIR, got {len(model) + 2} arguments")
-    config = resolve_config(config_file, overrides, storage_options, {})
-    opened = Store.open(Location.parse(store, config.store.options))
+    opened = Store.open(store, options=config.store.options)
     location = Location.parse(folder, config.store.options)
     facts = package_model(opened, model[0] if model else None, location, config)
     if as_json:

@@ -1,11 +1,11 @@
 """`artcluster plan`: what embedding an archive would take, and how to set the job for it."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from artcluster.cli.options import archive_options, config_options, embed_options, resolve_config
+from artcluster.cli.options import archive_options, embed_options, with_config
+from artcluster.config import Config
 from artcluster.errors import UsageError
 
 _EPILOG = """\b
@@ -45,7 +45,7 @@ Examples:
     help="Time for measuring decoding, and as much for embedding.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Write the settings to this file.")
-@config_options
+@with_config
 def plan(
     images: str,
     store: str,
@@ -58,11 +58,8 @@ def plan(
     sample: int,
     probe_seconds: float,
     out: Path | None,
-    config_file: str | None,
-    overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
+    config: Config,
     as_json: bool,
-    **flags: Any,
 ) -> None:
     """Say what embedding IMAGES into STORE would take; writes nothing to it.
 
@@ -75,7 +72,6 @@ def plan(
     from artcluster.stages.hardware import Hardware, this_machine
     from artcluster.stages.plan import Asked, plan_job
 
-    config = resolve_config(config_file, overrides, storage_options, flags)
     here = this_machine()
     given = cpus is not None or gpus is not None
     machines = Hardware(

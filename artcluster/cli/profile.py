@@ -2,7 +2,8 @@
 
 import click
 
-from artcluster.cli.options import config_options, executor_option, resolve_config
+from artcluster.cli.options import archive_option, executor_option, with_config
+from artcluster.config import Config
 
 _EPILOG = """\b
 Examples:
@@ -14,7 +15,7 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @click.argument("store")
-@click.option("--archive-id", metavar="NAME", help="Which archive, where the store has several.")
+@archive_option
 @click.option("--style", metavar="COLUMN", help="Groups to compare; by default guessed by name.")
 @click.option("--genre", metavar="COLUMN", help="What styles are counted against; the same.")
 @click.option("--year", metavar="COLUMN", help="Years or dates; the same.")
@@ -23,7 +24,7 @@ Examples:
 )
 @click.option("--out", metavar="DIR", help="For the page and Markdown; by default in STORE.")
 @executor_option
-@config_options
+@with_config
 def profile(
     store: str,
     archive_id: str | None,
@@ -33,9 +34,7 @@ def profile(
     colours: bool,
     out: str | None,
     executor: str,
-    config_file: str | None,
-    overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
+    config: Config,
     as_json: bool,
 ) -> None:
     """Tell what an archive of STORE holds: metadata, styles over time and genres, sizes, colours.
@@ -52,7 +51,6 @@ def profile(
     from artcluster.stages.profile.profile import make_profile
     from artcluster.stages.summary import as_json as plain
 
-    config = resolve_config(config_file, overrides, storage_options, {})
     with open_job(config, store, executor, create=False) as job:
         made = make_profile(job, archive_id, style=style, genre=genre, year=year, colours=colours)
         findings = profile_findings(made)

@@ -7,7 +7,8 @@ from typing import BinaryIO
 
 import click
 
-from artcluster.cli.options import config_options, resolve_config
+from artcluster.cli.options import with_config
+from artcluster.config import Config
 from artcluster.errors import UsageError
 
 _FORMATS = ("table", "csv", "json", "parquet")
@@ -39,7 +40,7 @@ Examples:
     is_flag=True,
     help="Let the query read other files and addresses (read_csv, read_parquet, …).",
 )
-@config_options
+@with_config
 def query(
     store: str,
     sql: str | None,
@@ -48,9 +49,7 @@ def query(
     out: str | None,
     rows: int,
     allow_files: bool,
-    config_file: str | None,
-    overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
+    config: Config,
     as_json: bool,
 ) -> None:
     """Ask STORE a question in SQL (DuckDB's); "-" reads it from standard input.
@@ -58,18 +57,16 @@ def query(
     Tables can be read and nothing else: no other file, no extension, no setting.
     """
     from artcluster.cli.result_table import show_relations, show_rows
-    from artcluster.location import Location
     from artcluster.search.catalogue import relations
     from artcluster.search.formats import WRITERS
     from artcluster.search.sql import open_for_queries
     from artcluster.search.sql import query as run_query
     from artcluster.store import Store
 
-    config = resolve_config(config_file, overrides, storage_options, {})
     if (sql is None) != wants_tables:
         raise UsageError("query: expected either a SELECT or --tables")
     format_name = "json" if as_json else format_name or _format_of(out)
-    opened = Store.open(Location.parse(store, config.store.options))
+    opened = Store.open(store, options=config.store.options)
     memory_bytes = config.store.memory_bytes
     with open_for_queries(opened, memory_bytes=memory_bytes, allow_files=allow_files) as tables:
         if wants_tables:

@@ -2,7 +2,8 @@
 
 import click
 
-from artcluster.cli.options import config_options, resolve_config
+from artcluster.cli.options import archive_option, run_option, with_config
+from artcluster.config import Config
 
 _EPILOG = """\b
 Examples:
@@ -16,8 +17,8 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @click.argument("store")
-@click.option("--run", "run_id", metavar="ID", help="Which run; by default the last one.")
-@click.option("--archive-id", metavar="NAME", help="Which archive, where the store has several.")
+@run_option
+@archive_option
 @click.option("--out", metavar="DIR", help="Folder or bucket; by default `report` in the store.")
 @click.option(
     "--executor",
@@ -26,16 +27,14 @@ Examples:
     show_default=True,
     help="Where small copies of the pictures are made.",
 )
-@config_options
+@with_config
 def report(
     store: str,
     run_id: str | None,
     archive_id: str | None,
     out: str | None,
     executor: str,
-    config_file: str | None,
-    overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
+    config: Config,
     as_json: bool,
 ) -> None:
     """Draw a run of STORE as pages that open from disk or from any web server.
@@ -48,7 +47,6 @@ def report(
     from artcluster.stages.report.make import make_report
     from artcluster.stages.summary import as_json as plain
 
-    config = resolve_config(config_file, overrides, storage_options, {})
     place = None if out is None else Location.parse(out, config.store.options)
     with open_job(config, store, executor, create=False) as job:
         made = make_report(job, run_id, archive_id, place)

@@ -1,17 +1,17 @@
 """`artcluster run`: images in, clusters out."""
 
-from typing import Any
-
 import click
 
 from artcluster.cli.options import (
     archive_options,
     cluster_options,
-    config_options,
+    dry_run_option,
     embed_options,
     executor_option,
-    resolve_config,
+    force_option,
+    with_config,
 )
+from artcluster.config import Config
 
 _EPILOG = """\b
 Examples:
@@ -29,21 +29,18 @@ Examples:
 @archive_options
 @embed_options
 @cluster_options
-@click.option("--dry-run", is_flag=True, help="List and plan: counts, bytes, expected time.")
-@click.option("--force", is_flag=True, help="Make another run where this one exists already.")
+@dry_run_option
+@force_option
 @executor_option
-@config_options
+@with_config
 def run(
     images: str,
     store: str,
     dry_run: bool,
     force: bool,
     executor: str,
-    config_file: str | None,
-    overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
+    config: Config,
     as_json: bool,
-    **flags: Any,
 ) -> None:
     """Embed the pictures of IMAGES and cluster them into STORE.
 
@@ -59,8 +56,7 @@ def run(
     from artcluster.stages.methods.own_network import with_own_network
     from artcluster.stages.rejects import check_reject_share
 
-    asked = resolve_config(config_file, overrides, storage_options, flags)
-    config = with_own_network(asked)
+    asked, config = config, with_own_network(config)
     with open_job(config, store, executor, create=True, dry=dry_run) as job:
         if (
             "backbone" in asked.embed.model_fields_set

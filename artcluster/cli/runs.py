@@ -2,7 +2,8 @@
 
 import click
 
-from artcluster.cli.options import config_options, resolve_config
+from artcluster.cli.options import with_config
+from artcluster.config import Config
 
 _EPILOG = """\b
 Examples:
@@ -14,21 +15,17 @@ Examples:
 @click.command(epilog=_EPILOG)
 @click.argument("store")
 @click.option("--archive-id", metavar="NAME", help="The runs of one archive alone.")
-@config_options
+@with_config
 def runs(
     store: str,
     archive_id: str | None,
-    config_file: str | None,
-    overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
+    config: Config,
     as_json: bool,
 ) -> None:
     """List the runs of STORE, oldest first, with the run that each follows."""
     from artcluster.cli.show_comparison import show_runs
-    from artcluster.location import Location
     from artcluster.stages.series import read_runs
     from artcluster.store import Store
 
-    config = resolve_config(config_file, overrides, storage_options, {})
-    opened = Store.open(Location.parse(store, config.store.options))
+    opened = Store.open(store, options=config.store.options)
     show_runs(read_runs(opened, archive_id), as_json)

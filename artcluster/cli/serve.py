@@ -1,10 +1,9 @@
 """`artcluster serve`: the report, live, with search and upload."""
 
-import os
-
 import click
 
-from artcluster.cli.options import config_options, resolve_config
+from artcluster.cli.options import archive_option, with_config
+from artcluster.config import Config
 from artcluster.errors import UsageError
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -22,7 +21,7 @@ them in front before you let others in with --host and --allow-host.
 @click.command(epilog=_EPILOG)
 @click.argument("store")
 @click.option("--run", "run_id", metavar="ID", help="Which run; by default the last one, always.")
-@click.option("--archive-id", metavar="NAME", help="Which archive, where the store has several.")
+@archive_option
 @click.option("--report", metavar="DIR", help="The report; by default `report` in the store.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option("--port", default=8020, show_default=True, help="0 takes a free one.")
@@ -30,7 +29,7 @@ them in front before you let others in with --host and --allow-host.
 @click.option(
     "--max-upload-bytes", default=64 << 20, show_default=True, help="Largest picture taken."
 )
-@config_options
+@with_config
 def serve(
     store: str,
     run_id: str | None,
@@ -40,9 +39,7 @@ def serve(
     port: int,
     allow_host: tuple[str, ...],
     max_upload_bytes: int,
-    config_file: str | None,
-    overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
+    config: Config,
     as_json: bool,
 ) -> None:
     """Show STORE's report in a browser, find similar pictures, and look at new ones."""
@@ -54,21 +51,20 @@ def serve(
             '"artcluster[serve]"'
         ) from None
     from artcluster.location import Location
+    from artcluster.stages.hardware import usable_cpus
     from artcluster.store import Store
 
-    config = resolve_config(config_file, overrides, storage_options, {})
-    opened = Store.open(Location.parse(store, config.store.options))
+    opened = Store.open(store, options=config.store.options)
     place = (
         opened.location.child("report")
         if report is None
         else Location.parse(report, config.store.options)
     )
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     run_server(
         opened,
         place,
         config,
-        threads,
+        usable_cpus(),
         run_id=run_id,
         archive_id=archive_id,
         address=(host, port),

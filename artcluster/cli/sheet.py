@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from artcluster.cli.options import config_options, resolve_config
+from artcluster.cli.options import archive_option, run_option, with_config
+from artcluster.config import Config
 from artcluster.errors import UsageError
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -21,8 +22,8 @@ Examples:
 @click.argument("store")
 @click.option("--cluster", "wanted", type=int, multiple=True, help="Which; may be repeated.")
 @click.option("--all", "every", is_flag=True, help="Every cluster of the run.")
-@click.option("--run", "run_id", metavar="ID", help="Which run; by default the last one.")
-@click.option("--archive-id", metavar="NAME", help="Which archive, where the store has several.")
+@run_option
+@archive_option
 @click.option(
     "--out",
     metavar="FILE",
@@ -35,7 +36,7 @@ Examples:
 @click.option("--caption", metavar="COLUMN", help="Of the view `latest`; by default file names.")
 @click.option("--seed", default=0, show_default=True, help="Chooses the sample.")
 @click.option("--font", "font_file", metavar="FILE", help="For captions in other scripts.")
-@config_options
+@with_config
 def sheet(
     store: str,
     wanted: tuple[int, ...],
@@ -49,21 +50,17 @@ def sheet(
     caption: str | None,
     seed: int,
     font_file: str | None,
-    config_file: str | None,
-    overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
+    config: Config,
     as_json: bool,
 ) -> None:
     """Draw a cluster of STORE as one image: its medoids, framed, then a sample of the rest."""
     import json
 
     from artcluster.cli.whole_file import whole_file
-    from artcluster.location import Location
     from artcluster.stages.sheet import SheetSettings, cluster_sheet, clusters_of
     from artcluster.stages.shown import choose_run
     from artcluster.store import Store
 
-    config = resolve_config(config_file, overrides, storage_options, {})
     if bool(wanted) == every:
         raise UsageError("sheet: expected either --cluster N or --all")
     target = Path(out or "cluster.png")
@@ -72,7 +69,7 @@ def sheet(
     settings = SheetSettings(
         count, columns, cell_px, caption, seed, None if font_file is None else Path(font_file)
     )
-    opened = Store.open(Location.parse(store, config.store.options))
+    opened = Store.open(store, options=config.store.options)
     run = choose_run(opened, run_id, archive_id)
     written = []
     clusters = clusters_of(opened, run, config) if every else wanted

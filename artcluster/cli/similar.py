@@ -1,11 +1,11 @@
 """`artcluster similar`: pictures of a store that look like given ones."""
 
-import os
 from pathlib import Path
 
 import click
 
-from artcluster.cli.options import config_options, resolve_config
+from artcluster.cli.options import vectors_option, with_config
+from artcluster.config import Config
 from artcluster.errors import UsageError
 
 _EPILOG = """\b
@@ -25,12 +25,12 @@ added to as pictures are; --refresh does that beforehand.
 @click.argument("store")
 @click.argument("images", nargs=-1)
 @click.option("--top", default=20, show_default=True, help="Neighbours of each picture.")
-@click.option("--backbone", metavar="NAME", help="Whose vectors, where the store has several.")
+@vectors_option
 @click.option("--archive-id", metavar="NAME", help="Find pictures of this archive alone.")
 @click.option("--html", metavar="FILE", help="Write a page with small copies of the pictures.")
 @click.option("--size", "cell_px", default=160, show_default=True, help="Their side in pixels.")
 @click.option("--refresh", is_flag=True, help="Bring the index up to the store's vectors.")
-@config_options
+@with_config
 def similar(
     store: str,
     images: tuple[str, ...],
@@ -40,28 +40,25 @@ def similar(
     html: str | None,
     cell_px: int,
     refresh: bool,
-    config_file: str | None,
-    overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
+    config: Config,
     as_json: bool,
 ) -> None:
     """Find the pictures of STORE that look like each of IMAGES, nearest first."""
     from artcluster.cli.console import progress_for_terminal
     from artcluster.cli.show_similar import show_index, show_similar
-    from artcluster.location import Location
     from artcluster.stages.embedder import cache_folder
+    from artcluster.stages.hardware import usable_cpus
     from artcluster.stages.known import choose_embedder
     from artcluster.stages.similar import SimilarPictures, open_neighbours
     from artcluster.store import Store
 
-    config = resolve_config(config_file, overrides, storage_options, {})
     if bool(images) == refresh:
         raise UsageError("similar: expected either IMAGES or --refresh")
     if not 1 <= top <= 10_000:
         raise UsageError(f"--top: expected 1 to 10000, got {top}")
     if not 32 <= cell_px <= 1024:
         raise UsageError(f"--size: expected 32 to 1024, got {cell_px}")
-    opened = Store.open(Location.parse(store, config.store.options))
+    opened = Store.open(store, options=config.store.options)
     embedder_id = choose_embedder(opened, backbone, whole=True)
     with progress_for_terminal() as progress:
         neighbours = open_neighbours(opened, embedder_id, config, cache_folder(), progress)
@@ -69,8 +66,7 @@ def similar(
     if refresh:
         show_index(neighbours, as_json)
         return
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    pictures = SimilarPictures(opened, neighbours, config, threads, archive_id)
+    pictures = SimilarPictures(opened, neighbours, config, usable_cpus(), archive_id)
     found = pictures.ask(images, top)
     if html is None:
         show_similar(found, as_json)

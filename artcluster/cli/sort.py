@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from artcluster.cli.options import config_options, resolve_config
+from artcluster.cli.options import archive_option, run_option, with_config
+from artcluster.config import Config
 
 _EPILOG = """\b
 Examples:
@@ -23,12 +24,12 @@ else.
 @click.command(epilog=_EPILOG)
 @click.argument("store")
 @click.argument("out")
-@click.option("--run", "run_id", metavar="ID", help="Which run; by default the last one.")
-@click.option("--archive-id", metavar="NAME", help="Which archive, where the store has several.")
+@run_option
+@archive_option
 @click.option("--copy", is_flag=True, help="Copy images instead of linking to them.")
 @click.option("--rejects", is_flag=True, help="Sort rejected files, too, by reason.")
 @click.option("--noise", is_flag=True, help="Sort images that belong to no cluster, too.")
-@config_options
+@with_config
 def sort(
     store: str,
     out: str,
@@ -37,20 +38,16 @@ def sort(
     copy: bool,
     rejects: bool,
     noise: bool,
-    config_file: str | None,
-    overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
+    config: Config,
     as_json: bool,
 ) -> None:
     """Sort the images of STORE into OUT, a folder a cluster, named by its number and name."""
     from artcluster.cli.console import progress_for_terminal
-    from artcluster.location import Location
     from artcluster.stages.shown import choose_run
     from artcluster.stages.sort import SortSettings, sort_images
     from artcluster.store import Store
 
-    config = resolve_config(config_file, overrides, storage_options, {})
-    opened = Store.open(Location.parse(store, config.store.options))
+    opened = Store.open(store, options=config.store.options)
     run = choose_run(opened, run_id, archive_id)
     settings = SortSettings(copy, rejects, noise)
     with progress_for_terminal() as progress:

@@ -1,10 +1,9 @@
 """`artcluster study`: what networks make of genres and styles, apart from any clustering."""
 
-from typing import Any
-
 import click
 
-from artcluster.cli.options import config_options, executor_option, resolve_config
+from artcluster.cli.options import archive_option, executor_option, with_config
+from artcluster.config import Config
 
 _GENRES = """\b
 Examples:
@@ -26,9 +25,6 @@ Examples:
 _label = click.option(
     "--label", "study_label", metavar="COLUMN", help="Metadata column that the study is about."
 )
-_archive = click.option(
-    "--archive-id", metavar="NAME", help="Which archive, where the store has several."
-)
 
 
 @click.group()
@@ -43,24 +39,22 @@ def study() -> None:
 @study.command(epilog=_GENRES)
 @click.argument("store")
 @_label
-@_archive
+@archive_option
 @click.option(
     "--top-styles", "study_top_styles", type=int, help="Only images of the most frequent styles."
 )
-@click.option("--grey", is_flag=True, help="Grey pictures instead of coloured ones.")
+@click.option(
+    "--grey", "study_colours", flag_value="grey", help="Grey pictures instead of coloured ones."
+)
 @click.option("--seed", "study_genres_seed", type=int, help="Seed of everything random.")
 @executor_option
-@config_options
+@with_config
 def genres(
     store: str,
     archive_id: str | None,
-    grey: bool,
     executor: str,
-    config_file: str | None,
-    overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
+    config: Config,
     as_json: bool,
-    **flags: Any,
 ) -> None:
     """Reconstruct the pictures of STORE by an autoencoder, genre by genre.
 
@@ -73,8 +67,6 @@ def genres(
     from artcluster.stages.studies.genre_findings import genre_findings
     from artcluster.stages.studies.genres import study_genres
 
-    flags["study_colours"] = "grey" if grey else None
-    config = resolve_config(config_file, overrides, storage_options, flags)
     with open_job(config, store, executor, create=False) as job:
         made = study_genres(job, archive_id)
     show_summary(made, genre_findings(made.study, made.results, []), as_json)
@@ -83,7 +75,7 @@ def genres(
 @study.command(epilog=_BACKBONES)
 @click.argument("store")
 @_label
-@_archive
+@archive_option
 @click.option(
     "--backbone",
     "study_backbones",
@@ -100,17 +92,14 @@ def genres(
 )
 @click.option("--seed", "study_backbones_seed", type=int, help="Seed of everything random.")
 @executor_option
-@config_options
+@with_config
 def backbones(
     store: str,
     archive_id: str | None,
     mapping: str | None,
     executor: str,
-    config_file: str | None,
-    overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
+    config: Config,
     as_json: bool,
-    **flags: Any,
 ) -> None:
     """Fine-tune backbones to tell the labels of STORE apart, and compare them.
 
@@ -122,7 +111,6 @@ def backbones(
     from artcluster.stages.studies.backbone_findings import backbone_findings
     from artcluster.stages.studies.backbones import study_backbones
 
-    config = resolve_config(config_file, overrides, storage_options, flags)
     with open_job(config, store, executor, create=False) as job:
         made = study_backbones(job, archive_id, mapping)
     show_summary(made, backbone_findings(made.study, made.results), as_json)

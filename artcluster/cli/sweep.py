@@ -1,10 +1,19 @@
 """`artcluster sweep`: which number of clusters."""
 
-from typing import Any
-
 import click
 
-from artcluster.cli.options import config_options, executor_option, resolve_config
+from artcluster.cli.options import (
+    archive_option,
+    executor_option,
+    findings_option,
+    ks_option,
+    presets_option,
+    training_options,
+    vectors_option,
+    where_option,
+    with_config,
+)
+from artcluster.config import Config
 
 _EPILOG = """\b
 Examples:
@@ -16,35 +25,31 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @click.argument("store")
-@click.option("--archive-id", metavar="NAME", help="Which archive, where the store has several.")
-@click.option("--backbone", metavar="NAME", help="Whose vectors, where the store has several.")
+@archive_option
+@vectors_option
 @click.option("--method", "entry", metavar="NAME", help="As `compare` takes it (default delius).")
-@click.option("--k", "ks", default="2:10", show_default=True, help="Numbers such as 2:10 or 4,8.")
+@ks_option
 @click.option("--seed", type=int, help="Seed of everything random (default 0).")
 @click.option("--resamples", type=int, help="Fits on parts of the images for each k (default 3).")
-@click.option("--where", metavar="SQL", help="Images to cluster, by columns of the view `latest`.")
-@click.option("--presets", metavar="DIR", help="A folder with a YAML file of settings a method.")
-@click.option("--num-workers", type=int, help="Training workers.")
-@click.option("--use-gpu/--no-gpu", default=None, help="Train on GPUs.")
-@click.option("--out", metavar="DIR", help="For the page, Markdown, CSV; by default in STORE.")
+@where_option
+@presets_option
+@training_options
+@findings_option
 @executor_option
-@config_options
+@with_config
 def sweep(
     store: str,
     archive_id: str | None,
     backbone: str | None,
     entry: str | None,
     ks: str,
-    resamples: int | None,
     where: str | None,
     presets: str | None,
     out: str | None,
     executor: str,
-    config_file: str | None,
+    config: Config,
     overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
     as_json: bool,
-    **flags: Any,
 ) -> None:
     """Fit a method of STORE at several numbers of clusters, measure, and recommend one.
 
@@ -61,9 +66,6 @@ def sweep(
     from artcluster.stages.sweep_findings import sweep_findings
     from artcluster.stages.trials.entry import parse_numbers
 
-    if resamples is not None:
-        overrides = (*overrides, f"trials.resamples={resamples}")
-    config = resolve_config(config_file, overrides, storage_options, flags)
     with open_job(config, store, executor, create=False) as job:
         made = make_sweep(
             job,

@@ -1,18 +1,17 @@
 """`artcluster update`: what is new is embedded and assigned; a refit where it pays."""
 
 from dataclasses import replace
-from functools import partial
-from typing import Any
 
 import click
 
 from artcluster.cli.options import (
     archive_options,
     cluster_options,
-    config_options,
+    dry_run_option,
     executor_option,
-    resolve_config,
+    with_config,
 )
+from artcluster.config import Config, given_over
 
 _EPILOG = """\b
 Examples:
@@ -32,28 +31,25 @@ Examples:
 )
 @click.option(
     "--allow-removals",
-    is_flag=True,
+    "max_removed_share",
+    flag_value=1.0,
     help="However many images are gone, take them for gone; otherwise more than "
     "archive.max_removed_share stops the update.",
 )
 @archive_options
 @cluster_options
-@click.option("--dry-run", is_flag=True, help="List and plan: counts, bytes, expected time.")
+@dry_run_option
 @executor_option
-@config_options
+@with_config
 def update(
     images: str,
     store: str,
     run_id: str | None,
     refit: bool | None,
-    allow_removals: bool,
     dry_run: bool,
     executor: str,
-    config_file: str | None,
-    overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
+    config: Config,
     as_json: bool,
-    **flags: Any,
 ) -> None:
     """Bring STORE up to what IMAGES holds now.
 
@@ -68,13 +64,9 @@ def update(
     from artcluster.stages.rejects import check_reject_share
     from artcluster.stages.update import plan_update, update_archive
 
-    if allow_removals:
-        overrides = (*overrides, "archive.max_removed_share=1")
-    resolve = partial(resolve_config, config_file, overrides, storage_options, flags)
-    with open_job(resolve(), store, executor, create=True, dry=dry_run) as job:
-        job = replace(
-            job, config=resolve(inherited_settings(job.store, images, job.config, run_id))
-        )
+    with open_job(config, store, executor, create=True, dry=dry_run) as job:
+        inherited = inherited_settings(job.store, images, config, run_id)
+        job = replace(job, config=given_over(inherited, config))
         if dry_run:
             show_counts(plan_update(job, images, run_id=run_id), as_json)
             return

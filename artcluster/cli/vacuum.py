@@ -2,7 +2,8 @@
 
 import click
 
-from artcluster.cli.options import config_options, resolve_config
+from artcluster.cli.options import with_config
+from artcluster.config import Config
 
 _EPILOG = """\b
 Examples:
@@ -15,13 +16,11 @@ Examples:
 @click.command(epilog=_EPILOG)
 @click.argument("store")
 @click.option("--yes", is_flag=True, help="Remove it; without, it is only listed.")
-@config_options
+@with_config
 def vacuum(
     store: str,
     yes: bool,
-    config_file: str | None,
-    overrides: tuple[str, ...],
-    storage_options: tuple[str, ...],
+    config: Config,
     as_json: bool,
 ) -> None:
     """List what STORE no longer needs, and remove it with --yes.
@@ -32,12 +31,10 @@ def vacuum(
     """
     from artcluster.cli.console import progress_for_terminal
     from artcluster.cli.show_vacuum import show_vacuum
-    from artcluster.location import Location
     from artcluster.stages.vacuum import vacuum_store
     from artcluster.store import Store
 
-    config = resolve_config(config_file, overrides, storage_options, {})
-    opened = Store.open(Location.parse(store, config.store.options))
+    opened = Store.open(store, options=config.store.options)
     with progress_for_terminal() as progress:
         summary = vacuum_store(opened, config, progress, dry=not yes)
     show_vacuum(summary, as_json)

@@ -6,7 +6,7 @@ from artcluster.config.embed import EmbedSettings
 from artcluster.config.faces import DbscanSettings, FaceSettings
 from artcluster.config.images import ImageSettings
 from artcluster.config.job import Config, StoreSettings
-from artcluster.config.load import load_config
+from artcluster.config.load import given_over, load_config
 from artcluster.config.report import MapSettings, ReportSettings
 from artcluster.config.search import SearchSettings
 from artcluster.config.training import CaeSettings, GenreSettings, PcaSettings, PretrainSettings
@@ -34,5 +34,6 @@ __all__ = [
     "StoreSettings",
     "UpdateSettings",
     "VacuumSettings",
+    "given_over",
     "load_config",
 ]

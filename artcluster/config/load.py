@@ -54,6 +54,18 @@ string as an integer (got 'many')
         raise UsageError(_explain(error)) from None
 
 
+def given_over(base: Mapping[str, Any], config: Config) -> Config:
+    """Return a config of base, overridden by what was given for another; defaults are not.
+
+    Raises:
+        UsageError: A value of base is not as expected; names the field.
+
+    >>> given_over({"cluster": {"k": 5, "seed": 1}}, load_config(flags={"cluster.k": 3})).cluster.k
+    3
+    """
+    return load_config(base=_over(base, config.model_dump(exclude_unset=True)))
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))

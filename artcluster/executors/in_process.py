@@ -1,6 +1,5 @@
 """The executor without a cluster: one process, for tests and small archives. No ray."""
 
-import os
 import queue
 import threading
 import time
@@ -17,6 +16,7 @@ from artcluster.executors.failure import Failure
 from artcluster.executors.local_claims import LocalClaims
 from artcluster.executors.progress import ProgressBook
 from artcluster.stages.executor import Claims, Item, Resources, Step, StepProgress
+from artcluster.stages.hardware import usable_cpus
 from artcluster.stages.meters import Meters, NoMeters
 from artcluster.stages.stop import Stop
 
@@ -52,8 +52,7 @@ class InProcessExecutor:
         """Return this process's CPUs and this machine's GPUs."""
         import torch
 
-        cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        return Resources(cpus=float(cpus or 1), gpus=float(torch.cuda.device_count()), nodes=1)
+        return Resources(cpus=float(usable_cpus()), gpus=float(torch.cuda.device_count()), nodes=1)
 
     def stream(
         self, items: Iterable[Item], steps: Sequence[Step], *, stall_timeout_s: float

@@ -29,8 +29,12 @@ def this_machine() -> Hardware:
     """Return what this process may use, with the GPUs that torch finds."""
     import torch
 
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Hardware(1, cpus, torch.cuda.device_count(), _memory_bytes())
+    return Hardware(1, usable_cpus(), torch.cuda.device_count(), _memory_bytes())
+
+
+def usable_cpus() -> int:
+    """Return how many CPUs this process may use, of which a machine may have more."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _memory_bytes() -> int | None:
