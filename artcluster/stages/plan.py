@@ -1,23 +1,16 @@
 """What embedding an archive would take: counted, sampled and measured; nothing is written."""
 
-import tempfile
 from dataclasses import dataclass
 
-from artcluster.archive.comparison import Comparison
-from artcluster.archive.fetch import Fetcher
-from artcluster.embedders import Contract
 from artcluster.errors import UsageError
-from artcluster.location import Location
 from artcluster.schema import EMBEDDINGS
-from artcluster.stages.dry_run import configured_embedder
-from artcluster.stages.embedder import ReadyEmbedder, State
 from artcluster.stages.gpu_figures import GpuFigure, gpu_figure
 from artcluster.stages.hardware import Hardware, this_machine
 from artcluster.stages.job import Job
 from artcluster.stages.measured_rates import MeasuredRates, measure_rates
+from artcluster.stages.preview import Preview, previewed
 from artcluster.stages.probe import spread
 from artcluster.stages.rate import Rate, read_rate
-from artcluster.stages.scanning import Planning, check_not_empty, fetch_settings, resolve_archive
 from artcluster.stages.sizing import Sizing, Work, size
 
 
@@ -96,33 +89,15 @@ def plan_job(job: Job, images: str, asked: Asked) -> JobPlan:
         UsageError: There are no images, the embedder cannot be had, or no rate is known of the
             GPUs that were asked for.
     """
-    archive = resolve_archive(images, job.config)
     gpu = _gpu_figure(asked, job.config.embed.backbone)
-    with job.timings.stage("prepare"):
-        contract, state, policy = configured_embedder(job.config)
-    with tempfile.TemporaryDirectory(prefix="artcluster-plan-") as scratch:
-        planning = Planning(
-            job.store, job.config, archive, contract.embedder_id, policy, Location.parse(scratch)
-        )
-        with job.timings.stage("list", unit="files"):
-            scan = planning.scan()
-        with job.timings.stage("plan"), planning.compared(scan) as comparison:
-            summary = comparison.summary
-            check_not_empty(summary, archive)
-            known = sum(
-                rows
-                for _, rows in job.store.table(EMBEDDINGS).file_rows(
-                    {"embedder_id": contract.embedder_id}
-                )
-            )
-            measured = None
-            if summary.todo:
-                with job.timings.stage("measure"):
-                    measured = _measured(
-                        job, planning, comparison, (contract, state), asked, gpu, known
-                    )
+    with previewed(job, images) as preview:
+        summary, embedder_id = preview.comparison.summary, preview.embedder.embedder_id
+        measured = None
+        if summary.todo:
+            with job.timings.stage("measure"):
+                measured = _measured(job, preview, asked, gpu)
     return JobPlan(
-        embedder_id=contract.embedder_id,
+        embedder_id=embedder_id,
         listed=summary.listed,
         listed_bytes=summary.listed_bytes,
         new=summary.new,
@@ -131,9 +106,9 @@ def plan_job(job: Job, images: str, asked: Asked) -> JobPlan:
         removed=summary.removed,
         todo=summary.todo,
         todo_bytes=summary.todo_bytes,
-        skipped=sum(scan.skipped.values()),
+        skipped=preview.skipped,
         machines=asked.machines,
-        last_job=read_rate(job.store, contract.embedder_id),
+        last_job=read_rate(job.store, embedder_id),
         measured=measured,
     )
 
@@ -160,34 +135,26 @@ def _gpu_figure(asked: Asked, backbone: str) -> GpuFigure | None:
     )
 
 
-def _measured(
-    job: Job,
-    planning: Planning,
-    comparison: Comparison,
-    embedder: tuple[Contract, State],
-    asked: Asked,
-    gpu: GpuFigure | None,
-    known: int,
-) -> Measured:
+def _measured(job: Job, preview: Preview, asked: Asked, gpu: GpuFigure | None) -> Measured:
     """Read a sample of the files to do, measure what they cost, and size the job."""
-    contract, state = embedder
-    rows = spread(comparison, asked.sample)
+    contract = preview.embedder.contract
     found = measure_rates(
         job,
-        Fetcher(planning.archive.location, fetch_settings(job.config)),
-        rows,
-        ReadyEmbedder(contract, planning.policy, ""),
-        state,
+        preview.fetcher,
+        spread(preview.comparison, asked.sample),
+        preview.embedder,
+        preview.state,
         on_gpu=asked.machines.gpus > 0,
         gpu=gpu,
         budget_s=asked.probe_s,
     )
+    mine = {"embedder_id": contract.embedder_id}
     work = Work(
-        images=comparison.summary.todo,
+        images=preview.comparison.summary.todo,
         image_bytes=found.sample.size_bytes / found.sample.pictures,
         pixels=round(found.sample.megapixels[2] * 1e6),
         side_px=contract.input_px[0],
         dim=contract.dim,
-        known=known,
+        known=sum(rows for _, rows in job.store.table(EMBEDDINGS).file_rows(mine)),
     )
     return Measured(found, size(work, found.rates, asked.machines, job.config))

@@ -11,6 +11,7 @@ from artcluster.stages.cluster import cluster_archive
 from artcluster.stages.compare_runs import compare_runs
 from artcluster.stages.decision import Decision, Situation, decide
 from artcluster.stages.digest import digest
+from artcluster.stages.dry_run import plan_archive
 from artcluster.stages.embed import embed_archive
 from artcluster.stages.embedder import ReadyEmbedder, read_embedder
 from artcluster.stages.hints import with_stored_hints
@@ -69,8 +70,6 @@ def plan_update(job: Job, images: str, *, run_id: str | None = None) -> ArchiveC
         ArchiveError: The archive cannot be listed.
         UsageError: The run to follow is not there.
     """
-    from artcluster.stages.dry_run import plan_archive
-
     before = read_runs(job.store, resolve_archive(images, job.config).archive_id)
     if not before and run_id is None:
         return plan_archive(job, images)
