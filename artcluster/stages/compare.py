@@ -1,7 +1,6 @@
 """Comparing methods: each fitted at every k and seed on the same images, measured alike."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from artcluster.stages.embedder import read_embedder
 from artcluster.stages.job import Job
 from artcluster.stages.known import choose_archive, choose_embedder
 from artcluster.stages.label_groups import LabelChoice, Labels
+from artcluster.stages.measure import agreement_facts
 from artcluster.stages.methods import METHODS
 from artcluster.stages.methods.training_set import TrainingSet
 from artcluster.stages.trials.contents import shared_contents, with_hints
@@ -241,18 +241,8 @@ def _agreements(store: Store, row: Mapping[str, Any], labels: Labels) -> dict[st
     for name, truth in labels.items():
         known = [label for label, mine in zip(truth, there, strict=True) if mine]
         agreement = label_agreement(clusters_N[there], known)
-        found[name] = {
-            "accuracy": _defined(agreement.accuracy),
-            "nmi": _defined(agreement.nmi),
-            "ari": _defined(agreement.ari),
-            "non_empty": agreement.non_empty,
-            "labelled_count": agreement.labelled_count,
-        }
+        found[name] = agreement_facts(agreement)
     return found
-
-
-def _defined(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
 
 
 def _comparison(store: Store, rows: Sequence[dict[str, Any]]) -> Comparison:

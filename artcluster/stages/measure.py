@@ -12,13 +12,14 @@ import torch
 from artcluster.clustering.medoids import medoids
 from artcluster.clustering.model import ClusterModel
 from artcluster.config import ClusterSettings
-from artcluster.metrics.agreement import label_agreement
+from artcluster.metrics.agreement import LabelAgreement, label_agreement
 from artcluster.metrics.contingency import NOISE, cluster_sizes, non_empty_clusters
 from artcluster.metrics.dispersion import DispersionStatistic
 from artcluster.metrics.dispersion import inertia as inertia_of
 from artcluster.metrics.silhouette import silhouette
 from artcluster.stages.assignments import Assigned
 from artcluster.stages.methods import TrainingSet
+from artcluster.store.member_ids import rows_among
 
 _MEDOIDS = 9
 
@@ -58,11 +59,7 @@ def measure(
     """
     clusters_N = assigned.table["cluster"].to_numpy()
     centroids_N = model.centroid_rows(clusters_N)
-    rows = np.searchsorted(
-        assigned.content_ids.to_numpy(zero_copy_only=False),
-        data.content_ids.to_numpy(zero_copy_only=False),
-    )
-    fitted_N = centroids_N[rows]
+    fitted_N = centroids_N[rows_among(data.content_ids, assigned.content_ids)]
     z_ND = model.transform(data.x_ND, threads=torch.get_num_threads())
     metrics: dict[str, Any] = {
         "contents": len(clusters_N),
@@ -91,11 +88,7 @@ def measure(
     for name, truth in labels.items():
         agreement = label_agreement(clusters_N, truth)
         metrics["labels"][name] = {
-            "accuracy": _defined(agreement.accuracy),
-            "nmi": _defined(agreement.nmi),
-            "ari": _defined(agreement.ari),
-            "non_empty": agreement.non_empty,
-            "labelled_count": agreement.labelled_count,
+            **agreement_facts(agreement),
             "mapping": {str(cluster): label for cluster, label in agreement.mapping.items()},
         }
     nearest = medoids(centroids_N, assigned.table["distance"].to_numpy(), model.k, _MEDOIDS)
@@ -111,6 +104,22 @@ def measure(
     )
 
 
+def agreement_facts(agreement: LabelAgreement) -> dict[str, Any]:
+    """Return how far clusters agree with a label, as JSON has it."""
+    return {
+        "accuracy": defined(agreement.accuracy),
+        "nmi": defined(agreement.nmi),
+        "ari": defined(agreement.ari),
+        "non_empty": agreement.non_empty,
+        "labelled_count": agreement.labelled_count,
+    }
+
+
+def defined(value: float) -> float | None:
+    """Return a measure as JSON has it: None where it is not defined."""
+    return float(value) if math.isfinite(value) else None
+
+
 def _separation(
     points_ND: np.ndarray, clusters_N: np.ndarray, k: int, settings: ClusterSettings
 ) -> dict[str, Any]:
@@ -121,15 +130,11 @@ def _separation(
     dispersion = DispersionStatistic(k, points_ND.shape[1])
     dispersion.update(points_ND, clusters_N)
     return {
-        "silhouette{}": _defined(found.value),
+        "silhouette{}": defined(found.value),
         "silhouette{}_points": found.points,
-        "calinski_harabasz{}": _defined(dispersion.compute().calinski_harabasz),
+        "calinski_harabasz{}": defined(dispersion.compute().calinski_harabasz),
     }
 
 
 def _mean(assigned: Assigned, column: str) -> float:
     return float(np.mean(assigned.table[column].to_numpy()))
-
-
-def _defined(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

@@ -12,6 +12,7 @@ import torch
 from safetensors.numpy import load, save
 
 from artcluster.clustering.model import ClusterModel
+from artcluster.config import MapSettings
 from artcluster.errors import UsageError
 from artcluster.projection import LayoutSettings, make_layout
 from artcluster.projection.principal import Components
@@ -114,19 +115,20 @@ def _fit(
     )
     z_ND = model.transform(x_ND, threads=torch.get_num_threads())
     components = Components.fit(z_ND, settings.pca_dim, settings.seed)
-    how = _layout_settings(job)
+    how = layout_settings(settings)
     try:
         layout = make_layout(settings.method, how)
     except ValueError as wrong:
         raise UsageError(f"map.{wrong}") from None
     y_N2 = layout.fit(components(z_ND))
+    package = "openTSNE" if settings.method == "tsne" else "umap-learn"
     facts: dict[str, object] = {
         "method": settings.method,
         "settings": vars(how),
         "pca_dim": settings.pca_dim,
         "fitted_on": len(content_ids),
         "sampled_from": assigned.num_rows,
-        "versions": {"openTSNE" if settings.method == "tsne" else "umap-learn": _version(job)},
+        "versions": {package: version(package)},
     }
     reference = _Reference(content_ids, y_N2, components, facts)
     _write_reference(job.store, model_id, reference)
@@ -188,8 +190,8 @@ def _write(job: Job, model_id: str, content_ids: pa.Array, y_N2: np.ndarray, lea
     job.store.commit_shards(PROJECTIONS, [shard], lease.fence)
 
 
-def _layout_settings(job: Job) -> LayoutSettings:
-    settings = job.config.map
+def layout_settings(settings: MapSettings) -> LayoutSettings:
+    """Return how points are laid out, on this process's threads."""
     return LayoutSettings(
         perplexity=settings.perplexity,
         early_iterations=settings.early_iterations,
@@ -199,10 +201,6 @@ def _layout_settings(job: Job) -> LayoutSettings:
         seed=settings.seed,
         threads=torch.get_num_threads(),
     )
-
-
-def _version(job: Job) -> str:
-    return version("openTSNE" if job.config.map.method == "tsne" else "umap-learn")
 
 
 def _write_reference(store: Store, model_id: str, reference: _Reference) -> None:

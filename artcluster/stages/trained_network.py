@@ -106,17 +106,22 @@ def _loop(settings: EmbedSettings, side: int) -> Callable[[Worker], tuple[Tensor
         return partial(_find_components, config=found, side=side)
     training = _settings(settings)
     assert isinstance(training, CaeSettings)
-    paper: ReconstructionConfig = CaeConfig() if settings.backbone == "cae" else GenreCaeConfig()
-    config = replace(
+    config = reconstruction_config(settings.backbone, training, settings.seed)
+    return partial(_train, network=settings.backbone, config=config, side=side)
+
+
+def reconstruction_config(network: str, training: CaeSettings, seed: int) -> ReconstructionConfig:
+    """Return how an autoencoder is trained: its paper's way, for as long as is set."""
+    paper: ReconstructionConfig = CaeConfig() if network == "cae" else GenreCaeConfig()
+    return replace(
         paper,
         epochs=training.epochs,
         min_steps=training.min_steps,
         max_steps=training.max_steps,
         batch_size=training.batch_size,
         learning_rate=training.learning_rate,
-        seed=settings.seed,
+        seed=seed,
     )
-    return partial(_train, network=settings.backbone, config=config, side=side)
 
 
 def _train(

@@ -7,6 +7,7 @@ faces and slices, too. In tables content and region are two columns.
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -103,6 +104,17 @@ def by_member(rows: pa.Table) -> pa.Table:
     """
     members = member_ids(rows["content_id"], rows["region"])
     return rows.drop_columns(["content_id", "region"]).add_column(0, "member", members)
+
+
+def rows_among(some: Strings, whole: Strings) -> np.ndarray:
+    """Return the row in `whole`, which is sorted, of each of `some`, which it holds all.
+
+    >>> rows_among(pa.array(["b", "d"]), pa.array(["a", "b", "c", "d"]))
+    array([1, 3])
+    """
+    whole_N = _whole(whole).to_numpy(zero_copy_only=False)
+    rows: np.ndarray = np.searchsorted(whole_N, _whole(some).to_numpy(zero_copy_only=False))
+    return rows
 
 
 def _whole(strings: Strings) -> pa.Array:

@@ -1,7 +1,7 @@
 """`ae-kmeans` and `delius`: k-means on an autoencoder's codes, and DEC's refinement of it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeGuard
 
@@ -11,13 +11,14 @@ import torch
 from artcluster.clustering.encoder import encode, encoder_from_state
 from artcluster.clustering.kmeans import KMeansResult
 from artcluster.clustering.model import ClusterModel
-from artcluster.clustering.model_fit import fit_model
 from artcluster.clustering.model_space import dense_space
 from artcluster.config import ClusterSettings
 from artcluster.stages.digest import digest
 from artcluster.stages.job import Job
 from artcluster.stages.methods.guarded import guarded
+from artcluster.stages.methods.made_model import made_model
 from artcluster.stages.methods.pretrained import Pretrained, pretrained_autoencoder
+from artcluster.stages.methods.refined import how_it_ended, refinement_facts
 from artcluster.stages.methods.seeds import kmeans_facts, seeds
 from artcluster.stages.methods.training_set import Fitted, TrainingSet
 from artcluster.stages.training_place import TrainingPlace, training_place
@@ -44,21 +45,15 @@ def fit_delius(job: Job, data: TrainingSet) -> Fitted:
     seeded = _seeded(job, data)
     with job.timings.stage("refine"):
         refined = _refined(job, data, seeded)
-    facts = {
-        "iterations": refined.iterations,
-        "converged": refined.converged,
-        "history": [asdict(refresh) for refresh in refined.history],
-    }
     model = _model(job.config.cluster, data, refined.centroids_KD, refined.encoder)
-    how = "converged" if refined.converged else "stopped at max_iterations"
     return guarded(
         job,
         data.x_ND,
         before=seeded.fitted,
         after=Fitted(
             model,
-            {**seeded.fitted.training, "dec": facts},
-            f"{how} after {refined.iterations} iterations",
+            {**seeded.fitted.training, **refinement_facts(refined)},
+            how_it_ended(refined),
         ),
     )
 
@@ -111,18 +106,15 @@ def _model(
     """Return a model of centroids among the codes of an encoder."""
     network = encoder_from_state(encoder)
     layers = [(layer.weight, layer.bias) for layer in network.layers if _is_linear(layer)]
-    return fit_model(
-        data.x_ND,
-        method=settings.method,
-        embedder_id=data.embedder_id,
-        space=dense_space(
+    return made_model(
+        settings,
+        data,
+        dense_space(
             layers,
             input_scale=float(network.input_scale),
             unit_length=settings.scaling == "unit",
         ),
-        centroids_KD=centroids_KD,
-        seed=settings.seed,
-        threads=torch.get_num_threads(),
+        centroids_KD,
     )
 
 

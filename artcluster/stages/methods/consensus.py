@@ -6,11 +6,11 @@ import torch
 from artcluster.clustering.agglomeration import cut
 from artcluster.clustering.cells import Cells, group_means, make_cells
 from artcluster.clustering.consensus import ConsensusConfig, consensus
-from artcluster.clustering.model_fit import fit_model
 from artcluster.clustering.principal_space import principal_space
 from artcluster.clustering.prototypes import Prototypes
 from artcluster.clustering.row_chunks import row_chunks
 from artcluster.stages.job import Job
+from artcluster.stages.methods.made_model import made_model
 from artcluster.stages.methods.space import codes_of
 from artcluster.stages.methods.training_set import Fitted, TrainingSet
 
@@ -37,15 +37,12 @@ def fit_consensus(job: Job, data: TrainingSet) -> Fitted:
             lambda count: job.progress.advance("consensus", count),
         )
     rows_L = cut(found.tree, min(settings.k, found.tree.leaves))
-    model = fit_model(
-        data.x_ND,
-        method=settings.method,
-        embedder_id=data.embedder_id,
-        space=space,
-        centroids_KD=group_means(cells.means_LD, cells.sizes_L, rows_L),
-        rule=Prototypes(torch.from_numpy(cells.means_LD), torch.from_numpy(rows_L)),
-        seed=settings.seed,
-        threads=torch.get_num_threads(),
+    model = made_model(
+        settings,
+        data,
+        space,
+        group_means(cells.means_LD, cells.sizes_L, rows_L),
+        Prototypes(torch.from_numpy(cells.means_LD), torch.from_numpy(rows_L)),
     )
     agreement = None if np.isnan(found.agreement) else found.agreement
     facts = {"cells": found.tree.leaves, "agreement": agreement, "settled": found.settled}

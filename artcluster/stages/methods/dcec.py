@@ -17,7 +17,7 @@ Barandooru Janavejirao et al., "Image clustering based on genres using autoencod
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -34,6 +34,7 @@ from artcluster.stages.embedder import ReadyEmbedder
 from artcluster.stages.job import Job
 from artcluster.stages.methods.guarded import guarded
 from artcluster.stages.methods.own_network import own_embedder, with_own_network
+from artcluster.stages.methods.refined import how_it_ended, refinement_facts
 from artcluster.stages.methods.seeds import kmeans_facts, seeds
 from artcluster.stages.methods.training_set import Fitted, TrainingSet
 from artcluster.stages.pixel_encoding import encode_pixels, write_codes
@@ -114,8 +115,8 @@ def fit_dcec(job: Job, data: TrainingSet) -> Fitted:
         before=Fitted(_model(job, pretrained, start.x_ND, seeded.centroids_KD), training),
         after=Fitted(
             _model(job, embedder, codes_ND, refined.centroids_KD),
-            training | {"dec": _facts(refined)},
-            _ended(refined),
+            training | refinement_facts(refined),
+            how_it_ended(refined),
         ),
         after_ND=codes_ND,
         margin=settings.dcec.guard_margin,
@@ -191,16 +192,3 @@ def _model(
         seed=job.config.cluster.seed,
         threads=torch.get_num_threads(),
     )
-
-
-def _facts(refined: DecResult) -> dict[str, object]:
-    return {
-        "iterations": refined.iterations,
-        "converged": refined.converged,
-        "history": [asdict(refresh) for refresh in refined.history],
-    }
-
-
-def _ended(refined: DecResult) -> str:
-    how = "converged" if refined.converged else "stopped at max_iterations"
-    return f"{how} after {refined.iterations} iterations"

@@ -1,13 +1,11 @@
 """`faces-kmeans` and `faces-dbscan`: the same face in several pictures."""
 
-import torch
-
 from artcluster.clustering.dbscan import dbscan, knee_distance
-from artcluster.clustering.model_fit import fit_model
 from artcluster.clustering.model_space import ModelSpace
 from artcluster.errors import TooFewError
 from artcluster.stages.job import Job
 from artcluster.stages.methods.kmeans import fit_kmeans
+from artcluster.stages.methods.made_model import made_model
 from artcluster.stages.methods.training_set import Fitted, TrainingSet
 
 
@@ -45,15 +43,8 @@ def fit_face_dbscan(job: Job, data: TrainingSet) -> Fitted:
             f"{_faces(len(data.x_ND))}, and no {least} of them within {eps:.2f} of one another: "
             "every face is of somebody else. Raise cluster.dbscan.eps to group less alike ones"
         )
-    model = fit_model(
-        data.x_ND,
-        method=settings.method,
-        embedder_id=data.embedder_id,
-        space=ModelSpace(data.x_ND.shape[1]),
-        centroids_KD=found.centroids_KD,
-        rule=found.rule,
-        seed=settings.seed,
-        threads=torch.get_num_threads(),
+    model = made_model(
+        settings, data, ModelSpace(data.x_ND.shape[1]), found.centroids_KD, found.rule
     )
     noise = float((found.labels_N < 0).mean())
     return Fitted(model, {"dbscan": {"eps": eps, "noise_share": noise}})

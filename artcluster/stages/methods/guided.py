@@ -5,13 +5,13 @@ import torch
 
 from artcluster.clustering.constrained_kmeans import constrained_kmeans
 from artcluster.clustering.constraints import Constraints, ContradictionError, constraints
-from artcluster.clustering.model_fit import fit_model
 from artcluster.clustering.model_space import Dense, ModelSpace
 from artcluster.clustering.principal_space import principal_space
 from artcluster.clustering.relevant_components import relevant_components
 from artcluster.errors import UsageError
 from artcluster.stages.hints import Hints, read_hints
 from artcluster.stages.job import Job
+from artcluster.stages.methods.made_model import made_model
 from artcluster.stages.methods.space import codes_of
 from artcluster.stages.methods.training_set import Fitted, TrainingSet
 
@@ -45,15 +45,7 @@ def fit_guided(job: Job, data: TrainingSet) -> Fitted:
             restarts=settings.restarts,
             seed=settings.seed,
         )
-    model = fit_model(
-        data.x_ND,
-        method=settings.method,
-        embedder_id=data.embedder_id,
-        space=space,
-        centroids_KD=found.centroids_KD,
-        seed=settings.seed,
-        threads=torch.get_num_threads(),
-    )
+    model = made_model(settings, data, space, found.centroids_KD)
     told = given.rows
     now = model.predict(data.x_ND[told]).cluster
     facts = {

@@ -1,12 +1,10 @@
 """`hdbscan`: dense clusters of any shape and number, and noise."""
 
-import torch
-
 from artcluster.clustering.density import density_clusters
-from artcluster.clustering.model_fit import fit_model
 from artcluster.clustering.principal_space import principal_space
 from artcluster.errors import UsageError
 from artcluster.stages.job import Job
+from artcluster.stages.methods.made_model import made_model
 from artcluster.stages.methods.pairwise_sample import pairwise_sample
 from artcluster.stages.methods.space import codes_of
 from artcluster.stages.methods.training_set import Fitted, TrainingSet
@@ -34,15 +32,6 @@ def fit_hdbscan(job: Job, data: TrainingSet) -> Fitted:
                 f"{nothing}: lower cluster.hdbscan.min_cluster_size or "
                 "cluster.hdbscan.min_samples, or cluster.space_dim"
             ) from nothing
-    model = fit_model(
-        sample.x_ND,
-        method=settings.method,
-        embedder_id=data.embedder_id,
-        space=space,
-        centroids_KD=found.centroids_KD,
-        rule=found.rule,
-        seed=settings.seed,
-        threads=torch.get_num_threads(),
-    )
+    model = made_model(settings, sample, space, found.centroids_KD, found.rule)
     noise = float((found.labels_N < 0).mean())
     return Fitted(model, {"fitted_on": len(sample.x_ND), "noise_share": noise})

@@ -6,12 +6,12 @@ import torch
 from artcluster.clustering.agglomeration import cut, top_merges
 from artcluster.clustering.cells import group_means, make_cells
 from artcluster.clustering.hierarchy import Hierarchy, ward_hierarchy
-from artcluster.clustering.model_fit import fit_model
 from artcluster.clustering.model_space import ModelSpace
 from artcluster.clustering.principal_space import principal_space
 from artcluster.clustering.prototypes import Prototypes
 from artcluster.stages.digest import digest
 from artcluster.stages.job import Job
+from artcluster.stages.methods.made_model import made_model
 from artcluster.stages.methods.space import codes_of
 from artcluster.stages.methods.training_set import Fitted, TrainingSet
 
@@ -27,15 +27,12 @@ def fit_hierarchy(job: Job, data: TrainingSet) -> Fitted:
     found = _hierarchy(job, data, space)
     k = min(settings.k, found.tree.leaves)
     rows_L = cut(found.tree, k)
-    model = fit_model(
-        data.x_ND,
-        method=settings.method,
-        embedder_id=data.embedder_id,
-        space=space,
-        centroids_KD=group_means(found.means_LD, found.sizes_L, rows_L),
-        rule=Prototypes(torch.from_numpy(found.means_LD), torch.from_numpy(rows_L), found.tree),
-        seed=settings.seed,
-        threads=torch.get_num_threads(),
+    model = made_model(
+        settings,
+        data,
+        space,
+        group_means(found.means_LD, found.sizes_L, rows_L),
+        Prototypes(torch.from_numpy(found.means_LD), torch.from_numpy(rows_L), found.tree),
     )
     return Fitted(model, {"leaves": found.tree.leaves, "merges": top_merges(found.tree, k)})
 

@@ -1,12 +1,10 @@
 """`spherical-kmeans`: centroids of directions, by the cosine."""
 
-import torch
-
 from artcluster.clustering.model import ClusterModel
-from artcluster.clustering.model_fit import fit_model
 from artcluster.clustering.model_space import ModelSpace, UnitLength
 from artcluster.clustering.spherical_kmeans import spherical_kmeans
 from artcluster.stages.job import Job
+from artcluster.stages.methods.made_model import made_model
 from artcluster.stages.methods.seeds import kmeans_facts
 from artcluster.stages.methods.training_set import Fitted, TrainingSet
 
@@ -22,13 +20,7 @@ def fit_spherical(job: Job, data: TrainingSet, last: ClusterModel | None = None)
             seed=settings.seed,
             init_KD=None if last is None else last.centroids_KD,
         )
-    model = fit_model(
-        data.x_ND,
-        method=settings.method,
-        embedder_id=data.embedder_id,
-        space=ModelSpace(data.x_ND.shape[1], (UnitLength(),)),
-        centroids_KD=found.centroids_KD,
-        seed=settings.seed,
-        threads=torch.get_num_threads(),
+    model = made_model(
+        settings, data, ModelSpace(data.x_ND.shape[1], (UnitLength(),)), found.centroids_KD
     )
     return Fitted(model, kmeans_facts(found))

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from artcluster.clustering.model_fit import fit_model
 from artcluster.clustering.model_space import Dense, ModelSpace, Softmax, Standardise, UnitLength
 from artcluster.clustering.nearest_neighbours import nearest_neighbours
 from artcluster.stages.job import Job
+from artcluster.stages.methods.made_model import made_model
 from artcluster.stages.methods.pairwise_sample import pairwise_sample
 from artcluster.stages.methods.training_set import Fitted, TrainingSet
 from artcluster.training.temi import TemiConfig, TemiResult, train_temi
@@ -44,14 +44,11 @@ def fit_temi(job: Job, data: TrainingSet) -> Fitted:
             config,
             lambda steps: job.progress.advance("distil", steps),
         )
-    model = fit_model(
-        sample.x_ND,
-        method=settings.method,
-        embedder_id=data.embedder_id,
-        space=_space(mean_D, scale, result, config),
-        centroids_KD=_SPREAD * np.eye(settings.k, dtype=np.float32),
-        seed=settings.seed,
-        threads=torch.get_num_threads(),
+    model = made_model(
+        settings,
+        sample,
+        _space(mean_D, scale, result, config),
+        _SPREAD * np.eye(settings.k, dtype=np.float32),
     )
     facts = {"steps": config.steps, "losses": result.losses_H.tolist(), "head": result.best}
     return Fitted(model, {"fitted_on": len(unit_ND), "temi": facts})

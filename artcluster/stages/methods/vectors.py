@@ -1,10 +1,9 @@
 """The vectors that a fitted model takes, which may be of an embedder that its method made."""
 
-import numpy as np
-
 from artcluster.clustering.model import ClusterModel
 from artcluster.stages.job import Job
 from artcluster.stages.methods.training_set import TrainingSet
+from artcluster.store.member_ids import rows_among
 from artcluster.store.vectors import gather
 
 
@@ -22,15 +21,11 @@ def vectors_for(job: Job, model: ClusterModel, data: TrainingSet) -> TrainingSet
         data.content_ids,
         limit_bytes=job.config.cluster.max_training_bytes,
     )
-    rows = np.searchsorted(
-        data.content_ids.to_numpy(zero_copy_only=False),
-        content_ids.to_numpy(zero_copy_only=False),
-    )
     return TrainingSet(
         model.embedder_id,
         content_ids,
         x_ND,
         data.sampled_from,
         data.archive_id,
-        pretrained_ND=data.x_ND[rows],
+        pretrained_ND=data.x_ND[rows_among(content_ids, data.content_ids)],
     )

@@ -1,20 +1,19 @@
 """Refitting from the last model: its centroids, or its encoder and centroids, are the start."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from functools import partial
 
-import numpy as np
 import torch
 
 from artcluster.clustering.kmeans import kmeans
 from artcluster.clustering.model import ClusterModel
-from artcluster.clustering.model_fit import fit_model
 from artcluster.clustering.model_space import Dense, ModelSpace, Standardise
 from artcluster.stages.digest import digest
 from artcluster.stages.job import Job
 from artcluster.stages.methods.autoencoder import dec_config
 from artcluster.stages.methods.guarded import guarded
+from artcluster.stages.methods.made_model import made_model
+from artcluster.stages.methods.refined import how_it_ended, refinement_facts
 from artcluster.stages.methods.seeds import kmeans_facts
 from artcluster.stages.methods.spherical import fit_spherical
 from artcluster.stages.methods.training_set import Fitted, TrainingSet
@@ -24,15 +23,15 @@ from artcluster.training.refinement import train_dec
 
 def continue_kmeans(job: Job, data: TrainingSet, last: ClusterModel) -> Fitted:
     """Iterate k-means from the last centroids, in the last model's space, which stays as it is."""
-    use_gpu = job.config.cluster.use_gpu
+    settings = job.config.cluster
     with job.timings.stage("k-means"):
         found = kmeans(
             last.transform(data.x_ND, threads=torch.get_num_threads()),
             last.k,
             init_KD=last.centroids_KD,
-            gpu="auto" if use_gpu is None else use_gpu,
+            gpu="auto" if settings.use_gpu is None else settings.use_gpu,
         )
-    return Fitted(_model(job, data, last.space, found.centroids_KD), kmeans_facts(found))
+    return Fitted(made_model(settings, data, last.space, found.centroids_KD), kmeans_facts(found))
 
 
 def continue_dec(job: Job, data: TrainingSet, last: ClusterModel) -> Fitted:
@@ -50,22 +49,16 @@ def continue_dec(job: Job, data: TrainingSet, last: ClusterModel) -> Fitted:
         refined = training_place(job, len(data.x_ND)).train(
             loop, data.scaled(settings.scaling), f"dec-{digest([*facts, data.digest])}"
         )
-    training = {
-        "iterations": refined.iterations,
-        "converged": refined.converged,
-        "history": [asdict(refresh) for refresh in refined.history],
-    }
-    how = "converged" if refined.converged else "stopped at max_iterations"
     layers = Dense(tuple(_layers(refined.encoder)))
     space = ModelSpace(last.dim, (*last.space.steps[:-1], layers))
     return guarded(
         job,
         data.x_ND,
-        before=Fitted(_model(job, data, last.space, last.centroids_KD), {}),
+        before=Fitted(made_model(settings, data, last.space, last.centroids_KD), {}),
         after=Fitted(
-            _model(job, data, space, refined.centroids_KD),
-            {"dec": training},
-            f"{how} after {refined.iterations} iterations",
+            made_model(settings, data, space, refined.centroids_KD),
+            refinement_facts(refined),
+            how_it_ended(refined),
         ),
     )
 
@@ -79,21 +72,6 @@ WARM: Mapping[str, Callable[[Job, TrainingSet, ClusterModel], Fitted]] = {
     "spherical-kmeans": fit_spherical,
 }
 """Method → how it goes on from a model; a method that is not here is always fitted anew."""
-
-
-def _model(
-    job: Job, data: TrainingSet, space: ModelSpace, centroids_KD: np.ndarray
-) -> ClusterModel:
-    settings = job.config.cluster
-    return fit_model(
-        data.x_ND,
-        method=settings.method,
-        embedder_id=data.embedder_id,
-        space=space,
-        centroids_KD=centroids_KD,
-        seed=settings.seed,
-        threads=torch.get_num_threads(),
-    )
 
 
 def _encoder_state(space: ModelSpace) -> dict[str, torch.Tensor]:

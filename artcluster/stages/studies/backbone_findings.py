@@ -6,6 +6,7 @@ from typing import Any
 from artcluster.report.content import Chart, Curve
 from artcluster.report.findings import Block, Findings, Heat, Section, Table
 from artcluster.stages.job import Job
+from artcluster.stages.studies.pieces import in_words
 from artcluster.stages.studies.record import Study
 from artcluster.stages.studies.writing import write_files
 
@@ -137,9 +138,8 @@ def _findings(results: Mapping[str, Any]) -> list[str]:
             f"validation. It ended since {' and '.join(sorted(ends))}"
             + (" was reached." if ends != {_STOPPED["patience"]} else ".")
         )
-    missing = results["missing"]
-    if missing:
-        told = ", ".join(f"{count:,} {reason}" for reason, count in missing.items())
+    if results["missing"]:
+        told = in_words(results["missing"])
         found.append(f"Left out, since they could not be read again: {told}.")
     return [*found, *results["notes"]]
 

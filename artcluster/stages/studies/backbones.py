@@ -4,7 +4,6 @@ Source: Castellano and Vessio 2021 (DELIUS), §5.4 and Figure 8.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,20 +11,13 @@ import numpy as np
 from artcluster.embedders.catalogue import parse_name
 from artcluster.embedders.fine_tuning import FINE_TUNED
 from artcluster.errors import UsageError
-from artcluster.schema import STUDIES
 from artcluster.stages.job import Job
 from artcluster.stages.known import choose_archive
 from artcluster.stages.label_groups import read_mapping
 from artcluster.stages.studies.backbone_findings import write_backbones
 from artcluster.stages.studies.backbone_training import ClassData, fine_tuned
 from artcluster.stages.studies.pieces import decode_pieces
-from artcluster.stages.studies.record import (
-    Study,
-    StudySummary,
-    commit_study,
-    finished_study,
-    plan_study,
-)
+from artcluster.stages.studies.record import Study, StudySummary, made_once, plan_study
 from artcluster.stages.studies.sample import Wanted, draw_sample
 from artcluster.stages.studies.squares import Squares
 from artcluster.stages.training_place import (
@@ -65,21 +57,16 @@ def study_backbones(
         _check_backbone(name)
     groups = {} if mapping is None else _groups(job, mapping)
     study = plan_study(job, "backbones", archive_id, settings, without=NO_RESULT, groups=groups)
-    done = finished_study(job.store, study.study_id)
-    if done is not None:
-        return done
-    with job.lease(f"study={study.study_id}", STUDIES) as lease:
-        if (done := finished_study(job.store, study.study_id)) is not None:
-            return done
+
+    def make() -> Mapping[str, Any]:
         data, place = _gather(job, archive_id, study)
         found = [fine_tuned(job, study, place, data, name) for name in settings.backbones]
         results = _results(study, data, found)
         with job.timings.stage("pages"):
             write_backbones(job, study, results)
-        commit_study(job, study, results, lease)
-    made = finished_study(job.store, study.study_id)
-    assert made is not None
-    return replace(made, already=False, seconds=dict(job.timings.seconds))
+        return results
+
+    return made_once(job, study, make)
 
 
 def _check_backbone(name: str) -> None:
@@ -125,9 +112,6 @@ def _gather(job: Job, archive_id: str, study: Study) -> tuple[ClassData, Trainin
     place = training_place(job, len(sample.content_ids), WORTH_A_CLUSTER_PICTURES)
     squares = Squares(settings.input_px)
     pieces = decode_pieces(job, place.executor, archive_id, sample, squares)
-    if pieces.missing:
-        told = ", ".join(f"{count:,} {reason}" for reason, count in pieces.missing.items())
-        job.progress.say(f"Pictures that could not be read again are left out: {told}.")
     labels = [sample.labels[picture] for picture in pieces.picture_N.tolist()]
     classes = tuple(label for label in sample.counts if label in set(labels))
     number = {label: each for each, label in enumerate(classes)}

@@ -62,9 +62,6 @@ def gather_genres(job: Job, archive_id: str, label: str) -> tuple[GenreData, Tra
         )
     squares = Squares(settings.input_px, settings.slice_px, settings.max_slices, faces_of)
     pieces = decode_pieces(job, place.executor, archive_id, sample, squares)
-    if pieces.missing:
-        told = ", ".join(f"{count:,} {reason}" for reason, count in pieces.missing.items())
-        job.progress.say(f"Pictures that could not be read again are left out: {told}.")
     readable = np.zeros(len(sample.content_ids), bool)
     readable[pieces.picture_N] = True
     labels = np.array(sample.labels, dtype=object)

@@ -12,6 +12,7 @@ from artcluster.report.findings import Block, Findings, Section, Table
 from artcluster.report.gallery import Gallery
 from artcluster.report.points import Points
 from artcluster.stages.job import Job
+from artcluster.stages.studies.pieces import in_words
 from artcluster.stages.studies.record import Study
 from artcluster.stages.studies.writing import write_files
 
@@ -162,9 +163,8 @@ def _findings(results: Mapping[str, Any]) -> list[str]:
         )
     elif "augmented" not in results["trainings"]:
         found.append("No genre was rare enough to be augmented (study.genres.augment_to).")
-    missing = results["missing"]
-    if missing:
-        told = ", ".join(f"{count:,} {reason}" for reason, count in missing.items())
+    if results["missing"]:
+        told = in_words(results["missing"])
         found.append(f"Left out, since they could not be read again: {told}.")
     return [*found, *results["notes"]]
 

@@ -16,11 +16,10 @@ from artcluster.stages.job import Job
 from artcluster.stages.studies.genre_data import GenreData
 from artcluster.stages.studies.loading import Copy, LoadPieces, load_shards
 from artcluster.stages.studies.record import Study
+from artcluster.stages.trained_network import reconstruction_config
 from artcluster.stages.training_place import TrainingPlace
 from artcluster.store import Store
 from artcluster.training.pixels import (
-    CaeConfig,
-    GenreCaeConfig,
     reconstruction_errors,
     train_cae,
 )
@@ -42,16 +41,7 @@ def trained(
     if job.store.exists(f"{path}.json"):
         return dict(json.loads(job.store.read_bytes(f"{path}.json")))
     numbers = np.flatnonzero(~data.validation_N)
-    paper: ReconstructionConfig = CaeConfig() if settings.network == "cae" else GenreCaeConfig()
-    config = replace(
-        paper,
-        epochs=settings.epochs,
-        min_steps=settings.min_steps,
-        max_steps=settings.max_steps,
-        batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
-        seed=settings.seed,
-    )
+    config = reconstruction_config(settings.network, settings, settings.seed)
     # Both take the same steps: what augmentation does is not to be more training.
     steps = config.steps(-(-len(numbers) // config.batch_size))
     config = replace(config, epochs=1, min_steps=steps, max_steps=steps)

@@ -4,9 +4,9 @@ Source: Barandooru Janavejirao, Di Maro and Soglia, "Image clustering based on g
 autoencoder", Figures 11 to 20.
 """
 
-from dataclasses import replace
+from collections.abc import Mapping
+from typing import Any
 
-from artcluster.schema import STUDIES
 from artcluster.stages.job import Job
 from artcluster.stages.known import choose_archive
 from artcluster.stages.studies.genre_data import copies_of_rare, gather_genres
@@ -14,12 +14,7 @@ from artcluster.stages.studies.genre_findings import write_genres
 from artcluster.stages.studies.genre_results import AUGMENTED, PLAIN, genre_results
 from artcluster.stages.studies.genre_training import measured, trained
 from artcluster.stages.studies.reconstructions import reconstructed
-from artcluster.stages.studies.record import (
-    StudySummary,
-    commit_study,
-    finished_study,
-    plan_study,
-)
+from artcluster.stages.studies.record import StudySummary, made_once, plan_study
 
 _NO_RESULT = {"examples": True}
 
@@ -37,12 +32,8 @@ def study_genres(job: Job, archive_id: str | None = None) -> StudySummary:
     archive_id = choose_archive(job.store, archive_id)
     settings = job.config.study.genres
     study = plan_study(job, "genres", archive_id, settings, without=_NO_RESULT)
-    done = finished_study(job.store, study.study_id)
-    if done is not None:
-        return done
-    with job.lease(f"study={study.study_id}", STUDIES) as lease:
-        if (done := finished_study(job.store, study.study_id)) is not None:
-            return done
+
+    def make() -> Mapping[str, Any]:
         data, place = gather_genres(job, archive_id, study.label)
         errors, trainings = {}, {}
         for name, copies in ((PLAIN, []), (AUGMENTED, copies_of_rare(data, settings))):
@@ -53,7 +44,6 @@ def study_genres(job: Job, archive_id: str | None = None) -> StudySummary:
         with job.timings.stage("pages"):
             examples = reconstructed(job, study, data, errors)
             write_genres(job, study, results, examples)
-        commit_study(job, study, results, lease)
-    made = finished_study(job.store, study.study_id)
-    assert made is not None
-    return replace(made, already=False, seconds=dict(job.timings.seconds))
+        return results
+
+    return made_once(job, study, make)

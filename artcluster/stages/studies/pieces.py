@@ -52,7 +52,7 @@ def decode_pieces(
 ) -> Pieces:
     """Return the squares of a sample's pictures, after decoding those that are not kept yet.
 
-    A picture that is gone, was changed or cannot be decoded is counted, and left out.
+    A picture that is gone, was changed or cannot be decoded is counted, told of, and left out.
 
     Raises:
         UsageError: The store does not know where the archive lies, or no picture is left.
@@ -93,7 +93,20 @@ def decode_pieces(
         ):
             found[number] = chunk
             job.progress.advance("decode", len(work[number]))
-    return _numbered([found[number] for number in range(len(work))], sample)
+    pieces = _numbered([found[number] for number in range(len(work))], sample)
+    if pieces.missing:
+        told = in_words(pieces.missing)
+        job.progress.say(f"Pictures that could not be read again are left out: {told}.")
+    return pieces
+
+
+def in_words(missing: Mapping[str, int]) -> str:
+    """Return how many pictures are left out, by reason.
+
+    >>> in_words({"gone": 1200, "changed": 1})
+    '1,200 gone, 1 changed'
+    """
+    return ", ".join(f"{count:,} {reason}" for reason, count in missing.items())
 
 
 def faces_installed() -> bool:
@@ -113,7 +126,7 @@ def _numbered(chunks: Sequence[Chunk], sample: Sample) -> Pieces:
     if not sum(map(len, row_N)):
         raise UsageError(
             f"none of {len(sample.content_ids):,} pictures can be read any more: "
-            + ", ".join(f"{count:,} {reason}" for reason, count in missing.items())
+            + in_words(missing)
         )
     return Pieces(
         tuple(chunk.array for chunk in chunks),

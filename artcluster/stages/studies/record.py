@@ -1,8 +1,8 @@
 """What a study is and what it found, in the store: files below `studies/`, then the row."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -111,6 +111,24 @@ def plan_study(
     return Study(f"{kind}-{digest(facts)}", kind, facts)
 
 
+def made_once(job: Job, study: Study, make: Callable[[], Mapping[str, Any]]) -> StudySummary:
+    """Return a study that exists, or make it: what `make` finds, and with its row last.
+
+    Raises:
+        LeaseHeldError: Another job makes the same study.
+    """
+    if (done := finished_study(job.store, study.study_id)) is not None:
+        return done
+    with job.lease(f"study={study.study_id}", STUDIES) as lease:
+        # Another job may have made it while this one waited.
+        if (done := finished_study(job.store, study.study_id)) is not None:
+            return done
+        _commit(job, study, make(), lease)
+    made = finished_study(job.store, study.study_id)
+    assert made is not None
+    return replace(made, already=False, seconds=dict(job.timings.seconds))
+
+
 def finished_study(store: Store, study_id: str) -> StudySummary | None:
     """Return a study that exists, as the store has it."""
     rows = store.table(STUDIES).read(None, pc.field("study_id") == study_id).to_pylist()
@@ -124,7 +142,7 @@ def studies_of(store: Store, archive_id: str) -> list[StudySummary]:
     return [_summary(store, row) for row in newest]
 
 
-def commit_study(job: Job, study: Study, results: Mapping[str, Any], lease: Lease) -> None:
+def _commit(job: Job, study: Study, results: Mapping[str, Any], lease: Lease) -> None:
     """Write the row with which the study exists."""
     row = {
         "study_id": study.study_id,

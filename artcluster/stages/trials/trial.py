@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,17 +19,19 @@ from artcluster.metrics.contingency import NOISE, non_empty_clusters
 from artcluster.metrics.dispersion import DispersionStatistic
 from artcluster.metrics.dispersion import inertia as inertia_of
 from artcluster.metrics.silhouette import silhouette
-from artcluster.projection import LayoutSettings, make_layout
+from artcluster.projection import make_layout
 from artcluster.projection.principal import Components
 from artcluster.schema import TRIALS
 from artcluster.stages.digest import digest
 from artcluster.stages.job import Job
+from artcluster.stages.measure import defined
 from artcluster.stages.methods import Fitted, TrainingSet, fit
 from artcluster.stages.model_settings import model_settings
 from artcluster.stages.progress import Silent, Timings
+from artcluster.stages.project import layout_settings
 from artcluster.stages.trials.memory import peak_bytes, reset_peak
-from artcluster.stages.trials.vectors import rows_among
 from artcluster.store import Lease, Store
+from artcluster.store.member_ids import rows_among
 
 MISSING = -2
 """Stands for the cluster of a content that a method left out."""
@@ -139,7 +140,7 @@ def make_trial(trial: Trial, lease: Lease) -> dict[str, Any]:
         "created_at": datetime.now(UTC),
     }
     clusters_N = np.full(len(trial.shared.x_ND), MISSING, np.int32)
-    clusters_N[rows_among(taken, trial.shared)] = assigned_N
+    clusters_N[rows_among(taken.content_ids, trial.shared.content_ids)] = assigned_N
     files = {"clusters": clusters_N}
     if trial.resample is None:
         files |= _map(trial, fitted, taken)
@@ -185,7 +186,7 @@ def _measures(
         "noise_share": float(np.mean(assigned_N == NOISE)),
         **_iterations(fitted.training),
     }
-    common_ND = trial.shared.x_ND[rows_among(taken, trial.shared)]
+    common_ND = trial.shared.x_ND[rows_among(taken.content_ids, trial.shared.content_ids)]
     for suffix, points in (("", z_ND), ("_common", common_ND)):
         found = silhouette(
             points, rows_N, limit=settings.max_silhouette_vectors, seed=settings.seed
@@ -193,8 +194,8 @@ def _measures(
         statistic = DispersionStatistic(model.k, points.shape[1])
         statistic.update(points, rows_N)
         dispersion = statistic.compute()
-        measures[f"silhouette{suffix}"] = _defined(found.value)
-        measures[f"calinski_harabasz{suffix}"] = _defined(dispersion.calinski_harabasz)
+        measures[f"silhouette{suffix}"] = defined(found.value)
+        measures[f"calinski_harabasz{suffix}"] = defined(dispersion.calinski_harabasz)
         if suffix:
             measures["inertia_common"] = dispersion.inertia
     return measures
@@ -214,33 +215,20 @@ def _map(trial: Trial, fitted: Fitted, taken: TrainingSet) -> dict[str, np.ndarr
     settings, how = job.config.trials, job.config.map
     count = len(trial.shared.x_ND)
     chosen = sample_indices(count, settings.map_points, settings.sample_seed)
-    rows = rows_among(taken, trial.shared)
+    rows = rows_among(taken.content_ids, trial.shared.content_ids)
     mine = np.flatnonzero(np.isin(rows, chosen))
     z_MD = fitted.model.transform(taken.x_ND[mine], threads=torch.get_num_threads())
     z_MD = Components.fit(z_MD, how.pca_dim, how.seed)(z_MD)
-    layout = LayoutSettings(
-        perplexity=how.perplexity,
-        early_iterations=how.early_iterations,
-        iterations=how.iterations,
-        neighbours=how.neighbours,
-        min_dist=how.min_dist,
-        seed=how.seed,
-        threads=torch.get_num_threads(),
-    )
     # Methods that do not refine have one space for every k, and its map is drawn once.
     name = digest([how.model_dump(mode="json"), _hash(z_MD)])
     path = f"trials/maps/{name}.safetensors"
     if job.store.exists(path):
         y_M2 = load(job.store.read_bytes(path))["map"]
     else:
-        y_M2 = make_layout(how.method, layout).fit(z_MD).astype(np.float32)
+        y_M2 = make_layout(how.method, layout_settings(how)).fit(z_MD).astype(np.float32)
         job.store.write_bytes(path, save({"map": y_M2}))
     return {"map": np.ascontiguousarray(y_M2), "map_rows": rows[mine].astype(np.int64)}
 
 
 def _hash(array: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
-
-
-def _defined(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

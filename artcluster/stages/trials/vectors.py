@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pyarrow.compute as pc
 
 from artcluster.config import Config
@@ -85,12 +84,3 @@ def vectors_of(job: Job, shared: TrainingSet, embedder_id: str) -> TrainingSet:
             "be tried, not over parts of them such as faces"
         )
     return replace(shared, embedder_id=embedder_id, content_ids=content_ids, x_ND=x_ND)
-
-
-def rows_among(some: TrainingSet, whole: TrainingSet) -> np.ndarray:
-    """Return the row in `whole` of each content of `some`, which `whole` holds all."""
-    rows: np.ndarray = np.searchsorted(
-        whole.content_ids.to_numpy(zero_copy_only=False),
-        some.content_ids.to_numpy(zero_copy_only=False),
-    )
-    return rows
