@@ -110,9 +110,9 @@ class Child:
         return self._server.reap()
 
     def close(self) -> None:
-        """End child and zygote."""
+        """End the child; its zygote may serve the next."""
         self._disconnect()
-        self._server.close()
+        self._server.leave()
 
     def _disconnect(self) -> None:
         if self._connection is not None:

@@ -1,5 +1,9 @@
-"""The parent's hold on a zygote: starts it, has it fork children, starts it again if it died."""
+"""The parent's hold on a zygote: starts it, has it fork children, starts it again if it died.
 
+A zygote takes seconds to start, so that one that is no longer needed is left for the next to use.
+"""
+
+import atexit
 import json
 import os
 import pickle
@@ -8,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 
 from artcluster.errors import ArtclusterError
@@ -17,6 +22,7 @@ from artcluster.images.messages import (
     NUMBER,
     READY,
     REAP,
+    SETTLE,
     Settings,
     receive_exactly,
 )
@@ -43,7 +49,16 @@ class ForkServer:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._start()
+        idle = _take_idle()
+        self._is_used = idle is not None
+        if idle is None:
+            self._start()
+            return
+        self._process, self._control = idle
+        try:
+            self._settle()
+        except OSError:
+            self._restart()
 
     @property
     def pid(self) -> int:
@@ -75,6 +90,13 @@ class ForkServer:
             self._restart()
             return int(signal.SIGKILL)
 
+    def leave(self) -> None:
+        """Kill the child, and keep the zygote for the next server unless one is kept already."""
+        if self._ready:
+            self.reap()
+        if not (self._ready and _keep_idle(self._process, self._control)):
+            self.close()
+
     def close(self) -> None:
         """End the zygote, and with it its child."""
         self._control.close()
@@ -100,9 +122,13 @@ class ForkServer:
                 env=_without_secrets(os.environ) | _ONE_THREAD,
             )
         ours.settimeout(_START_TIMEOUT_S)
+        self._control, self._is_used = ours, False
+        self._settle()
+
+    def _settle(self) -> None:
+        self._ready = False
         packed = pickle.dumps(self._settings)
-        ours.sendall(LENGTH.pack(len(packed)) + packed)
-        self._control, self._ready = ours, False
+        self._control.sendall(SETTLE + LENGTH.pack(len(packed)) + packed)
 
     def _restart(self) -> None:
         self.close()
@@ -115,6 +141,10 @@ class ForkServer:
             said = self._control.recv(65536)
         except OSError as error:
             said = str(error).encode()
+        if said != READY and self._is_used:
+            self._restart()
+            self._await_ready()
+            return
         if said != READY:
             self._restart()
             raise ArtclusterError(
@@ -130,6 +160,37 @@ class ForkServer:
         receive_exactly(self._control, memoryview(answer))
         number: int = NUMBER.unpack(answer)[0]
         return number
+
+
+Zygote = tuple[subprocess.Popen[bytes], socket.socket]
+_idle: list[Zygote] = []
+"""One at most: what is opened one after the other shares it, and no memory is held for more."""
+
+_idle_lock = threading.Lock()
+os.register_at_fork(after_in_child=_idle.clear)
+
+
+def _take_idle() -> Zygote | None:
+    with _idle_lock:
+        return _idle.pop() if _idle else None
+
+
+def _keep_idle(process: subprocess.Popen[bytes], control: socket.socket) -> bool:
+    with _idle_lock:
+        if not _idle:
+            _idle.append((process, control))
+            return True
+    return False
+
+
+@atexit.register
+def end_idle() -> None:
+    """End the zygote that waits for its next use, if there is one."""
+    idle = _take_idle()
+    if idle is not None:
+        process, control = idle
+        control.close()
+        process.wait(_END_TIMEOUT_S)
 
 
 def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:

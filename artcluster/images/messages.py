@@ -17,6 +17,9 @@ ANSWER = struct.Struct("<IQ")
 """Lengths of the info and of the pixels that follow."""
 
 
+SETTLE = b"s"
+"""To the zygote, with `LENGTH` and pickled `Settings`: import what they need; answers `READY`."""
+
 FORK = b"f"
 """To the zygote, with a socket attached: fork a child that serves it; answers with its pid."""
 
@@ -30,7 +33,7 @@ NUMBER = struct.Struct("<q")
 """The zygote's answers."""
 
 LENGTH = struct.Struct("<Q")
-"""Length of the pickled `Settings` that the zygote receives first."""
+"""Length of the pickled `Settings` that follow."""
 
 
 @dataclass(frozen=True)

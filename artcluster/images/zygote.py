@@ -3,6 +3,7 @@
 It runs one thread and touches no picture, so that a fork is safe and takes milliseconds where a
 new interpreter with torch takes seconds. Its parent, which owns it, talks to it over one socket:
 
+- `SETTLE` with settings: import what a child with these needs; answers `READY`, or why it cannot.
 - `FORK` with a socket attached: fork a child that serves that socket; answers with its process id.
 - `REAP`: kill the child if it still lives; answers with the number of the signal that ended it.
 
@@ -28,6 +29,7 @@ from artcluster.images.messages import (
     NUMBER,
     READY,
     REAP,
+    SETTLE,
     Settings,
     receive_exactly,
 )
@@ -39,21 +41,12 @@ _FIRST_TO_KILL = "1000"
 
 
 def main(control_fd: int, parent_pid: int) -> None:
-    """Import what decoding needs, then fork children on demand until the parent is gone.
-
-    An import that fails is told to the parent.
-    """
+    """Import what decoding needs, then fork children on demand until the parent is gone."""
     # Signals to a whole group of processes are for the job: a decoder that dies of one would be
     # taken for a picture's victim.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     control = socket.socket(fileno=control_fd)
-    try:
-        settings, serve = _prepare(control)
-    except Exception:
-        control.sendall(traceback.format_exc(limit=-3).encode())
-        sys.exit(1)
-    control.sendall(READY)
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     child = 0
     while True:
@@ -64,7 +57,14 @@ def main(control_fd: int, parent_pid: int) -> None:
         if readable:
             with contextlib.suppress(OSError):
                 request, fds, _, _ = socket.recv_fds(control, 1, 1)
-        if request == FORK:
+        if request == SETTLE:
+            try:
+                settings, serve = _prepare(control)
+            except Exception:
+                control.sendall(traceback.format_exc(limit=-3).encode())
+                os._exit(1)
+            control.sendall(READY)
+        elif request == FORK:
             zygote_pid = os.getpid()
             child = os.fork()
             if child == 0:
