@@ -2,7 +2,6 @@
 
 import numpy as np
 from scipy.sparse import csr_array, csr_matrix
-from sknetwork.clustering import Louvain
 
 _LOWEST, _HIGHEST = -4.0, 6.0
 """Logarithms of the resolutions to search."""
@@ -20,6 +19,8 @@ def communities(graph: csr_array, resolution: float, seed: int) -> np.ndarray:
     Source: Blondel et al. 2008. Not Leiden's: scikit-network's draws from C's `rand`, which no
     seed of ours reaches.
     """
+    from sknetwork.clustering import Louvain
+
     found = Louvain(resolution=resolution, random_state=seed, shuffle_nodes=True)
     return np.asarray(found.fit_predict(csr_matrix(graph)), dtype=np.int64)
 

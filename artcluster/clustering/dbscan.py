@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.cluster import DBSCAN
-from sklearn.neighbors import NearestNeighbors
 
 from artcluster.clustering.core_reach import CoreReach
 from artcluster.metrics.contingency import NOISE
@@ -42,6 +40,8 @@ def dbscan(x_ND: np.ndarray, *, eps: float, min_samples: int) -> DbscanResult | 
 
     Source: Ester et al. 1996.
     """
+    from sklearn.cluster import DBSCAN
+
     found = DBSCAN(eps=eps, min_samples=min_samples).fit(x_ND.astype(np.float64))
     core_P = found.core_sample_indices_
     k = int(found.labels_.max(initial=NOISE)) + 1
@@ -71,6 +71,8 @@ def knee_distance(x_ND: np.ndarray, neighbours: int) -> float:
     >>> round(knee_distance(np.array([[0], [1], [2], [3], [50], [100]], np.float32), 1), 3)
     1.0
     """
+    from sklearn.neighbors import NearestNeighbors
+
     index = NearestNeighbors(n_neighbors=neighbours + 1).fit(x_ND.astype(np.float64))
     nearest_N = np.sort(index.kneighbors()[0][:, neighbours - 1])
     line_N = np.linspace(nearest_N[0], nearest_N[-1], len(nearest_N))

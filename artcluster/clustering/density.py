@@ -5,7 +5,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from sklearn.cluster import HDBSCAN
 
 from artcluster.clustering.density_reach import DensityReach, core_distances
 from artcluster.clustering.point_distances import squared_distances
@@ -52,6 +51,8 @@ def density_clusters(
 
     Source: Campello, Moulavi & Sander 2013; McInnes, Healy & Astels 2017.
     """
+    from sklearn.cluster import HDBSCAN
+
     settings = {"min_cluster_size": min_cluster_size, "min_samples": min_samples}
     if max(settings.values()) > len(z_ND):
         raise ValueError(f"{settings} are more than the {len(z_ND)} points")

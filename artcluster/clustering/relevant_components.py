@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.covariance import ledoit_wolf
 
 
 def relevant_components(z_ND: np.ndarray, groups: Sequence[np.ndarray]) -> np.ndarray:
@@ -24,6 +23,8 @@ def relevant_components(z_ND: np.ndarray, groups: Sequence[np.ndarray]) -> np.nd
     >>> bool(across < along)
     True
     """
+    from sklearn.covariance import ledoit_wolf
+
     within = [z_ND[rows] - z_ND[rows].mean(0) for rows in groups if len(rows) > 1]
     dim = z_ND.shape[1]
     if not within:
