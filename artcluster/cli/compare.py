@@ -1,5 +1,7 @@
 """`artcluster compare`: methods side by side on one archive."""
 
+from dataclasses import asdict
+
 import click
 
 from artcluster.cli.options import (
@@ -107,7 +109,6 @@ def compare(
     from artcluster.stages.comparison.findings import comparison_findings
     from artcluster.stages.findings_files import write_findings
     from artcluster.stages.methods import METHODS
-    from artcluster.stages.summary import as_json as plain
     from artcluster.stages.trials.entry import parse_entries, parse_numbers
 
     with open_job(config, store, executor, create=False) as job:
@@ -123,8 +124,8 @@ def compare(
         made = make_comparison(job, asked, archive_id=archive_id, embedder=backbone)
         findings = comparison_findings(job.store, made)
         place = findings_place(job, f"comparison-{made.comparison_id}", out)
-        files = write_findings(place, "comparison", findings, plain(made), made.rows)
+        files = write_findings(place, "comparison", findings, asdict(made), made.rows)
     if as_json:
-        print_json(plain(made) | {"files": plain(files)})
+        print_json(asdict(made) | {"files": asdict(files)})
     else:
         show_findings(findings, files, already=made.already)

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 
 from rich.console import Console
@@ -15,6 +16,8 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+from artcluster.stages.progress import Progress as StageProgress
 
 _LINE_EVERY_S = 10.0
 
@@ -77,17 +80,6 @@ class LineProgress:
         self._unit: dict[str, str] = {}
         self._last = 0.0
 
-    def __enter__(self) -> "LineProgress":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        return None
-
     def start(self, stage: str, total: int | None, unit: str) -> None:
         """Note the stage's start."""
         self._began[stage] = self._last = time.monotonic()
@@ -116,6 +108,6 @@ class LineProgress:
         print(f"{time.strftime('%H:%M:%S')} {message}", file=sys.stderr, flush=True)  # noqa: T201
 
 
-def progress_for_terminal() -> BarProgress | LineProgress:
-    """Return bars where standard error is a terminal, lines otherwise."""
-    return BarProgress() if sys.stderr.isatty() else LineProgress()
+def progress_for_terminal() -> AbstractContextManager[StageProgress]:
+    """Open bars where standard error is a terminal, lines otherwise."""
+    return BarProgress() if sys.stderr.isatty() else nullcontext(LineProgress())

@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from dataclasses import asdict
 
 import click
 
@@ -62,13 +63,12 @@ def duplicates(
     from artcluster.cli.session import open_job
     from artcluster.cli.show_duplicates import csv_rows, show_duplicates
     from artcluster.stages.duplicates import find_duplicates
-    from artcluster.stages.summary import as_json as as_values
 
     with open_job(config, store, executor, create=False) as job:
         found = find_duplicates(job, archive_id, backbone)
     if as_csv:
         csv.writer(sys.stdout).writerows(csv_rows(found))
     elif as_json:
-        print_json(as_values(found))
+        print_json(asdict(found))
     else:
         show_duplicates(found, rows)

@@ -1,5 +1,7 @@
 """`artcluster map`: a place in the plane for every image."""
 
+from dataclasses import asdict
+
 import click
 
 from artcluster.cli.options import archive_option, with_config
@@ -35,14 +37,13 @@ def map_command(
     from artcluster.cli.session import open_job
     from artcluster.stages.project import project_model
     from artcluster.stages.shown import choose_run
-    from artcluster.stages.summary import as_json as plain
 
     config = load_config(base=config.model_dump(), flags={"map.method": map_method})
     with open_job(config, store, "in-process", create=False) as job:
         model_id = choose_run(job.store, run_id, archive_id).model_id
         made = project_model(job, model_id, map_method)
     if as_json:
-        print_json(plain(made))
+        print_json(asdict(made))
         return
     rows = [
         ("model", made.model_id),

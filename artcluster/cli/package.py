@@ -1,5 +1,7 @@
 """`artcluster package`: a model as a folder that works without its store."""
 
+from dataclasses import asdict
+
 import click
 
 from artcluster.cli.options import with_config
@@ -34,7 +36,6 @@ def package(
     from artcluster.cli.printing import new_console, print_json, print_rows
     from artcluster.location import Location
     from artcluster.stages.package_model import package_model
-    from artcluster.stages.summary import as_json as as_values
     from artcluster.store import Store
 
     if len(model) > 1:
@@ -43,7 +44,7 @@ def package(
     location = Location.parse(folder, config.store.options)
     facts = package_model(opened, model[0] if model else None, location, config)
     if as_json:
-        print_json(as_values(facts))
+        print_json(asdict(facts))
         return
     rows = [
         ("model", f"{facts.model_id}, {facts.k} clusters"),

@@ -1,5 +1,7 @@
 """`artcluster profile`: what an archive holds."""
 
+from dataclasses import asdict
+
 import click
 
 from artcluster.cli.options import archive_option, executor_option, with_config
@@ -49,14 +51,13 @@ def profile(
     from artcluster.stages.findings_files import write_findings
     from artcluster.stages.profile.findings import profile_findings
     from artcluster.stages.profile.profile import make_profile
-    from artcluster.stages.summary import as_json as plain
 
     with open_job(config, store, executor, create=False) as job:
         made = make_profile(job, archive_id, style=style, genre=genre, year=year, colours=colours)
         findings = profile_findings(made)
         place = findings_place(job, f"profile-{made.archive_id}", out)
-        files = write_findings(place, "profile", findings, plain(made))
+        files = write_findings(place, "profile", findings, asdict(made))
     if as_json:
-        print_json(plain(made) | {"files": plain(files)})
+        print_json(asdict(made) | {"files": asdict(files)})
     else:
         show_findings(findings, files)

@@ -1,5 +1,7 @@
 """`artcluster report`: pages that show a run to people."""
 
+from dataclasses import asdict
+
 import click
 
 from artcluster.cli.options import archive_option, run_option, with_config
@@ -45,13 +47,12 @@ def report(
     from artcluster.cli.session import open_job
     from artcluster.location import Location
     from artcluster.stages.report.make import make_report
-    from artcluster.stages.summary import as_json as plain
 
     place = None if out is None else Location.parse(out, config.store.options)
     with open_job(config, store, executor, create=False) as job:
         made = make_report(job, run_id, archive_id, place)
     if as_json:
-        print_json(plain(made))
+        print_json(asdict(made))
         return
     rows = [
         ("run", made.run_id),

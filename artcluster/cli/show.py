@@ -1,6 +1,7 @@
 """Results for people, as tables on standard output, or as one JSON document for machines."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from rich.console import Console
 
@@ -21,7 +22,6 @@ from artcluster.stages.summary import (
     EmbedSummary,
     NoClusters,
     StoreStatus,
-    as_json,
 )
 
 _METRICS = {
@@ -38,7 +38,7 @@ def show(
 ) -> None:
     """Print what a job did."""
     if json_wanted:
-        named = {_name(summary): as_json(summary) for summary in summaries}
+        named = {_name(summary): asdict(summary) for summary in summaries}
         print_json(named)
         return
     console = new_console()
@@ -60,7 +60,7 @@ def show(
 def show_counts(counts: ArchiveCounts, json_wanted: bool) -> None:
     """Print what a dry run found."""
     if json_wanted:
-        print_json(as_json(counts))
+        print_json(asdict(counts))
         return
     rows = [
         ("listed", f"{counts.listed:,} ({in_bytes(counts.listed_bytes)})"),
@@ -79,7 +79,7 @@ def show_counts(counts: ArchiveCounts, json_wanted: bool) -> None:
 def show_status(status: StoreStatus, json_wanted: bool) -> None:
     """Print what a store holds."""
     if json_wanted:
-        print_json(as_json(status))
+        print_json(asdict(status))
         return
     console = new_console()
     print_rows(console, f"Store {status.uri}", [("format", str(status.format_version))])
@@ -131,7 +131,7 @@ def show_status(status: StoreStatus, json_wanted: bool) -> None:
 def show_assigned(images: Sequence[AssignedImage], json_wanted: bool) -> None:
     """Print the clusters of given images."""
     if json_wanted:
-        print_json([as_json(image) for image in images])
+        print_json([asdict(image) for image in images])
         return
     print_table(
         new_console(),

@@ -1,14 +1,15 @@
 """What a cleaning found, for people and for machines."""
 
+from dataclasses import asdict
+
 from artcluster.cli.printing import in_bytes, new_console, print_json, print_table
-from artcluster.stages.summary import as_json
 from artcluster.stages.vacuum import VacuumSummary
 
 
 def show_vacuum(summary: VacuumSummary, json_wanted: bool) -> None:
     """Print what goes, with counts and bytes, and what stays and why."""
     if json_wanted:
-        print_json(as_json(summary))
+        print_json(asdict(summary))
         return
     console = new_console()
     rows = [

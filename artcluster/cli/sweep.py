@@ -1,5 +1,7 @@
 """`artcluster sweep`: which number of clusters."""
 
+from dataclasses import asdict
+
 import click
 
 from artcluster.cli.options import (
@@ -61,7 +63,6 @@ def sweep(
     from artcluster.cli.show_sweep import show_sweep
     from artcluster.cli.trial_options import findings_place, preset_of
     from artcluster.stages.findings_files import write_findings
-    from artcluster.stages.summary import as_json as plain
     from artcluster.stages.sweep import make_sweep
     from artcluster.stages.sweep_findings import sweep_findings
     from artcluster.stages.trials.entry import parse_numbers
@@ -77,8 +78,8 @@ def sweep(
             preset=preset_of(presets, overrides),
         )
         place = findings_place(job, f"sweep-{made.sweep_id}", out)
-        files = write_findings(place, "sweep", sweep_findings(made), plain(made), made.rows)
+        files = write_findings(place, "sweep", sweep_findings(made), asdict(made), made.rows)
     if as_json:
-        print_json(plain(made) | {"files": plain(files)})
+        print_json(asdict(made) | {"files": asdict(files)})
     else:
         show_sweep(made, files)

@@ -1,7 +1,7 @@
 """What the verbs tell their caller: plain data, for people (`cli`) and machines (`--json`)."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -174,8 +174,3 @@ class StoreStatus:
     """When vectors or images were committed last, by the writer's clock."""
     unfinished: tuple[Unfinished, ...]
     writers: tuple[Writer, ...]
-
-
-def as_json(summary: object) -> dict[str, Any]:
-    """Return a summary as values that JSON has."""
-    return asdict(summary)  # type: ignore[call-overload, no-any-return]
