@@ -33,8 +33,9 @@ from artcluster.clustering.losses import kl_divergence
 from artcluster.clustering.soft_assignment import soft_assignment
 from artcluster.clustering.target import target_distribution
 from artcluster.training.batches import cut_into_shards
+from artcluster.training.dec import train_dec
 from artcluster.training.pretraining import PretrainConfig, pretrain_autoencoder
-from artcluster.training.refinement import DecConfig, train_dec
+from artcluster.training.refinement import DecConfig
 from artcluster.training.solo import SoloWorker
 
 WIDTHS = (1024, 500, 500, 2000, 10)

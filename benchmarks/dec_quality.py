@@ -28,8 +28,9 @@ from artcluster.metrics.agreement import label_agreement
 from artcluster.metrics.contingency import cluster_sizes
 from artcluster.metrics.silhouette import silhouette
 from artcluster.training.batches import cut_into_shards
+from artcluster.training.dec import train_dec
 from artcluster.training.pretraining import PretrainConfig, pretrain_autoencoder
-from artcluster.training.refinement import DecConfig, train_dec
+from artcluster.training.refinement import DecConfig
 from artcluster.training.solo import SoloWorker
 from benchmarks._sets import LabelledVectors, demo_archive, digits, embedded
 

@@ -100,6 +100,13 @@ class BatchPlan:
         """Return where in the epoch's order this rank's rows of a batch begin and end."""
         return int(self._offsets[batch]), int(self._offsets[batch + 1])
 
+    def rows_through(self, step: int) -> int:
+        """Return the rows, over all ranks, that an epoch has drawn once this step is done.
+
+        Steps count on through the epochs.
+        """
+        return int(self._sizes[: step % self.batches + 1].sum())
+
     def order(self, epoch: int) -> np.ndarray:
         """Return this rank's rows, int64, in the order of an epoch."""
         permutations = []

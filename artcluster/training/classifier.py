@@ -27,9 +27,8 @@ from artcluster.training.frozen import Draw, FrozenOutputs, PixelRows
 from artcluster.training.gradients import sum_gradients
 from artcluster.training.optimizers import make_optimizer
 from artcluster.training.phase import Phase
+from artcluster.training.validation import validated
 from artcluster.training.worker import Worker
-
-_MEASURED_AT_ONCE = 64
 
 
 def train_classifier(
@@ -100,7 +99,7 @@ class _Training:
         self._phases = [Phase(config.patience, count) for _ in range(2)]
         self._epochs: list[Epoch] = []
         self._order = np.empty(0, np.int64)
-        self._ordered = (-1, -1)
+        self._ordered = -1
 
     def run(self) -> Classified:
         network, config = self._network, self._config
@@ -197,8 +196,8 @@ class _Training:
     ) -> torch.Tensor:
         """Take one step; return this rank's summed loss and number of images told right."""
         epoch, batch = divmod(step, self._plan.batches)
-        if (phase, epoch) != self._ordered:
-            self._order, self._ordered = self._plan.order(epoch), (phase, epoch)
+        if epoch != self._ordered:
+            self._order, self._ordered = self._plan.order(epoch), epoch
         start, stop = self._plan.span(batch)
         mine = self._order[start:stop]
         found = torch.zeros(2, dtype=torch.float64, device=self._worker.device)
@@ -229,17 +228,18 @@ class _Training:
         self, number: int, step: int, sums: torch.Tensor, validation: Draw, features: nn.Module
     ) -> None:
         """Measure an epoch that ended, and keep the weights where it is the phase's best."""
-        batches = (step - 1) % self._plan.batches + 1
-        seen = sum(self._plan.batch_rows(each) for each in range(batches))
+        seen = self._plan.rows_through(step - 1)
         loss, right = (self._worker.reduce(sums.clone()) / seen).tolist()
-        validation_loss, confusion_CC = self._validate(validation, features)
-        validated = max(1, int(confusion_CC.sum()))
+        validation_loss, confusion_CC = validated(
+            self._worker, self._network, features, validation, self._validation_classes
+        )
+        images = max(1, int(confusion_CC.sum()))
         epoch = Epoch(
             number + 1,
             loss,
             right,
-            validation_loss / validated,
-            int(confusion_CC.trace()) / validated,
+            validation_loss / images,
+            int(confusion_CC.trace()) / images,
         )
         if not all(map(math.isfinite, epoch)):
             raise ValueError(
@@ -256,21 +256,6 @@ class _Training:
                 for name, value in self._tail.named_parameters()
                 if value.requires_grad
             }
-
-    @torch.no_grad()
-    def _validate(self, rows: Draw, features: nn.Module) -> tuple[float, torch.Tensor]:
-        """Return the summed loss of all ranks' validation images, and their confusion matrix."""
-        classes = self._network.head.out_features
-        found = torch.zeros(1 + classes * classes, dtype=torch.float64, device=self._worker.device)
-        for start in range(0, len(self._validation_classes), _MEASURED_AT_ONCE):
-            some = self._validation_classes[start : start + _MEASURED_AT_ONCE]
-            wanted = torch.from_numpy(some).to(self._worker.device)
-            scores_NC = self._network.scores(features(rows(np.arange(start, start + len(some)))))
-            found[0] += functional.cross_entropy(scores_NC, wanted, reduction="sum")
-            cells = wanted * classes + scores_NC.argmax(1)
-            found[1:] += torch.bincount(cells, minlength=classes * classes)
-        found = self._worker.reduce(found).cpu()
-        return float(found[0]), found[1:].to(torch.int64).view(classes, classes)
 
     def _packed(self, number: int, step: int, sums: torch.Tensor) -> State:
         """Return the progress for a checkpoint; every rank calls it."""

@@ -165,7 +165,7 @@ def train_reconstruction(
         if told is not None:
             told(batch.total)
         if step % batches.plan.batches == 0 or step == total:
-            errors.close(batches.rows_through(step - 1) * row_elements)
+            errors.close(batches.plan.rows_through(step - 1) * row_elements)
             if validate is not None:
                 validated.append(validate())
         asks = step % config.checkpoint_steps == 0 or (worker.world == 1 and worker.stop_asked())

@@ -1,6 +1,6 @@
-"""Refinement of an encoder and its centroids together: DEC's loop, and with a decoder DCEC's."""
+"""Refinement of an encoder and its centroids together: the loop of DEC and DCEC."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from artcluster.clustering.encoder import encoder_from_state
 from artcluster.clustering.losses import kl_divergence_sum, squared_error_sum
 from artcluster.clustering.soft_assignment import soft_assignment
 from artcluster.clustering.stopping import converged
@@ -158,46 +157,6 @@ class Clustering(nn.Module):
         elements = total * x[0].numel()
         error = squared_error_sum(self.decoder(code_ND), x)
         return loss + error * (config.reconstruction_weight / elements)
-
-
-def train_dec(
-    worker: Worker,
-    autoencoder: Mapping[str, torch.Tensor],
-    centroids_KD: np.ndarray,
-    config: DecConfig,
-) -> DecResult:
-    """Refine an encoder and centroids on the worker's vectors, N×D shards of floats.
-
-    Args:
-        worker: This rank.
-        autoencoder: State of the pre-trained autoencoder, or of its encoder alone.
-        centroids_KD: Seeds, from k-means on the codes.
-        config: How to refine.
-
-    Returns:
-        The same, but for rounding, with any number of ranks, and identical where a run was
-        interrupted and resumed.
-
-    Raises:
-        ValueError: Centroids and codes differ in length, a weight of the reconstruction is given,
-            the loss is no longer finite, or the job's checkpoint is of another job.
-
-    Source: Xie et al. 2016, §3.1; Castellano and Vessio 2021 (DELIUS), §3.3, Algorithm 1 and §4.2.
-    """
-    if config.reconstruction_weight:
-        raise ValueError(
-            "DEC drops the decoder: reconstruction_weight must be 0, got "
-            f"{config.reconstruction_weight}"
-        )
-    encoder = encoder_from_state(autoencoder)
-    return refine(
-        worker,
-        Clustering(encoder, centroids_KD, code_dim=list(encoder.parameters())[-1].shape[0]),
-        config,
-        stage="dec",
-        row_shape=(next(encoder.parameters()).shape[1],),
-        row_dtype=DTYPES[config.dtype],
-    )
 
 
 def refine(

@@ -71,8 +71,3 @@ class BatchStream:
         return Batch(
             self.rows.drawn(start, stop), self._order[start:stop], self.plan.batch_rows(number)
         )
-
-    def rows_through(self, step: int) -> int:
-        """Return the rows, over all ranks, that an epoch has drawn once this step is done."""
-        number = step % self.plan.batches
-        return sum(self.plan.batch_rows(earlier) for earlier in range(number + 1))

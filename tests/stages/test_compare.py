@@ -13,8 +13,9 @@ from artcluster.errors import UsageError
 from artcluster.location import Location
 from artcluster.schema import COMPARISONS, RUNS, TRIALS
 from artcluster.stages.cluster import cluster_archive
-from artcluster.stages.compare import Asked, Comparison, make_comparison
+from artcluster.stages.compare import Asked, make_comparison
 from artcluster.stages.comparison.findings import comparison_findings
+from artcluster.stages.comparison.record import Comparison
 from artcluster.stages.findings_files import write_findings
 from artcluster.stages.label_groups import LabelChoice, Mapped, Top, read_mapping
 from artcluster.stages.methods import METHODS

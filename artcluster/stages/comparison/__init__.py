@@ -1,1 +1,1 @@
-"""What a comparison found, gathered for pages: summary, curves and maps, tables."""
+"""A comparison in the store, and what its pages show: summary, curves and maps, tables."""

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from artcluster.report.findings import Findings, Section
-from artcluster.stages.compare import Comparison
 from artcluster.stages.comparison.curves import curves, maps
+from artcluster.stages.comparison.record import Comparison
 from artcluster.stages.comparison.summary import overview, sentences
 from artcluster.stages.comparison.tables import budgets, every_figure, paper_tables
 from artcluster.stages.comparison.values import Values

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from artcluster.metrics.stability import mean_ari
-from artcluster.stages.compare import Comparison
+from artcluster.stages.comparison.record import Comparison
 from artcluster.stages.figures import mean_of
 from artcluster.stages.trials.trial import clusters_of
 from artcluster.store import Store

@@ -22,7 +22,8 @@ from artcluster.stages.methods.refined import how_it_ended, refinement_facts
 from artcluster.stages.methods.seeds import kmeans_facts, seeds
 from artcluster.stages.methods.training_set import Fitted, TrainingSet
 from artcluster.stages.training_place import TrainingPlace, training_place
-from artcluster.training.refinement import DecConfig, DecResult, train_dec
+from artcluster.training.dec import train_dec
+from artcluster.training.refinement import DecConfig, DecResult
 
 
 @dataclass(frozen=True)

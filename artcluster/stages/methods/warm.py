@@ -18,7 +18,7 @@ from artcluster.stages.methods.seeds import kmeans_facts
 from artcluster.stages.methods.spherical import fit_spherical
 from artcluster.stages.methods.training_set import Fitted, TrainingSet
 from artcluster.stages.training_place import training_place
-from artcluster.training.refinement import train_dec
+from artcluster.training.dec import train_dec
 
 
 def continue_kmeans(job: Job, data: TrainingSet, last: ClusterModel) -> Fitted:

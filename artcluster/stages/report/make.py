@@ -11,14 +11,8 @@ from artcluster.report.site import MOST_COVERS, Site, cluster_key
 from artcluster.stages.job import Job
 from artcluster.stages.project import project_model
 from artcluster.stages.report import overview as about
-from artcluster.stages.report.cards import (
-    CARD_PX,
-    CardFacts,
-    Chosen,
-    choose_pictures,
-    make_cards,
-    originals_of,
-)
+from artcluster.stages.report.cards import CARD_PX, CardFacts, make_cards
+from artcluster.stages.report.chosen import Chosen, choose_pictures, originals_of
 from artcluster.stages.report.covers import draw_cover
 from artcluster.stages.report.describe import Describe, describing_columns
 from artcluster.stages.report.members import Members, make_members

@@ -1,8 +1,8 @@
 """What an archive's sweeps and comparisons found, for its report."""
 
 from artcluster.report.findings import Findings
-from artcluster.stages.compare import read_comparisons
 from artcluster.stages.comparison.findings import comparison_findings
+from artcluster.stages.comparison.record import read_comparisons
 from artcluster.stages.sweep import read_sweeps
 from artcluster.stages.sweep_findings import sweep_findings
 from artcluster.store import Store

@@ -1,42 +1,19 @@
 """The genre study for people: a page, Markdown, CSV and JSON."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-from PIL import Image
 
 from artcluster.report.content import Chart, Curve
 from artcluster.report.findings import Block, Findings, Section, Table
-from artcluster.report.gallery import Gallery
 from artcluster.report.points import Points
 from artcluster.stages.job import Job
+from artcluster.stages.studies.genre_gallery import Example, gallery, loss_figure
 from artcluster.stages.studies.pieces import in_words
 from artcluster.stages.studies.record import Study
 from artcluster.stages.studies.writing import write_files
 
 _MOST_GALLERIES = 40
-_SHOWN_PX = 96
-"""Smaller squares are shown enlarged."""
 _NAMES = {"plain": "Without augmentation", "augmented": "With augmentation"}
-
-
-@dataclass(frozen=True)
-class Example:
-    """Squares of a genre and their reconstructions.
-
-    Attributes:
-        genre: The genre.
-        rows: uint8 RGB (N, side, side, 3): the originals, then what each training made of them.
-        paths: Paths of their pictures.
-        losses: Errors of each square, one a training.
-    """
-
-    genre: str
-    rows: Sequence[np.ndarray]
-    paths: Sequence[str]
-    losses: Sequence[Sequence[float]]
 
 
 def write_genres(
@@ -91,10 +68,7 @@ def genre_findings(
             "Validation squares of each genre, from the one reconstructed best to the worst. "
             f"Above the original, below it what the code of {results['code']:,} numbers gives back"
             + (", then the same after training with augmentation." if augmented else "."),
-            [
-                _gallery(example, number)
-                for number, example in enumerate(examples[:_MOST_GALLERIES])
-            ],
+            [gallery(example, number) for number, example in enumerate(examples[:_MOST_GALLERIES])],
         )
     )
     return Findings(
@@ -118,8 +92,8 @@ def _trainings(results: Mapping[str, Any]) -> Table:
                 f"{told['steps']:,}",
                 f"{results['training']:,}",
                 f"{told['copies']:,}",
-                _loss(told["loss"]),
-                _loss(told["validation_loss"]),
+                loss_figure(told["loss"]),
+                loss_figure(told["validation_loss"]),
             )
             for name, told in results["trainings"].items()
         ],
@@ -139,9 +113,9 @@ def _findings(results: Mapping[str, Any]) -> list[str]:
         f"{results['squares']:,} squares: {results['training']:,} to train on and "
         f"{results['validation']:,} to validate on. {results['sliced']:,} large pictures were cut "
         f"into slices, {results['faces']:,} portraits cropped to a face.",
-        f"After {plain['steps']:,} steps the loss is {_loss(plain['loss'])} in training and "
-        f"{_loss(plain['validation_loss'])} in validation (the paper, on WikiArt and 140 epochs: "
-        "0.0018 in both).",
+        f"After {plain['steps']:,} steps the loss is {loss_figure(plain['loss'])} in training and "
+        f"{loss_figure(plain['validation_loss'])} in validation (the paper, on WikiArt and 140 "
+        "epochs: 0.0018 in both).",
     ]
     correlation = results["correlation"]
     if correlation is None:
@@ -207,8 +181,8 @@ def _by_genre(results: Mapping[str, Any]) -> list[Block]:
                 f"{row['images']:,}",
                 f"{row['training']:,}",
                 f"{row['validation']:,}",
-                _loss(row["training_loss"]),
-                _loss(row["loss"]),
+                loss_figure(row["training_loss"]),
+                loss_figure(row["loss"]),
             )
             for row in rows
         ],
@@ -234,36 +208,11 @@ def _effect(results: Mapping[str, Any]) -> Table:
             (
                 row["genre"],
                 f"{row['training']:,}",
-                _loss(row["loss"]),
-                _loss(row["augmented_loss"]),
+                loss_figure(row["loss"]),
+                loss_figure(row["augmented_loss"]),
                 "–" if row["change"] is None else f"{row['change']:+.1%}",
                 f"{row['better']:,} of {row['validation']:,}",
             )
             for row in results["genres"]
         ],
     )
-
-
-def _gallery(example: Example, number: int) -> Gallery:
-    names = ["original", "reconstruction", "with augmentation"][: len(example.rows)]
-    return Gallery(
-        example.genre,
-        names,
-        [[_shown(picture) for picture in row] for row in example.rows],
-        f"{example.genre}: {len(example.paths)} originals above, their reconstructions below",
-        [
-            f"{path}: {', '.join(_loss(loss) for loss in losses)}"
-            for path, losses in zip(example.paths, example.losses, strict=True)
-        ],
-        f"reconstructions-{number + 1}.webp",
-    )
-
-
-def _shown(pixels_HWC: np.ndarray) -> Image.Image:
-    times = -(-_SHOWN_PX // len(pixels_HWC))
-    side = times * len(pixels_HWC)
-    return Image.fromarray(pixels_HWC).resize((side, side), Image.Resampling.BICUBIC)
-
-
-def _loss(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"

@@ -8,7 +8,7 @@ import torch
 from artcluster.embedders.pixel_input import network_input
 from artcluster.stages.job import Job
 from artcluster.stages.studies.genre_data import GenreData
-from artcluster.stages.studies.genre_findings import Example
+from artcluster.stages.studies.genre_gallery import Example
 from artcluster.stages.studies.genre_results import PLAIN
 from artcluster.stages.studies.genre_training import load_network, network_name
 from artcluster.stages.studies.loading import load_numbers
