@@ -34,7 +34,7 @@ def files(store: Path, pattern: str) -> dict[str, tuple[int, int]]:
     found = {}
     for file in store.glob(pattern):
         seen = file.stat()
-        found[file.name] = (seen.st_ino, seen.st_mtime_ns)
+        found[str(file)] = (seen.st_ino, seen.st_mtime_ns)
     return found
 
 
