@@ -70,7 +70,7 @@ def embedded(
     """Return MobileNetV2's vectors of distinct pictures, as `keep` has them or made and kept."""
     path = keep / f"{name}.npz" if keep else None
     if path is None or not path.exists():
-        x_ND, labels = _embed(list(_distinct(pictures())))
+        x_ND, labels = _embed(list(distinct(pictures())))
         if path is None:
             return LabelledVectors(name, x_ND, labels)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,11 +83,12 @@ def _large_enough(path: Path) -> bool:
     try:
         with Image.open(path) as picture:
             return min(picture.size) >= LEAST_SIDE_PX
-    except OSError:
+    except (OSError, Image.DecompressionBombError):
         return False
 
 
-def _distinct(pictures: Iterator[LabelledPicture]) -> Iterator[LabelledPicture]:
+def distinct(pictures: Iterator[LabelledPicture]) -> Iterator[LabelledPicture]:
+    """Leave out pictures that came before."""
     seen: set[bytes] = set()
     for path, label in pictures:
         content = hashlib.sha256(path.read_bytes()).digest()
