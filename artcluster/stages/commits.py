@@ -1,7 +1,7 @@
 """Committing what is embedded, as it comes: vectors first, then the images that need them."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from artcluster.schema import EMBEDDINGS, IMAGES, REGIONS
 from artcluster.stages.embed_events import EmbedEvents
 from artcluster.stages.embed_part import EmbeddedPart
 from artcluster.stages.job import Job
-from artcluster.store import Lease
+from artcluster.store import Lease, ShardInfo, Store
 
 
 @dataclass
@@ -38,6 +38,19 @@ def write_leases(job: Job, embedder_id: str, archive_id: str) -> Iterator[WriteL
     images = job.lease(f"images={archive_id}", IMAGES)
     with vectors, images:
         yield WriteLeases(vectors, images)
+
+
+def commit_shards(
+    store: Store,
+    leases: WriteLeases,
+    vectors: Sequence[ShardInfo],
+    regions: Sequence[ShardInfo],
+    images: Sequence[ShardInfo],
+) -> None:
+    """Commit shards in the order that a crash between two commits is made good from."""
+    store.commit_shards(EMBEDDINGS, vectors, leases.vectors.fence)
+    store.commit_shards(REGIONS, regions, leases.vectors.fence)
+    store.commit_shards(IMAGES, images, leases.images.fence)
 
 
 class Committer:
@@ -70,11 +83,13 @@ class Committer:
         leases, store = self._leases, self._job.store
         leases.vectors.check()
         leases.images.check()
-        vectors = [part.vectors for part in parts if part.vectors is not None]
-        store.commit_shards(EMBEDDINGS, vectors, leases.vectors.fence)
-        regions = [part.regions for part in parts if part.regions is not None]
-        store.commit_shards(REGIONS, regions, leases.vectors.fence)
-        store.commit_shards(IMAGES, [part.images for part in parts], leases.images.fence)
+        commit_shards(
+            store,
+            leases,
+            [part.vectors for part in parts if part.vectors is not None],
+            [part.regions for part in parts if part.regions is not None],
+            [part.images for part in parts],
+        )
         self._events.committed(parts, time.monotonic() - began)
         tally, seconds = self._tally, self._job.timings.seconds
         for part in parts:

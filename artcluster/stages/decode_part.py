@@ -1,7 +1,7 @@
 """The first step of embedding: a part's files to one array of pixels, and the facts beside it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,7 +18,7 @@ from artcluster.schema import IMAGES
 from artcluster.stages.decoded import Decoded, WholePictures
 from artcluster.stages.embedder import ReadyEmbedder, stored_state
 from artcluster.stages.executor import Claim, Claims
-from artcluster.stages.find_faces import FaceLooker, taker_for
+from artcluster.stages.find_faces import FaceLooker, keep_boxes, taker_for
 from artcluster.store import Store
 
 _GONE = "removed"
@@ -58,6 +58,8 @@ class DecodePart:
     claims: Claims
     images: ImageSettings
     fetch: FetchSettings
+    boxes: Mapping[str, Set[str]]
+    """Faces that have vectors already, by contents that do not count as looked at."""
 
     def __call__(self) -> Callable[[PartRef], DecodedPart]:
         """Start a decoder and return the step."""
@@ -84,7 +86,7 @@ class DecodePart:
         unknown = [c for c, a in zip(contents, answers, strict=True) if a != Claim.COMMITTED]
         infos = dict(zip(known, take.decoder.probe([contents[c] for c in known]), strict=True))
         mine = {c for c, a in zip(contents, answers, strict=True) if a == Claim.YOURS}
-        decoded = take({c: contents[c] for c in unknown}, mine)
+        decoded = keep_boxes(take({c: contents[c] for c in unknown}, mine), self.boxes)
         infos.update(zip(unknown, decoded.infos, strict=True))
         return DecodedPart(
             part_id=part.part_id,

@@ -12,9 +12,15 @@ from artcluster.archive.plan import Plan
 from artcluster.archive.scan import Scan, read_scan
 from artcluster.embedders import finds_faces, is_trained_here
 from artcluster.errors import ArtclusterError, FencedError, StoppedError
-from artcluster.schema import EMBEDDINGS, IMAGES, REGIONS
+from artcluster.schema import IMAGES
 from artcluster.stages.archive_settings import record_settings
-from artcluster.stages.commits import Committer, Tally, WriteLeases, write_leases
+from artcluster.stages.commits import (
+    Committer,
+    Tally,
+    WriteLeases,
+    commit_shards,
+    write_leases,
+)
 from artcluster.stages.decode_part import DecodePart
 from artcluster.stages.embed_events import EmbedEvents
 from artcluster.stages.embed_part import EmbedPart
@@ -22,6 +28,7 @@ from artcluster.stages.embedder import ReadyEmbedder, is_recorded, prepare_embed
 from artcluster.stages.executor import Step
 from artcluster.stages.job import Job
 from artcluster.stages.known import count_faces, known_archive
+from artcluster.stages.leftovers import find_leftovers, half_committed
 from artcluster.stages.metadata import import_metadata
 from artcluster.stages.rate import record_rate
 from artcluster.stages.scanning import (
@@ -232,16 +239,12 @@ class _Embedding:
 
     def _adopt(self, work: _Work) -> list[PartRef]:
         """Commit what a killed job had written and not committed; return what is left to do."""
-        names = [ref.part_id for ref in work.refs]
-        partition = {"embedder_id": self.planning.embedder_id}
-        vectors = self.job.store.existing_shards(EMBEDDINGS, partition, names)
-        regions = self.job.store.existing_shards(REGIONS, partition, names)
-        images = self.job.store.existing_shards(IMAGES, {}, names)
-        self.job.store.commit_shards(EMBEDDINGS, list(vectors.values()), self.leases.vectors.fence)
-        self.job.store.commit_shards(REGIONS, list(regions.values()), self.leases.vectors.fence)
-        self.job.store.commit_shards(IMAGES, list(images.values()), self.leases.images.fence)
-        self.tally.adopted += len(images)
-        return self.planning.unfinished(work.plan) if vectors or regions or images else work.refs
+        left = find_leftovers(
+            self.job.store, self.embedder.embedder_id, [ref.part_id for ref in work.refs]
+        )
+        commit_shards(self.job.store, self.leases, left.vectors, left.regions, left.images)
+        self.tally.adopted += len(left.images)
+        return self.planning.unfinished(work.plan) if left else work.refs
 
     def _run(self, refs: Sequence[PartRef]) -> None:
         total = sum(ref.images for ref in refs)
@@ -303,6 +306,7 @@ class _Embedding:
             claims=claims,
             images=config.images,
             fetch=fetch_settings(config),
+            boxes=half_committed(self.job.store, self.embedder.embedder_id, config),
         )
         embed = EmbedPart(
             store=self.job.store,

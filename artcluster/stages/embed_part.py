@@ -1,6 +1,5 @@
 """The second step of embedding: a part's pixels to a shard of vectors, and its facts to another."""
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +13,9 @@ from artcluster.embedders import Embedder
 from artcluster.schema import EMBEDDINGS, IMAGES, REGIONS, Table
 from artcluster.stages.decode_part import DecodedPart
 from artcluster.stages.decoded import Decoded
+from artcluster.stages.digest import digest
 from artcluster.stages.embedder import ReadyEmbedder, load_embedder
+from artcluster.stages.leftovers import keys_of, sorted_members
 from artcluster.store import ShardInfo, Store
 
 
@@ -146,18 +147,16 @@ def _write_part(
 ) -> ShardInfo:
     """Write a part's rows of a table, or adopt those that an attempt before this one wrote.
 
-    A process thought dead may have written this part's shard with other contents, because the
+    A process thought dead may have written this part's shard with other rows, because the
     registry it asked divided doubles among parts otherwise. Its shard is then left to lie.
     """
-    content_ids = rows["content_id"].to_pylist()
-    writer = store.shard_writer(table)
-    shard = writer.write(part_id, rows, partition)
-    if shard.ranges.get("content_id") != (min(content_ids), max(content_ids)) or shard.rows != len(
-        content_ids
-    ):
-        digest = hashlib.sha256("\n".join(content_ids).encode()).hexdigest()[:8]
-        shard = writer.write(f"{part_id}-{digest}", rows, partition)
-    return shard
+    shard = store.shard_writer(table).write(part_id, rows, partition)
+    if not shard.adopted:
+        return shard
+    members = sorted_members(rows)
+    if keys_of(store, table, shard) == members:
+        return shard
+    return store.shard_writer(table).write(f"{part_id}-{digest(members)}", rows, partition)
 
 
 def _pictures(decoded: Decoded) -> int:

@@ -22,6 +22,8 @@ from artcluster.store.member_ids import Box
 if TYPE_CHECKING:
     from artcluster.embedders.faces import FaceCutter
 
+_FACE = "face"
+
 
 def taker_for(
     embedder: ReadyEmbedder, settings: ImageSettings, state: State
@@ -78,8 +80,8 @@ class FaceLooker:
             found = _by_box([face.scaled(*scale) for face in faces], info.height, info.width)
             chips.append(cut_out[[place for place, _ in found.values()]])
             members += [(content_id, box.region) for box in found]
-            rows.append(_row(content_id, Box(0, 0, info.width, info.height), None))
-            rows += [_row(content_id, box, score) for box, (_, score) in found.items()]
+            rows.append(_row(content_id, "picture", Box(0, 0, info.width, info.height), None))
+            rows += [_row(content_id, _FACE, box, score) for box, (_, score) in found.items()]
         return Decoded(
             infos=infos,
             content_ids=[content_id for content_id, _ in members],
@@ -87,6 +89,43 @@ class FaceLooker:
             pixels_NHWC=np.concatenate(chips),
             looked_at=pa.Table.from_pylist(rows, REGIONS.file_schema),
         )
+
+
+def keep_boxes(decoded: Decoded, boxes: Mapping[str, Set[str]]) -> Decoded:
+    """Take the faces of some pictures from what is embedded, whatever was found in them now.
+
+    Another processor may find a face a pixel further on: then its score is not known.
+
+    Args:
+        decoded: Pictures that were looked at.
+        boxes: Regions that have vectors, by content_id.
+
+    Returns:
+        The same without these pictures' pixels, and with these regions.
+    """
+    looked_at = decoded.looked_at
+    if looked_at is None or boxes.keys().isdisjoint(looked_at["content_id"].to_pylist()):
+        return decoded
+    rows = []
+    for row in looked_at.to_pylist():
+        regions = boxes.get(row["content_id"])
+        if regions is None or row["region"] == "" or row["region"] in regions:
+            rows.append(row)
+    found = {(row["content_id"], row["region"]) for row in rows}
+    for content_id in {row["content_id"] for row in rows} & boxes.keys():
+        rows += [
+            _row(content_id, _FACE, box, None)
+            for box in map(Box.of, sorted(boxes[content_id]))
+            if box is not None and (content_id, box.region) not in found
+        ]
+    kept = [place for place, each in enumerate(decoded.content_ids) if each not in boxes]
+    return Decoded(
+        infos=decoded.infos,
+        content_ids=[decoded.content_ids[place] for place in kept],
+        regions=[decoded.regions[place] for place in kept],
+        pixels_NHWC=decoded.pixels_NHWC[kept],
+        looked_at=pa.Table.from_pylist(rows, REGIONS.file_schema),
+    )
 
 
 def _by_box(faces: list[Face], height: int, width: int) -> dict[Box, tuple[int, float]]:
@@ -99,12 +138,12 @@ def _by_box(faces: list[Face], height: int, width: int) -> dict[Box, tuple[int, 
     return found
 
 
-def _row(content_id: str, box: Box, score: float | None) -> dict[str, object]:
-    """Return a row of `regions`; one without a score is the picture that was looked at."""
+def _row(content_id: str, kind: str, box: Box, score: float | None) -> dict[str, object]:
+    """Return a row of `regions`: a face, or the picture that was looked at."""
     return {
         "content_id": content_id,
-        "region": "" if score is None else box.region,
-        "kind": "picture" if score is None else "face",
+        "region": box.region if kind == _FACE else "",
+        "kind": kind,
         "x": box.x,
         "y": box.y,
         "width": box.width,

@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -33,6 +33,7 @@ class ShardInfo:
         partition: The values of the table's partition columns, the same for all its rows.
         ranges: Least and greatest value by column, but of floats.
         schema: Columns of the file.
+        adopted: Whether another attempt wrote it.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ShardInfo:
     partition: Mapping[str, str]
     ranges: Mapping[str, tuple[Any, Any]]
     schema: pa.Schema = field(repr=False)
+    adopted: bool = field(default=False, compare=False)
 
 
 def shard_name(*parts: str) -> str:
@@ -148,7 +150,7 @@ def describe(
     try:
         if decode_footer(tail) is None:
             tail = blobs.read_range(full, 0, size)
-        return _describe_footer(path, partition, size, tail)
+        return replace(_describe_footer(path, partition, size, tail), adopted=True)
     except StoreError as wrong:
         raise StoreError(
             f"The file {full!r} in the store {blobs.location} was not written by this program: "

@@ -13,6 +13,7 @@ from artcluster.store.blobs import Blobs
 from artcluster.store.fence import Fence
 from artcluster.store.format import open_mark
 from artcluster.store.lease import Lease
+from artcluster.store.parquet import read_file
 from artcluster.store.reader import TableReader
 from artcluster.store.replaced import never_again
 from artcluster.store.shards import ShardInfo, ShardWriter
@@ -73,6 +74,15 @@ class Store:
     def shard_writer(self, table: Table) -> ShardWriter:
         """Return what writes shards of a table, in any process."""
         return ShardWriter(self.location, table)
+
+    def read_shard(self, table: Table, shard: ShardInfo, columns: Sequence[str]) -> pa.Table:
+        """Read columns of a shard that lies in the store, committed or not.
+
+        Raises:
+            StoreError: It cannot be read.
+        """
+        data = self._blobs.read(f"{table.name}/{shard.path}")
+        return read_file(pa.py_buffer(data), columns)
 
     def existing_shards(
         self, table: Table, partition: Mapping[str, str], names: Iterable[str]

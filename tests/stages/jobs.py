@@ -1,11 +1,13 @@
 """Jobs over small archives of real pictures, run in this process."""
 
 import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from artcluster.config import load_config
 from artcluster.executors.in_process import InProcessExecutor
+from artcluster.stages.executor import Item
 from artcluster.stages.job import Job
 from artcluster.stages.progress import Silent, Timings
 from artcluster.store import Store
@@ -51,6 +53,16 @@ def make_job(store: Path | Store, **settings: Any) -> Job:
         progress,
         Timings(progress),
     )
+
+
+def reverse_parts(job: Job) -> None:
+    """Let a job take its parts from the last to the first, as another cluster might."""
+    stream = job.executor.stream
+
+    def reversed_stream(items: Iterable[Item], steps: Any, **more: Any) -> Iterator[Item]:
+        return stream(list(items)[::-1], steps, **more)
+
+    job.executor.stream = reversed_stream  # type: ignore[method-assign]
 
 
 def copy_pictures(target: Path, count: int, start: int = 0) -> list[Path]:

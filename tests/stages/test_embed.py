@@ -15,7 +15,7 @@ from artcluster.stages.dry_run import plan_archive
 from artcluster.stages.embed import embed_archive
 from artcluster.stages.rejects import check_reject_share
 from artcluster.store import Store
-from tests.stages.jobs import BROKEN, DEMO, copy_pictures, make_job
+from tests.stages.jobs import BROKEN, DEMO, copy_pictures, make_job, reverse_parts
 
 
 def contents(store: Path) -> list[str]:
@@ -116,6 +116,51 @@ def test_vectors_are_those_of_the_embedder_alone(tmp_path: Path) -> None:
         found.append(np.array(rows["embedding"].to_pylist()))
     assert found[0].shape == (6, 1280)
     np.testing.assert_allclose(found[0], found[1], atol=1e-4)
+
+
+def test_a_shard_of_a_process_thought_dead_doubles_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes after its successor looked, and holds a content that another part embeds now."""
+    images = tmp_path / "images"
+    _, second = copy_pictures(images, 2)
+    shutil.copy(second, images / "z-double.png")
+    commit = Store.commit_shards
+    store = Store.open(tmp_path / "store", create=True)
+    commits: list[int] = []
+
+    def dies(self: Store, table: Any, shards: Any, fence: Any) -> Any:
+        commits.extend([len(shards)] if table is EMBEDDINGS else [])
+        if sum(commits) > may:
+            raise KeyboardInterrupt
+        return commit(self, table, shards, fence)
+
+    monkeypatch.setattr(Store, "commit_shards", dies)
+    settings = {"embed__part_images": 2, "embed__commit_every_images": 1}
+    may = 0
+    with pytest.raises(KeyboardInterrupt):
+        embed_archive(make_job(store, **settings), str(images))
+    (written,) = (tmp_path / "store" / "embeddings").rglob("embedder_id=*/*.parquet")
+    late = written.rename(tmp_path / "late.parquet")
+    for file in (tmp_path / "store" / "images").glob("*.parquet"):
+        file.unlink()
+    job = make_job(store, **settings)
+    reverse_parts(job)
+    stream = job.executor.stream
+
+    def meanwhile(*args: Any, **more: Any) -> Any:
+        shutil.copy(late, written)
+        return stream(*args, **more)
+
+    job.executor.stream = meanwhile  # type: ignore[method-assign]
+    may = 1
+    commits.clear()
+    with pytest.raises(KeyboardInterrupt):
+        embed_archive(job, str(images))
+    assert len(contents(tmp_path / "store")) == 1
+    monkeypatch.undo()
+    assert embed_archive(make_job(store, **settings), str(images)).images == 3
+    assert len(set(contents(tmp_path / "store"))) == len(contents(tmp_path / "store")) == 2
 
 
 def test_an_embedder_is_recorded_by_the_job_that_finds_it_missing(tmp_path: Path) -> None:

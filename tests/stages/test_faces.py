@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ from artcluster.stages.sheet import SheetSettings, cluster_sheet, clusters_of
 from artcluster.stages.shown import choose_run
 from artcluster.stages.update import update_archive
 from artcluster.store import Store
+from artcluster.store.shards import ShardWriter
 from artcluster.store.views import read_view
 from tests.cli.test_commands import run
 from tests.faces import PEOPLE, make_face_archive, person_of
-from tests.stages.jobs import copy_pictures, make_job
+from tests.stages.jobs import copy_pictures, make_job, reverse_parts
 
 FACES = {
     "obama-portrait.jpg": 1,
@@ -170,13 +172,30 @@ def test_what_was_looked_at_is_not_looked_at_again(store: Store, archive: Path) 
     embed_archive(face_job(store, archive__max_removed_share=1.0), str(archive))
 
 
-def test_a_crash_between_vectors_and_boxes_costs_nothing(
-    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    few = tmp_path / "few"
-    few.mkdir()
+@pytest.fixture
+def few(archive: Path, tmp_path: Path) -> Path:
+    """Three pictures, and one of them a second time."""
+    folder = tmp_path / "few"
+    folder.mkdir()
     for name in ("two-people.jpg", "cat.jpg", "obama-grey.png"):
-        shutil.copy(archive / name, few / name)
+        shutil.copy(archive / name, folder / name)
+    shutil.copy(archive / "two-people.jpg", folder / "a-double.jpg")
+    return folder
+
+
+def check_whole(store: Store) -> None:
+    """Every picture is looked at once, and every face has one box and one vector."""
+    rows = store.table(REGIONS).read(["content_id", "region"]).to_pylist()
+    assert sorted(row["region"] != "" for row in rows) == [False] * 3 + [True] * 3
+    vectors = store.table(EMBEDDINGS).read(["content_id", "region"]).to_pylist()
+    order = itemgetter("content_id", "region")
+    assert sorted(vectors, key=order) == sorted((r for r in rows if r["region"]), key=order)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_crash_between_vectors_and_boxes_costs_nothing(
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
     store = Store.open(tmp_path / "store", create=True)
     commit = Store.commit_shards
 
@@ -191,10 +210,36 @@ def test_a_crash_between_vectors_and_boxes_costs_nothing(
     assert store.table(EMBEDDINGS).read(["region"]).num_rows == 3
     assert not store.table(REGIONS).read().num_rows
     monkeypatch.undo()
+    boxes = list((tmp_path / "store" / "regions").rglob("embedder_id=*/*.parquet"))
+    assert boxes
+    if lost:
+        for file in boxes:
+            file.unlink()
     done = embed_archive(face_job(store), str(few))
-    assert (done.embedded, done.faces) == (0, 3)
-    assert store.table(EMBEDDINGS).read(["region"]).num_rows == 3
-    assert store.table(REGIONS).read().num_rows == 3 + 3
+    assert (done.embedded, done.faces) == (3 if lost else 0, 3)
+    check_whole(store)
+
+
+def test_vectors_whose_boxes_were_not_written_wait_for_them(
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = ShardWriter.write
+
+    def dies(self: ShardWriter, *rest: Any) -> Any:
+        if self.table is REGIONS:
+            raise KeyboardInterrupt
+        return write(self, *rest)
+
+    store = Store.open(tmp_path / "store", create=True)
+    monkeypatch.setattr(ShardWriter, "write", dies)
+    with pytest.raises(KeyboardInterrupt):
+        embed_archive(face_job(store, embed__part_images=1), str(few))
+    monkeypatch.undo()
+    # The next job takes the parts the other way round: the double is embedded with another.
+    job = face_job(store, embed__part_images=1)
+    reverse_parts(job)
+    assert embed_archive(job, str(few)).faces == 3
+    check_whole(store)
 
 
 def test_kmeans_groups_them_too_and_numbers_are_asked_for(store: Store, archive: Path) -> None:
