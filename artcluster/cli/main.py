@@ -106,6 +106,12 @@ def _code(arguments: list[str]) -> int:
         return _fail(
             "ended on request; the same command goes on from the last commit", EXIT_STOPPED
         )
+    except SystemExit as ended:
+        return _fail(
+            f"a library ended this process by sys.exit({ended.code!r}), which is a mistake to "
+            "report; the same command goes on from the last commit",
+            EXIT_FAILURE,
+        )
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted; the same command goes on from the last commit", EXIT_INTERRUPTED)
     except TooFewError as answer:
@@ -115,7 +121,7 @@ def _code(arguments: list[str]) -> int:
     except UsageError as error:
         return _fail(str(error), EXIT_USAGE)
     except ArtclusterError as error:
-        return _fail(str(error), EXIT_FAILURE)
+        return _fail(str(error) or type(error).__name__, EXIT_FAILURE)
     return 0
 
 

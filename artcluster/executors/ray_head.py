@@ -5,6 +5,7 @@ the dashboard, and waits for them: on two cores that more than doubles the time 
 runs, and on busy ones Ray's own time limit of 15 seconds passes. Ray's `Node` starts the rest.
 """
 
+import contextlib
 import logging
 import os
 import shutil
@@ -65,8 +66,27 @@ class Head:
         from ray._private import ray_constants
 
         ray_constants.ENABLE_RAY_CLUSTER = self._was_open
+        left = self._below_raylet()
         self._node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
+        # They would notice by themselves, workers in a second, Ray's agents in half a minute.
+        for process in left:
+            with contextlib.suppress(Exception):
+                process.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _below_raylet(self) -> list[Any]:
+        """Return the workers and agents of the head."""
+        # Ray's own copy, found once ray is imported.
+        import psutil
+
+        raylets = self._node.all_processes.get("raylet", [])
+        with contextlib.suppress(psutil.Error):
+            return [
+                process
+                for raylet in raylets
+                for process in psutil.Process(raylet.process.pid).children(recursive=True)
+            ]
+        return []
 
 
 def _node(folder: Path, cpus: int | None, gpus: int | None, *, dashboard: bool) -> Any:

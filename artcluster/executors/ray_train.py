@@ -48,6 +48,17 @@ class _Rank:
     threads: int
 
 
+class _Trainer(TorchTrainer):
+    """Leaves Ctrl-C to the command line.
+
+    Ray Train takes SIGINT for itself, for good: it exits the process without a word, as if all had
+    gone well, and in training loops after the first one it does not even end them.
+    """
+
+    def _register_sigint_handler(self, controller: ActorHandle[Any]) -> None:
+        pass
+
+
 def train(
     loop: "Callable[[Worker], T]",
     data: Sequence[np.ndarray | Callable[[], np.ndarray]],
@@ -82,7 +93,7 @@ def train(
         threads=1 if workers > 1 else int(max(size.cpus for size in Nodes.now().sizes)),
     )
     filesystem, folder = checkpoints.place.child(name, "ray").arrow()
-    trainer = TorchTrainer(
+    trainer = _Trainer(
         _run_rank,
         train_loop_config={"rank": rank},
         torch_config=TorchConfig(backend="nccl" if use_gpu else "gloo"),
@@ -176,8 +187,10 @@ def _run_rank(config: dict[str, _Rank]) -> None:
     except LostRankError:
         raise
     except StoppedRankError:
-        ask(sent.host, sent.mailbox, "put", _STOPPED)
-        raise
+        # No failure: Ray Train would start the ranks again before it gives them up.
+        if rank == 0:
+            ask(sent.host, sent.mailbox, "put", _STOPPED)
+        return
     except Exception as error:
         ask(sent.host, sent.mailbox, "put", Failure.of("train", error))
         raise

@@ -76,14 +76,16 @@ class RayWorker:
         """Save rank 0's state; the ranks wait for each other.
 
         Raises:
-            StoppedRankError: The job was asked to end. Raised on rank 0; the others lose it.
+            StoppedRankError: The job was asked to end; raised on every rank, so that none waits
+                for the others.
         """
         import ray.train
 
         if self.rank == 0:
             self._checkpoints.save(state)
         ray.train.report(dict(metrics))
-        if self._stopping:
+        stopping = torch.tensor(float(self._stopping), device=self.device)
+        if self.reduce(stopping).item():
             raise StoppedRankError("asked to end")
 
     def stop_asked(self) -> bool:

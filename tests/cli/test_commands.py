@@ -116,6 +116,17 @@ def test_wrong_use_is_explained(
     assert "Traceback" not in err
 
 
+def test_no_end_is_without_words(
+    store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def exits(*_: object) -> None:
+        raise SystemExit(0)
+
+    monkeypatch.setattr("artcluster.stages.cluster.choose_archive", exits)
+    assert run("cluster", store, *LOCAL) == 1
+    assert "ended this process by sys.exit(0)" in capsys.readouterr().err
+
+
 def test_too_many_rejects_have_a_code_of_their_own(
     pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

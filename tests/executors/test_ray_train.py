@@ -1,9 +1,15 @@
+import signal
+import threading
+import time
+
 import numpy as np
 import pytest
 import torch
 
-from artcluster.errors import StepError, StoreError, UsageError
+from artcluster.errors import StepError, StoppedError, StoreError, UsageError
 from artcluster.executors.in_process import InProcessExecutor
+from artcluster.executors.ray_train import train as train_on_ray
+from artcluster.stages.stop import Stop
 from tests.executors import toy
 
 pytestmark = pytest.mark.ray
@@ -60,8 +66,36 @@ def test_two_ranks_one_of_them_killed(ray_executor, in_process, tmp_path):
 
 
 def test_one_rank(ray_executor, in_process, tmp_path):
+    ctrl_c = signal.getsignal(signal.SIGINT)
     result = train(ray_executor, toy.descend, tmp_path, "one")
     assert torch.equal(result["mean"], in_process["mean"])
+    assert signal.getsignal(signal.SIGINT) is ctrl_c
+
+
+def test_asked_to_end_all_ranks_do_and_none_is_started_again(ray_executor, tmp_path):
+    stop = Stop()
+
+    def ask():
+        while not (tmp_path / "stepping").exists():
+            time.sleep(0.01)
+        stop.ask()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    with pytest.raises(StoppedError):
+        train_on_ray(
+            toy.StepUntilAsked(tmp_path),
+            SHARDS,
+            workers=2,
+            use_gpu=False,
+            name="endless",
+            checkpoint_uri=str(tmp_path),
+            host=ray_executor._hosts_at_least(1)[0],
+            stop=stop,
+        )
+    asking.join()
+    assert sorted(path.name for path in tmp_path.glob("began-*")) == ["began-0", "began-1"]
+    assert (tmp_path / "endless" / "checkpoint.pt").exists()
 
 
 def test_a_users_error_of_one_rank_comes_out_as_it_is(ray_executor, tmp_path):
