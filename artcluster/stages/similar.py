@@ -1,7 +1,7 @@
 """Pictures of a store that look like given ones: from the store, from files, or from a folder."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from artcluster.archive.database import quoted
 from artcluster.config import Config
 from artcluster.errors import UsageError
 from artcluster.location import Location
@@ -215,29 +216,41 @@ class SimilarPictures:
         ids = pa.table({"content_id": [key.decode() for key in keys if key != NO_KEY]})
         with open_tables(self._store, self._config) as tables:
             tables.register("asked", ids)
-            rows = _shown(tables, self._archive_id)
+            rows = _shown(tables, ids["content_id"].to_pylist(), self._archive_id)
         return {content_id: Match(content_id, 0.0, *more) for content_id, *more in rows}
 
 
-def _shown(tables: duckdb.DuckDBPyConnection, archive_id: str | None) -> list[tuple[Any, ...]]:
+def _shown(
+    tables: duckdb.DuckDBPyConnection, content_ids: Sequence[str], archive_id: str | None
+) -> list[tuple[Any, ...]]:
     """Return what people want to know of the contents in `asked`, one row a content.
 
-    Paths are found first: the view then looks at the rows of these paths alone.
+    Paths are found first: the view then looks at the rows of these paths alone. Lists written out
+    reach the files' reader, which joins and parameters do not.
     """
+    if not content_ids:
+        return []
     paths = tables.execute(
-        "SELECT DISTINCT path FROM images WHERE content_id IN (SELECT content_id FROM asked)"
+        f"SELECT DISTINCT path FROM images WHERE content_id IN ({_list(content_ids)})"
     ).fetchall()
+    if not paths:
+        return []
     return tables.execute(
-        """
+        f"""
         SELECT content_id, arg_min(archive_id, path), min(path), arg_min(uri, path), count(*),
                any_value(cluster), any_value(cluster_name)
         FROM latest
-        WHERE path IN (SELECT unnest($paths)) AND content_id IN (SELECT content_id FROM asked)
+        WHERE path IN ({_list(path for (path,) in paths)})
+          AND content_id IN (SELECT content_id FROM asked)
           AND ($archive_id IS NULL OR archive_id = $archive_id)
         GROUP BY content_id
         """,
-        {"paths": [path for (path,) in paths], "archive_id": archive_id},
+        {"archive_id": archive_id},
     ).fetchall()
+
+
+def _list(texts: Iterable[str]) -> str:
+    return ", ".join(map(quoted, texts))
 
 
 def open_neighbours(
