@@ -71,7 +71,8 @@ def merge(editing: _Editing, cluster: int, into: int) -> None:
 def move(editing: _Editing, path: str, into: int) -> None:
     """Show the image PATH in cluster INTO, whatever the models say.
 
-    The image is known by its content: a renamed file stays where it was moved to.
+    The image is known by its content: a renamed file stays where it was moved to. Of a run over
+    faces, an image with one face can be moved.
     """
     from artcluster.cli.show_curation import show_edits
 

@@ -180,7 +180,7 @@ def _show_clusters(console: Console, summary: ClusterSummary) -> None:
     rows = [
         ("run", summary.run_id + again),
         ("model", summary.model_id),
-        ("images", f"{summary.images:,} ({summary.contents:,} {_members(summary)})"),
+        ("images", f"{summary.images:,} ({members_of(summary)})"),
     ]
     if metrics.get("noise"):
         rows.append(("noise", f"{metrics['noise']:,} that belong to no cluster"))
@@ -190,7 +190,7 @@ def _show_clusters(console: Console, summary: ClusterSummary) -> None:
     print_table(
         console,
         "Sizes",
-        ("cluster", "images", ""),
+        ("cluster", summary.noun, ""),
         [
             (str(number), f"{size:,}", "█" * round(30 * size / widest))
             for number, size in sorted(summary.sizes.items())
@@ -220,8 +220,9 @@ def _show_clusters(console: Console, summary: ClusterSummary) -> None:
         console.print(f"Refinement: {summary.verdict}\n", markup=False, highlight=False)
 
 
-def _members(summary: ClusterSummary) -> str:
-    return "faces" if summary.method.startswith("faces-") else "distinct"
+def members_of(summary: ClusterSummary) -> str:
+    """Return how many members a run has: its distinct images, or their faces."""
+    return f"{summary.contents:,} {'distinct' if summary.noun == 'images' else summary.noun}"
 
 
 def _name(summary: EmbedSummary | ClusterSummary | NoClusters) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 from artcluster.cli.printing import new_console, print_json, print_rows, print_table
+from artcluster.cli.show import members_of
 from artcluster.cli.show_comparison import change_rows, image_rows
 from artcluster.lineage.drift import Drift
 from artcluster.stages.update_summary import UpdateSummary
@@ -26,7 +27,7 @@ def show_update(summary: UpdateSummary, json_wanted: bool) -> None:
         ("archive", f"{embedding.archive_id}, scan {embedding.scan_id}"),
         ("run", run.run_id + (f", after {summary.parent}" if summary.parent else "")),
         ("model", run.model_id),
-        ("images", f"{run.images:,} ({run.contents:,} distinct)"),
+        ("images", f"{run.images:,} ({members_of(run)})"),
         ("embedded now", f"{embedding.embedded:,}"),
     ]
     rows += [(f"rejected: {why}", f"{count:,}") for why, count in embedding.rejects.items()]

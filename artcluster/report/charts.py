@@ -63,8 +63,8 @@ def _across(xs: Sequence[float]) -> list[float]:
     return distinct if len(distinct) <= _MOST_LABELS else ticks(distinct[0], distinct[-1], 10)
 
 
-def histogram(counts: Sequence[int], end: float, label: str) -> str:
-    """Draw counts in equal steps from 0 to `end` as bars."""
+def histogram(counts: Sequence[int], end: float, label: str, of: str) -> str:
+    """Draw counts of something in equal steps from 0 to `end` as bars."""
     most = max(max(counts), 1)
     step = _BARS_WIDTH / len(counts)
     total = max(sum(counts), 1)
@@ -73,7 +73,8 @@ def histogram(counts: Sequence[int], end: float, label: str) -> str:
     bars = "".join(
         f'<rect class="bar" x="{place * step + 1:.1f}" '
         f'y="{_BARS_HEIGHT * (1 - count / most):.1f}" width="{step - 2:.1f}" '
-        f'height="{_BARS_HEIGHT * count / most:.1f}"><title>{span}: {count:,} images</title></rect>'
+        f'height="{_BARS_HEIGHT * count / most:.1f}">'
+        f"<title>{span}: {count:,} {escape(of)}</title></rect>"
         for place, (span, count) in enumerate(zip(spans, counts, strict=True))
     )
     shares = ", ".join(

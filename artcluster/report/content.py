@@ -264,5 +264,7 @@ class Overview:
     """Pictures whose originals could not be read for their small copies."""
     colours: Mapping[int, tuple[str, str]] = field(default_factory=dict)
     """By cluster: its colour on light and on dark ground."""
+    members: str = "images"
+    """What the clusters are of, in the plural: images, or faces of them."""
     studies: Sequence[tuple[str, str, str]] = ()
     """Studies of the archive: address of their pages, title, when they were made."""

@@ -100,7 +100,9 @@ class Site:
             root="../",
             lightbox=True,
             card=card,
-            histogram=Markup(histogram(card.histogram, card.histogram_end, "confidence")),
+            histogram=Markup(
+                histogram(card.histogram, card.histogram_end, "confidence", self._overview.members)
+            ),
         )
 
     def map(self) -> None:

@@ -117,7 +117,7 @@ class Curation:
         that is replaced by another picture does not.
 
         Raises:
-            UsageError: There is no such image or cluster.
+            UsageError: There is no such image or cluster, or the image has several faces.
         """
         with self._writing() as (edits, fence):
             self._check(edits, into)
@@ -193,6 +193,11 @@ class Curation:
                 "select content_id from latest where model_cluster is not null "
                 f"and path = {quoted(path)}"
             ).fetchall()
+        if len(found) > 1:
+            raise UsageError(
+                f"{path!r} has {len(found)} faces in run {self.run.run_id}, and a move would take "
+                "them all: single faces cannot be moved. Whole clusters can be merged"
+            )
         if not found:
             raise UsageError(
                 f"run {self.run.run_id} has no image {path!r}: give its path as the store has it, "

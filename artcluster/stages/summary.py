@@ -79,6 +79,11 @@ class ClusterSummary:
     up; a merged cluster goes by the first of the two."""
     seconds: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def noun(self) -> str:
+        """What was clustered, in the plural."""
+        return "faces" if self.method.startswith("faces-") else "images"
+
 
 @dataclass(frozen=True)
 class NoClusters:

@@ -18,6 +18,9 @@ _BETWEEN = "#"
 MEMBER_SQL = f"content_id || CASE WHEN region = '' THEN '' ELSE '{_BETWEEN}' || region END"
 """The member of a row with `content_id` and `region`, in SQL."""
 
+IS_PART_SQL = f"contains(content_id, '{_BETWEEN}')"
+"""Whether a member in a column `content_id` is a part of a picture, in SQL."""
+
 
 @dataclass(frozen=True)
 class Box:

@@ -358,7 +358,7 @@
   }
   function tell() {
     const number = (n) => n.toLocaleString("en");
-    let text = shown === count ? `${number(count)} images` : `${number(shown)} of ${number(count)} images`;
+    let text = shown === count ? `${number(count)} ${map.members}` : `${number(shown)} of ${number(count)} ${map.members}`;
     if (map.all > count) text += `, a sample of ${number(map.all)}`;
     state.textContent = text;
   }

@@ -99,7 +99,7 @@ def _card(
         Gallery(
             "medoids",
             "Most typical",
-            "The images nearest to the cluster’s centre.",
+            f"The {members.noun} nearest to the cluster’s centre.",
             shown.pictures(chosen.medoids),
         ),
         Gallery(
@@ -107,13 +107,13 @@ def _card(
             "From centre to edge",
             "A sample of the whole cluster, ordered by distance from its centre."
             if entry.images > len(chosen.sample)
-            else "Every image of the cluster, ordered by distance from its centre.",
+            else f"Every {members.noun[:-1]} of the cluster, ordered by distance from its centre.",
             shown.pictures(chosen.sample),
         ),
         Gallery(
             "boundary",
             "On the boundary",
-            "Images that nearly went to another cluster: the least sure first.",
+            f"{members.noun.capitalize()} that nearly went elsewhere: the least sure first.",
             shown.pictures(chosen.boundary),
         ),
     ]

@@ -106,7 +106,7 @@ def _draw(
     shown = [content for entry in entries for content in chosen[entry.cluster].contents()]
     unread = cards.make(job, originals_of(members, shown), "pictures")
     unread += map_tiles.make(job, point_originals(members), "map pictures")
-    entries = list(_covered(entries, chosen, cards, output))
+    entries = list(_covered(entries, chosen, cards, output, members.noun))
     colours = {
         entry.cluster: (
             cluster_colour(-1 if entry.cluster < 0 else number),
@@ -126,10 +126,11 @@ def _draw(
         made=f"{row['created_at']:%Y-%m-%d %H:%M}",
         images=members.images,
         paths=members.paths,
+        members=members.noun,
         clusters=entries,
         rejects=sum(group.count for group in rejects),
-        metrics=about.metric_lines(row["metrics"]),
-        facts=about.fact_lines(row, about.model_row(store, run.model_id)),
+        metrics=about.metric_lines(row["metrics"], members.noun),
+        facts=about.fact_lines(row, about.model_row(store, run.model_id), members.noun),
         settings=about.settings_yaml(row),
         has_map=points > 0,
         has_crosstabs=bool(columns),
@@ -225,6 +226,7 @@ def _covered(
     chosen: dict[int, Chosen],
     thumbnails: Thumbnails,
     output: Output,
+    noun: str,
 ) -> Iterator[Entry]:
     """Draw the covers of the largest clusters."""
     for entry in entries[:MOST_COVERS]:
@@ -236,7 +238,7 @@ def _covered(
             yield entry
             continue
         output.write(f"covers/{cluster_key(entry.cluster)}.webp", draw_cover(tiles, thumbnails))
-        yield replace(entry, cover=f"{len(tiles)} typical images of {entry.title}")
+        yield replace(entry, cover=f"{len(tiles)} typical {noun} of {entry.title}")
     yield from entries[MOST_COVERS:]
 
 

@@ -6,7 +6,7 @@ import duckdb
 
 from artcluster.archive.database import identifier
 from artcluster.store import Store
-from artcluster.store.member_ids import MEMBER_SQL
+from artcluster.store.member_ids import IS_PART_SQL, MEMBER_SQL
 from artcluster.store.views import metadata_columns
 
 
@@ -23,12 +23,14 @@ class Members:
         metadata: The metadata columns.
         images: Rows.
         paths: Paths that the rows stand for.
+        noun: What a row is, in the plural: images or faces.
     """
 
     tables: duckdb.DuckDBPyConnection
     metadata: tuple[str, ...]
     images: int
     paths: int
+    noun: str
 
 
 _OWN = (
@@ -82,7 +84,8 @@ def make_members(tables: duckdb.DuckDBPyConnection, store: Store, model_id: str)
         """,
         [model_id],
     )
-    ((images, paths),) = tables.sql(
-        "SELECT count(*), coalesce(sum(_copies), 0) FROM members"
+    ((images, paths, faces),) = tables.sql(
+        "SELECT count(*), coalesce(sum(_copies), 0), "
+        f"coalesce(bool_or({IS_PART_SQL}), false) FROM members"
     ).fetchall()
-    return Members(tables, metadata, images, int(paths))
+    return Members(tables, metadata, images, int(paths), "faces" if faces else "images")

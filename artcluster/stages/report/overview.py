@@ -24,7 +24,7 @@ _METRICS = (
     (
         "silhouette_embedder",
         "Silhouette",
-        "How much nearer images are to their own cluster than to "
+        "How much nearer {members} are to their own cluster than to "
         "the next, in the embedder’s space: 1 is apart, 0 is overlapping.",
     ),
     (
@@ -36,14 +36,14 @@ _METRICS = (
         "calinski_harabasz_embedder",
         "Calinski–Harabasz",
         "Spread between clusters over spread "
-        "within them, in the embedder’s space; higher is better, comparable on the same images.",
+        "within them, in the embedder’s space; higher is better, comparable on the same {members}.",
     ),
     (
         "mean_confidence",
         "Mean confidence",
         "Membership of the own cluster, 0 to 1. Compare it within a run, not across methods.",
     ),
-    ("non_empty", "Clusters with images", "Of those asked for."),
+    ("non_empty", "Clusters with {members}", "Of those asked for."),
 )
 
 
@@ -153,10 +153,10 @@ def parents_of(
     return found
 
 
-def metric_lines(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Return name, value and meaning of a run's metrics."""
+def metric_lines(metrics: Mapping[str, Any], noun: str) -> list[tuple[str, str, str]]:
+    """Return name, value and meaning of a run's metrics; `noun` says what its members are."""
     lines = [
-        (title, _figure(metrics.get(name)), meaning)
+        (title.format(members=noun), _figure(metrics.get(name)), meaning.format(members=noun))
         for name, title, meaning in _METRICS
         if metrics.get(name) is not None
         # A model that is the embedder's own space has nothing more to say.
@@ -168,14 +168,16 @@ def metric_lines(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
                 f"NMI with {column}",
                 _figure(label.get("nmi")),
                 f"How much clusters and the column “{column}” tell of one another, 0 to 1, over "
-                f"{label.get('labelled_count', 0):,} labelled images. Labels were not trained on.",
+                f"{label.get('labelled_count', 0):,} labelled {noun}. Labels were not trained on.",
             )
         )
     return lines
 
 
-def fact_lines(run: Mapping[str, Any], model: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return how a run was made."""
+def fact_lines(
+    run: Mapping[str, Any], model: Mapping[str, Any], noun: str
+) -> list[tuple[str, str]]:
+    """Return how a run was made; `noun` says what its members are."""
     verdict = model["training"].get("verdict")
     lines = [
         ("Run", run["run_id"]),
@@ -186,7 +188,7 @@ def fact_lines(run: Mapping[str, Any], model: Mapping[str, Any]) -> list[tuple[s
         ("Method", model["method"]),
         ("Clusters asked for", str(model["k"])),
         ("Model", run["model_id"]),
-        ("Fitted on", f"{model['training'].get('fitted_on', 0):,} images"),
+        ("Fitted on", f"{model['training'].get('fitted_on', 0):,} {noun}"),
         ("Parent run", run["parent"] or "none: a first run"),
         ("Metadata version", run["metadata_version"] or "no metadata"),
         ("Versions", ", ".join(f"{name} {number}" for name, number in run["versions"].items())),

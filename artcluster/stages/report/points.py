@@ -91,6 +91,7 @@ def point_scripts(
             {
                 "count": count,
                 "all": members.images,
+                "members": members.noun,
                 "x": packed(np.round((x_N - low[0]) / span * 65_535).astype(np.uint16)),
                 "y": packed(np.round((y_N - low[1]) / span * 65_535).astype(np.uint16)),
                 "cluster": packed(
