@@ -53,10 +53,12 @@ def run(
     from artcluster.stages.cluster import cluster_archive, clusters_or_none
     from artcluster.stages.dry_run import plan_archive
     from artcluster.stages.embed import embed_archive
+    from artcluster.stages.hints import check_hints
     from artcluster.stages.methods.own_network import with_own_network
     from artcluster.stages.rejects import check_reject_share
 
     asked, config = config, with_own_network(config)
+    check_hints(config.cluster, config.embed.backbone)
     with open_job(config, store, executor, create=True, dry=dry_run) as job:
         if (
             "backbone" in asked.embed.model_fields_set

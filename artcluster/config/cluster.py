@@ -108,7 +108,7 @@ class ClusterSettings(Settings):
     """`unit` scales every embedding to length one first."""
     count_duplicates: bool = False
     """Let a content weigh as much as there are images of it, not once; for methods that are given
-    vectors."""
+    vectors, or find faces."""
     max_training_vectors: Annotated[int, Field(ge=100)] = 1_000_000
     """Models are fitted on at most so many distinct contents, a sample recorded with the run."""
     max_training_bytes: Annotated[int, Field(ge=1 << 20)] = 8 << 30

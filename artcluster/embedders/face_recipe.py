@@ -14,13 +14,15 @@ CHIP_PX = 150
 """Side of an aligned face, as the network takes it."""
 
 
-def finds_faces(embedder_id: str) -> bool:
-    """Tell whether an embedder's vectors are of faces, not of whole pictures.
+def finds_faces(embedder: str) -> bool:
+    """Tell whether an embedder's vectors, by its id or name, are of faces, not whole pictures.
 
     >>> finds_faces("faces-443a818dfd9a"), finds_faces("densenet121-0123456789ab")
     (True, False)
+    >>> finds_faces("faces")
+    True
     """
-    return embedder_id.startswith(f"{FACES}-")
+    return embedder == FACES or embedder.startswith(f"{FACES}-")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from artcluster.errors import TooFewError
 from artcluster.stages.digest import digest
-from artcluster.stages.hints import with_stored_hints
+from artcluster.stages.hints import check_hints, with_stored_hints
 from artcluster.stages.job import Job
 from artcluster.stages.known import choose_archive, choose_embedder, known_archive
 from artcluster.stages.metadata import check_labels
@@ -48,17 +48,19 @@ def cluster_archive(
             a run that nobody asked to follow another begins a series of its own.
 
     Raises:
-        UsageError: The choice is not clear, a label is no column, there are too few images, or no
-            such parent.
+        UsageError: The choice is not clear, the method takes no such vectors, a label is no column,
+            there are too few images, or no such parent.
         TooFewError: There are too few faces to group.
         LeaseHeldError: Another job clusters the same.
     """
     archive_id = choose_archive(job.store, archive_id)
-    job = with_stored_hints(job, archive_id)
-    if network_of(job.config.cluster) is None:
+    config = with_own_network(job.config)
+    if network_of(config.cluster) is None:
         embedder_id = choose_embedder(job.store, embedder)
+        check_hints(config.cluster, embedder_id)
+        job = with_stored_hints(job, archive_id)
     else:
-        job = replace(job, config=with_own_network(job.config))
+        job = with_stored_hints(replace(job, config=config), archive_id)
         own = own_embedder(job, archive_id)
         embedder_id = own.embedder_id
         if embedder not in (None, embedder_id, own.contract.name):

@@ -25,7 +25,7 @@ from artcluster.stages.trials.contents import shared_contents, with_hints
 from artcluster.stages.trials.entry import Entry, Preset, parse_entry
 from artcluster.stages.trials.making import make_trials, trials_lease
 from artcluster.stages.trials.trial import MEASURES, MISSING, Trial, clusters_of
-from artcluster.stages.trials.vectors import embedder_of, vectors_of
+from artcluster.stages.trials.vectors import check_entry, embedder_of, vectors_of
 from artcluster.store import Store
 from artcluster.store.metadata import metadata_version
 
@@ -73,16 +73,20 @@ def make_comparison(
             others; None for the only one.
 
     Raises:
-        UsageError: The choice is not clear, a label is no column, or there are too few images.
+        UsageError: The choice is not clear, a label is no column, there are too few images, or a
+            method takes faces.
         LeaseHeldError: Another job makes trials of the archive.
     """
     archive_id = choose_archive(job.store, archive_id)
     asked.labels.check(job)
     if not asked.entries or min(asked.ks) < 2:
         raise UsageError("expected at least one method, and numbers of clusters from 2 up")
+    for entry in asked.entries:
+        first = entry.config(job.config, asked.preset, asked.ks[0], asked.seeds[0])
+        check_entry(entry, first, faces=False)
     guided = any(entry.method == "guided" for entry in asked.entries)
     job = with_hints(job, archive_id, "guided" if guided else asked.entries[0].method)
-    common = choose_embedder(job.store, embedder)
+    common = choose_embedder(job.store, embedder, whole=True)
     asked = replace(asked, entries=_with_baselines(job, asked, common))
     with job.timings.stage("gather"):
         shared = shared_contents(job, archive_id, common, asked.where)

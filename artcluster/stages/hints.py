@@ -14,6 +14,8 @@ import pyarrow as pa
 
 from artcluster.archive.database import open_database, quoted
 from artcluster.archive.tables import ROW, open_table
+from artcluster.config import ClusterSettings
+from artcluster.embedders.face_recipe import finds_faces
 from artcluster.errors import UsageError
 from artcluster.location import Location
 from artcluster.stages.digest import digest
@@ -45,6 +47,30 @@ class Hints:
         """All contents that something was told of."""
         pairs = (content for pair in (*self.must, *self.cannot) for content in pair)
         return frozenset((*self.labels, *pairs))
+
+
+def check_hints(settings: ClusterSettings, embedder: str) -> None:
+    """Refuse, before any work, a method that is to be told of images and is not.
+
+    Args:
+        settings: Method and hints.
+        embedder: Whose vectors are to be clustered, by id or name.
+
+    Raises:
+        UsageError: It has no hints, or they are of images and there are only faces.
+    """
+    if settings.method != "guided":
+        return
+    if settings.hints is None:
+        raise UsageError(
+            "the method guided needs to be told of a few images: --set cluster.hints=FILE, a table "
+            "with the columns path and label, or path, other and link (must or cannot)"
+        )
+    if finds_faces(embedder):
+        raise UsageError(
+            "the method guided is told of images, and these vectors are of faces: choose another "
+            "embedder with --backbone, or group faces with --method faces-dbscan"
+        )
 
 
 def with_stored_hints(job: Job, archive_id: str) -> Job:

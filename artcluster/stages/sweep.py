@@ -11,11 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from artcluster.embedders import finds_faces
 from artcluster.errors import UsageError
 from artcluster.metrics.choosing_k import Measured, recommend
 from artcluster.metrics.stability import mean_ari_with
 from artcluster.schema import SWEEPS
 from artcluster.stages.digest import digest
+from artcluster.stages.hints import check_hints
 from artcluster.stages.job import Job
 from artcluster.stages.known import choose_archive, choose_embedder
 from artcluster.stages.methods import METHODS
@@ -24,7 +26,7 @@ from artcluster.stages.trials.contents import shared_contents, with_hints
 from artcluster.stages.trials.entry import Preset, parse_entry
 from artcluster.stages.trials.making import make_trials, trials_lease
 from artcluster.stages.trials.trial import MEASURES, Trial, clusters_of
-from artcluster.stages.trials.vectors import embedder_of, vectors_of
+from artcluster.stages.trials.vectors import check_entry, embedder_of, vectors_of
 from artcluster.store import Store
 
 
@@ -99,13 +101,16 @@ def make_sweep(
     # A method with vectors of its own is measured in their space.
     named = network_of(first.cluster) is not None or entry.backbone is not None
     common = "" if named else choose_embedder(job.store, embedder)
+    check_entry(entry, first, faces=True)
+    check_hints(first.cluster, common)
     embedder_id = embedder_of(job, archive_id, entry, first, common)
     with job.timings.stage("gather"):
         shared = shared_contents(job, archive_id, embedder_id, where)
         data = vectors_of(job, shared.data, embedder_id)
     if len(data.x_ND) < max(ks):
+        members = "faces" if finds_faces(embedder_id) else "distinct images"
         raise UsageError(
-            f"--k: there are only {len(data.x_ND)} distinct images to cluster into {max(ks)}"
+            f"--k: there are only {len(data.x_ND)} {members} to cluster into {max(ks)}"
         )
     parts: list[int | None] = [None, *range(job.config.trials.resamples)]
     trials = [

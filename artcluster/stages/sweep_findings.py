@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from artcluster.embedders import finds_faces
 from artcluster.report.content import Chart, Curve
 from artcluster.report.findings import Findings, Section, Table
 from artcluster.stages.figures import bytes_text, figure, share_of_largest
@@ -33,8 +34,8 @@ _CHARTS = (
     (
         "stability",
         "Stability",
-        "Mean adjusted Rand index with fits on parts of the images: 1 says that the same clusters "
-        "come out.",
+        "Mean adjusted Rand index with fits on parts of it all: 1 says that the same clusters come "
+        "out.",
     ),
     ("seconds", "Seconds a fit", "Without networks that several fits share."),
 )
@@ -57,9 +58,10 @@ def sweep_findings(sweep: Sweep) -> Findings:
     collapsed = [row["k"] for row in rows if row["non_empty"] < row["k"]]
     if collapsed:
         points.append(f"Clusters collapsed at k = {', '.join(map(str, collapsed))}.")
+    members = "faces" if finds_faces(sweep.embedder_id) else "images"
     return Findings(
         title=f"Choosing the number of clusters: {sweep.method}",
-        lead=f"{sweep.method} on {sweep.points:,} images{sample} of {sweep.archive_id}{subset}. "
+        lead=f"{sweep.method} on {sweep.points:,} {members}{sample} of {sweep.archive_id}{subset}. "
         "No label took part.",
         sections=[
             Section("What is recommended", "", [sweep_table(sweep)], points),

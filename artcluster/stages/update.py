@@ -14,10 +14,11 @@ from artcluster.stages.digest import digest
 from artcluster.stages.dry_run import plan_archive
 from artcluster.stages.embed import embed_archive
 from artcluster.stages.embedder import ReadyEmbedder, read_embedder
-from artcluster.stages.hints import with_stored_hints
+from artcluster.stages.hints import check_hints, with_stored_hints
 from artcluster.stages.job import Job
 from artcluster.stages.known import KnownArchive, known_archive, members_of
 from artcluster.stages.metadata import check_labels
+from artcluster.stages.methods.own_network import with_own_network
 from artcluster.stages.model_settings import changed_settings
 from artcluster.stages.run_pair import RunView, read_profile
 from artcluster.stages.runs import finished_run
@@ -50,10 +51,13 @@ def update_archive(
         LeaseHeldError: Another job updates the same archive.
     """
     archive_id = resolve_archive(images, job.config).archive_id
+    config = with_own_network(job.config)
     before = read_runs(job.store, archive_id)
     if not before and run_id is None:
-        return _first_run(job, images)
+        check_hints(config.cluster, config.embed.backbone)
+        return _first_run(replace(job, config=config), images)
     parent = find_run(before, run_id or "last")
+    check_hints(config.cluster, parent.embedder_id)
     embedded = embed_archive(job, images, _embedder(job, parent))
     job = with_stored_hints(job, archive_id)
     with job.lease(f"runs={archive_id}", *RUN_TABLES) as lease:

@@ -123,6 +123,12 @@ def test_a_subset_by_metadata_with_baselines(tried: Path) -> None:
         ({"ks": [2, 99]}, "only 24"),
         ({"entries": []}, "at least one"),
         ({"entries": [parse_entry("dcec@cae", ["dcec"])]}, "a network of its own"),
+        ({"entries": [parse_entry("kmeans@faces", ["kmeans"])]}, "this takes faces"),
+        ({"entries": [parse_entry("guided", ["guided"])]}, r"cluster\.hints=FILE"),
+        (
+            {"entries": [parse_entry("kmeans+count_duplicates=true", ["kmeans"])]},
+            "distinct images, each once",
+        ),
     ],
 )
 def test_wrong_use(tried: Path, changes: dict[str, object], words: str) -> None:

@@ -1,6 +1,7 @@
 """Faces of an archive: found once, embedded, grouped, and shown as what they are."""
 
 import json
+import re
 import shutil
 from operator import itemgetter
 from pathlib import Path
@@ -11,17 +12,22 @@ import pyarrow.compute as pc
 import pytest
 import torch
 
-from artcluster.errors import TooFewError
+from artcluster.errors import TooFewError, UsageError
 from artcluster.executors.ray_executor import RayExecutor
 from artcluster.location import Location
 from artcluster.schema import ASSIGNMENTS, EMBEDDERS, EMBEDDINGS, IMAGES, MODELS, REGIONS
 from artcluster.stages.cluster import cluster_archive
+from artcluster.stages.compare import Asked, make_comparison
+from artcluster.stages.curation import Curation
 from artcluster.stages.embed import embed_archive
 from artcluster.stages.export import EXPORTS, Export
 from artcluster.stages.job import Job
 from artcluster.stages.report.make import make_report
 from artcluster.stages.sheet import SheetSettings, cluster_sheet, clusters_of
 from artcluster.stages.shown import choose_run
+from artcluster.stages.sweep import make_sweep
+from artcluster.stages.sweep_findings import sweep_findings
+from artcluster.stages.trials.entry import parse_entry
 from artcluster.stages.update import update_archive
 from artcluster.store import Store
 from artcluster.store.shards import ShardWriter
@@ -218,6 +224,10 @@ def test_a_crash_between_vectors_and_boxes_costs_nothing(
     done = embed_archive(face_job(store), str(few))
     assert (done.embedded, done.faces) == (3 if lost else 0, 3)
     check_whole(store)
+    twice = {"cluster__method": "faces-kmeans", "cluster__k": 2, "cluster__count_duplicates": True}
+    assert cluster_archive(face_job(store, **twice), None).contents == 3
+    (model,) = store.table(MODELS).read(["training"]).to_pylist()
+    assert json.loads(model["training"])["fitted_on"] == 5
 
 
 def test_vectors_whose_boxes_were_not_written_wait_for_them(
@@ -252,6 +262,24 @@ def test_kmeans_groups_them_too_and_numbers_are_asked_for(store: Store, archive:
         cluster_archive(face_job(store, cluster__method="faces-kmeans", cluster__k=40), None)
 
 
+def test_what_has_no_use_for_faces_says_so(store: Store) -> None:
+    guided = make_job(store, cluster__method="guided", cluster__hints="few.csv")
+    with pytest.raises(UsageError, match="told of images, and these vectors are of faces"):
+        cluster_archive(guided, None, "faces")
+    asked = Asked([parse_entry("faces-kmeans", ["faces-kmeans"])], ks=[2])
+    with pytest.raises(UsageError, match="whole images are compared"):
+        make_comparison(face_job(store), asked)
+    with pytest.raises(UsageError, match="finds the number of groups itself"):
+        make_sweep(face_job(store), [2, 3])
+
+
+def test_a_sweep_recommends_a_number_of_people(store: Store) -> None:
+    job = face_job(store, cluster__method="faces-kmeans", trials__resamples=1)
+    made = make_sweep(job, [2, 4, 8], where="path NOT LIKE 'two-people%'")
+    assert (made.recommended, made.points) == (4, sum(FACES.values()) - 2)
+    assert "12 faces" in sweep_findings(made).lead
+
+
 def test_a_store_of_whole_pictures_gets_faces_beside_them(archive: Path, tmp_path: Path) -> None:
     few = tmp_path / "few"
     few.mkdir()
@@ -282,6 +310,17 @@ def test_too_few_faces_are_an_answer(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert not Store.open(tmp_path / "store").table("runs").read().num_rows
 
 
+def test_a_face_is_moved_where_it_is_the_pictures_only_one(store: Store) -> None:
+    curation = Curation(store, face_job(store).config, who="Ada")
+    first = curation.clusters()[0].cluster
+    with pytest.raises(UsageError, match=r"has 2 faces .* and a move would take them all"):
+        curation.move("two-people.jpg", first)
+    curation.move("obama-grey.png", first)
+    rows = read_view(store, "latest", "arrow").to_pylist()
+    assert [row["cluster"] for row in rows if row["path"] == "obama-grey.png"] == [first]
+    curation.undo()
+
+
 def test_sheets_reports_maps_and_exports_show_faces(store: Store, tmp_path: Path) -> None:
     shown = choose_run(store, None)
     job = face_job(store)
@@ -290,6 +329,10 @@ def test_sheets_reports_maps_and_exports_show_faces(store: Store, tmp_path: Path
     assert sheet.width > 64
     report = make_report(job, None, None, Location.parse(tmp_path / "report"))
     assert (report.images, report.unread) == (sum(FACES.values()), 0)
+    pages = tmp_path / "report"
+    told = [file.read_text() for file in (pages / "index.html", *(pages / "clusters").iterdir())]
+    assert f"{sum(FACES.values())} faces in" in told[0]
+    assert all(" faces" in text and not re.search(r"\d images", text) for text in told)
     out = tmp_path / "faces.csv"
     export = Export(store, shown, job.config, job.progress, lambda path: path.open("wb"))
     EXPORTS["csv"](export, out)

@@ -9,7 +9,7 @@ from artcluster.clustering.model_space import Dense, ModelSpace
 from artcluster.clustering.principal_space import principal_space
 from artcluster.clustering.relevant_components import relevant_components
 from artcluster.errors import UsageError
-from artcluster.stages.hints import Hints, read_hints
+from artcluster.stages.hints import Hints, check_hints, read_hints
 from artcluster.stages.job import Job
 from artcluster.stages.methods.made_model import made_model
 from artcluster.stages.methods.space import codes_of
@@ -23,15 +23,13 @@ def fit_guided(job: Job, data: TrainingSet) -> Fitted:
     of, whose cluster may be another than it was told; how many are as told is recorded.
 
     Raises:
-        UsageError: No hints are given, they contradict one another, or none is of these images.
+        UsageError: No hints are given, they contradict one another, or none is of these images,
+            which may be faces.
     """
     settings = job.config.cluster
+    check_hints(settings, data.embedder_id)
     hints = read_hints(job, data.archive_id)
-    if hints is None:
-        raise UsageError(
-            "the method guided needs to be told of a few images: --set cluster.hints=FILE, a table "
-            "with the columns path and label, or path, other and link (must or cannot)"
-        )
+    assert hints is not None
     given = _constraints(hints, data)
     space = principal_space(data.x_ND, settings.space_dim)
     metric_DD = relevant_components(codes_of(space, data.x_ND), given.groups)

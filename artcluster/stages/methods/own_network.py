@@ -44,12 +44,12 @@ def with_own_network(config: Config) -> Config:
     The seed of the method is that of its network, too.
 
     Raises:
-        UsageError: Duplicates are to count: a network learns from distinct pictures.
+        UsageError: Duplicates are to count, and the network learns from distinct pictures.
     """
     network = network_of(config.cluster)
     if network is None:
         return config
-    if config.cluster.count_duplicates:
+    if config.cluster.count_duplicates and network != FACES:
         raise UsageError(
             f"cluster.count_duplicates: {config.cluster.method} learns from distinct pictures; "
             "choose a method that takes any embedder's vectors, or leave this out"

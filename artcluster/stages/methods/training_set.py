@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from artcluster.clustering.model import ClusterModel
+from artcluster.store.member_ids import split_members
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class TrainingSet:
 
     Attributes:
         embedder_id: Whose vectors.
-        content_ids: Sorted; a content that counts several times is there so often.
+        content_ids: Sorted, of faces with their region; what counts several times is there so
+            often.
         x_ND: float32, in their order.
         sampled_from: How many contents there were to choose from.
         archive_id: Whose contents; '' where there is no archive, but vectors alone.
@@ -40,11 +42,17 @@ class TrainingSet:
         return hashlib.sha256(joined.encode()).hexdigest()
 
     def times(self, content_ids: pa.Array) -> np.ndarray:
-        """Count each of its contents among `content_ids`, int64 (N,)."""
-        times_N = np.zeros(len(self.content_ids), np.int64)
+        """Count each of its contents among `content_ids`, int64 (N,); faces by their pictures.
+
+        >>> members = pa.array(["a", "b#1,2,3,4", "b#5,6,7,8", "c"])
+        >>> data = TrainingSet("resnet50-0123", members, np.zeros((4, 2), np.float32), 4)
+        >>> data.times(pa.array(["b", "a", "d", "b"])).tolist()
+        [1, 2, 2, 0]
+        """
+        pictures, _ = split_members(self.content_ids)
         asked = content_ids.value_counts()
-        rows = pc.index_in(asked.field("values"), value_set=self.content_ids)
-        times_N[rows.drop_null()] = asked.field("counts").filter(rows.is_valid())
+        rows = pc.index_in(pictures, value_set=asked.field("values"))
+        times_N: np.ndarray = asked.field("counts").take(rows).fill_null(0).to_numpy()
         return times_N
 
     def repeated(self, times_N: np.ndarray) -> "TrainingSet":

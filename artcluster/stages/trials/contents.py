@@ -3,16 +3,19 @@
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from artcluster.archive.database import quoted
 from artcluster.clustering.kmeans import sample_indices
 from artcluster.config import ClusterSettings
+from artcluster.embedders import finds_faces
 from artcluster.errors import UsageError
 from artcluster.search.sql import open_for_queries, query
 from artcluster.stages.hints import with_stored_hints
 from artcluster.stages.job import Job
-from artcluster.stages.known import contents_of
+from artcluster.stages.known import members_of
 from artcluster.stages.methods.training_set import TrainingSet
+from artcluster.store.member_ids import split_members
 from artcluster.store.vectors import gather
 
 
@@ -30,7 +33,7 @@ class Shared:
 
 
 def shared_contents(job: Job, archive_id: str, embedder_id: str, where: str | None) -> Shared:
-    """Gather the contents that trials share.
+    """Gather the contents that trials share; for an embedder of faces, their faces.
 
     Args:
         job: What to work with; `trials.max_vectors` bounds the sample.
@@ -42,18 +45,19 @@ def shared_contents(job: Job, archive_id: str, embedder_id: str, where: str | No
         UsageError: The condition is no condition, or nothing meets it.
     """
     settings = job.config.trials
-    if where is None:
-        contents = contents_of(job.store, archive_id, job.config)
-    else:
-        contents = _where(job, archive_id, where)
+    contents = members_of(job.store, archive_id, embedder_id, job.config)
+    if where is not None:
+        pictures, _ = split_members(contents)
+        contents = contents.filter(pc.is_in(pictures, value_set=_where(job, archive_id, where)))
     rows = sample_indices(len(contents), settings.max_vectors, settings.sample_seed)
     chosen = contents if len(rows) == len(contents) else contents.take(pa.array(rows))
     content_ids, x_ND = gather(
         job.store, embedder_id, chosen, limit_bytes=job.config.cluster.max_training_bytes
     )
     if not len(content_ids):
+        members = "face" if finds_faces(embedder_id) else "image"
         raise UsageError(
-            f"no image of {archive_id} has a vector of {embedder_id}"
+            f"no {members} of {archive_id} has a vector of {embedder_id}"
             + (f" and meets --where {where!r}" if where else "")
         )
     data = TrainingSet(embedder_id, content_ids, x_ND, len(contents), archive_id)

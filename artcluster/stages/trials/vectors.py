@@ -5,11 +5,12 @@ from dataclasses import replace
 import pyarrow.compute as pc
 
 from artcluster.config import Config
-from artcluster.embedders import is_trained_here
+from artcluster.embedders import finds_faces, is_trained_here
 from artcluster.errors import UsageError
 from artcluster.schema import EMBEDDERS
 from artcluster.stages.embed import embed_known
 from artcluster.stages.embedder import prepare_embedder, read_embedder
+from artcluster.stages.hints import check_hints
 from artcluster.stages.job import Job
 from artcluster.stages.methods.own_network import network_of, own_embedder, with_own_network
 from artcluster.stages.methods.training_set import TrainingSet
@@ -17,6 +18,42 @@ from artcluster.stages.stored_scan import stored_scan
 from artcluster.stages.trained_network import trained_network
 from artcluster.stages.trials.entry import Entry
 from artcluster.store.vectors import gather
+
+
+def check_entry(entry: Entry, config: Config, *, faces: bool) -> None:
+    """Refuse before any work what a trial cannot do.
+
+    Args:
+        entry: The method.
+        config: Of a fit of it.
+        faces: Whether members may be faces: nothing is compared with whole images.
+
+    Raises:
+        UsageError: The method has no use for a setting, or for the vectors asked for.
+    """
+    network = network_of(config.cluster)
+    if config.cluster.count_duplicates:
+        raise UsageError(
+            f"{entry.name}: trials are fitted and measured on distinct images, each once. Leave "
+            "cluster.count_duplicates out"
+        )
+    if network is not None and entry.backbone is not None:
+        raise UsageError(
+            f"{entry.name}: {entry.method} has a network of its own and takes no vectors of "
+            f"{entry.backbone}"
+        )
+    if config.cluster.method == "faces-dbscan":
+        raise UsageError(
+            "faces-dbscan finds the number of groups itself, and what is tried are numbers of "
+            "clusters: use `artcluster cluster --method faces-dbscan`"
+        )
+    embedder = network or entry.backbone or ""
+    if finds_faces(embedder) and not faces:
+        raise UsageError(
+            f"{entry.name}: whole images are compared, and this takes faces. For faces there is "
+            "`artcluster sweep --method faces-kmeans`"
+        )
+    check_hints(config.cluster, embedder)
 
 
 def embedder_of(job: Job, archive_id: str, entry: Entry, config: Config, common: str) -> str:
@@ -30,14 +67,9 @@ def embedder_of(job: Job, archive_id: str, entry: Entry, config: Config, common:
         common: The embedder of the common space, which a method is given where none is asked for.
 
     Raises:
-        UsageError: There is no such embedder, or the method has no use for one.
+        UsageError: There is no such embedder.
     """
     if network_of(config.cluster) is not None:
-        if entry.backbone is not None:
-            raise UsageError(
-                f"--methods {entry.name}: {entry.method} trains a network of its own and takes no "
-                f"vectors of {entry.backbone}"
-            )
         own = replace(job, config=with_own_network(config))
         return own_embedder(own, archive_id).embedder_id
     if entry.backbone is None:
@@ -79,8 +111,5 @@ def vectors_of(job: Job, shared: TrainingSet, embedder_id: str) -> TrainingSet:
         limit_bytes=job.config.cluster.max_training_bytes,
     )
     if not len(content_ids):
-        raise UsageError(
-            f"none of the images has a vector of {embedder_id}: only methods over whole images can "
-            "be tried, not over parts of them such as faces"
-        )
+        raise UsageError(f"none of the images has a vector of {embedder_id}")
     return replace(shared, embedder_id=embedder_id, content_ids=content_ids, x_ND=x_ND)
