@@ -152,6 +152,10 @@ def _batches(store: Store, embedder_id: str, wanted: pa.Array) -> Iterator[Batch
 
 def read_assignments(store: Store, model_id: str, contents: pa.Array) -> Assigned:
     """Return the assignments of given members in a model, sorted by member."""
-    table = by_member(store.table(ASSIGNMENTS).read(None, pc.field("model_id") == model_id))
-    table = table.filter(pc.is_in(table["member"], contents)).sort_by("member")
+    columns = ASSIGNMENTS.file_schema.names
+    table = by_member(store.table(ASSIGNMENTS).read(columns, pc.field("model_id") == model_id))
+    wanted = pc.is_in(table["member"], contents)
+    if not pc.all(wanted).as_py():
+        table = table.filter(wanted)
+    table = table.sort_by("member")
     return Assigned(table["member"].combine_chunks(), table.drop_columns(["member"]))

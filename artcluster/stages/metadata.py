@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from artcluster.archive.database import identifier, quoted
@@ -83,7 +84,7 @@ def labels_of(
         f"arg_min(cast(m.{identifier(name)} as varchar), i.path) as {identifier(name)}"
         for name in columns
     )
-    asked = pa.table({"content_id": content_ids, "row": pa.array(range(len(content_ids)))})
+    asked = pa.table({"content_id": content_ids, "row": np.arange(len(content_ids))})
     with open_tables(job.store, job.config) as tables:
         tables.register("asked", asked)
         found = tables.sql(
