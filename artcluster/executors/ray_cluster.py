@@ -16,6 +16,10 @@ from artcluster.executors.kept_handlers import kept_handlers
 from artcluster.executors.ray_address import require_reachable
 from artcluster.executors.ray_head import Head
 
+_log = logging.getLogger(__name__)
+
+_WATCH_S = 0.5
+
 
 class RayCluster:
     """A cluster that is being joined or started in the background.
@@ -81,6 +85,21 @@ class RayCluster:
         if self._thread is not None:
             self._thread.join(timeout=60)
 
+    def _watch(self, head: Head | None) -> None:
+        """Wait until the cluster is left.
+
+        Where its processes end before, Ray may end this one, and says nothing of it.
+        """
+        while head is not None and not self._closing.wait(_WATCH_S):
+            if dead := head.dead():
+                _log.error(
+                    "Ray's processes on this machine ended unasked: %s; -9 is mostly a want of "
+                    "memory. What was committed is kept: start the same command again.",
+                    dead,
+                )
+                break
+        self._closing.wait()
+
     def _run(self) -> None:
         head: Head | None = None
         joined_before = True
@@ -113,7 +132,7 @@ class RayCluster:
                     from artcluster.executors.ray_warmup import warm_up
 
                     warm_up(head.cpus)
-        self._closing.wait()
+        self._watch(head)
         if not joined_before:
             with kept_handlers(signal.SIGTERM):
                 ray.shutdown()

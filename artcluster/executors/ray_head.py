@@ -61,6 +61,13 @@ class Head:
         self.address: str = self._node.gcs_address
         self.cpus = int(self._node.get_resource_and_label_spec().num_cpus)
 
+    def dead(self) -> str:
+        """Name its processes that ended unasked, with their exit codes; '' for none."""
+        return ", ".join(
+            f"{kind} (exit code {process.returncode})"
+            for kind, process in self._node.dead_processes()
+        )
+
     def stop(self) -> None:
         """End its processes and remove its folder."""
         from ray._private import ray_constants

@@ -52,6 +52,21 @@ def runs(pid):
         return False
 
 
+def test_a_head_that_dies_is_told_of(caplog):
+    """Ray ends the driver then, at once or within a minute, without a word."""
+
+    class Dying:
+        """A stand-in for a head whose raylet was killed."""
+
+        def dead(self):
+            cluster._closing.set()
+            return "raylet (exit code -9)"
+
+    cluster = RayCluster()
+    cluster._watch(Dying())
+    assert "ended unasked: raylet (exit code -9)" in caplog.text
+
+
 def test_sizes_are_for_a_cluster_of_ones_own(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
     with pytest.raises(UsageError, match="unset RAY_ADDRESS"):
