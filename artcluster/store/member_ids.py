@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from artcluster.store.content_keys import as_keys, positions
+
 Strings: TypeAlias = pa.Array | pa.ChunkedArray
 
 _BETWEEN = "#"
@@ -115,9 +117,7 @@ def rows_among(some: Strings, whole: Strings) -> np.ndarray:
     >>> rows_among(pa.array(["b", "d"]), pa.array(["a", "b", "c", "d"]))
     array([1, 3])
     """
-    whole_N = _whole(whole).to_numpy(zero_copy_only=False)
-    rows: np.ndarray = np.searchsorted(whole_N, _whole(some).to_numpy(zero_copy_only=False))
-    return rows
+    return positions(as_keys(whole), as_keys(some))[0]
 
 
 def _whole(strings: Strings) -> pa.Array:
