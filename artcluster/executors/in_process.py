@@ -192,5 +192,6 @@ def _stalled(book: ProgressBook, stall_timeout_s: float) -> str:
     busy = [name for name, items in book.snapshot().in_flight.items() if items]
     return (
         f"No item finished for {stall_timeout_s:.0f} s. Step {busy[0] if busy else '?'!r} is at "
-        "work on one and does not return."
+        "work on one and does not return. Start the same command again; where it stands still "
+        "again, more than embed.stall_timeout_s is needed, or a file is to be left out (--exclude)."
     )

@@ -169,7 +169,8 @@ class RayStream:
                 raise StepError(
                     f"Step {step!r} lost its worker process {attempts - 1} times on "
                     f"{describe(self._pending[number])}: it crashes, or it takes more memory than "
-                    "the machine has."
+                    "the machine has. Start the same command again with smaller embed.part_images "
+                    "or on larger machines."
                 )
         # While the reader is busy elsewhere the pipeline waits for it, and that is no standstill.
         idle_s = min(idle_s, snapshot.idle_s)
@@ -214,4 +215,7 @@ class RayStream:
 
 def _gave_up(error: BaseException) -> StepError:
     first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return StepError(f"Ray could not go on: {type(error).__name__}: {first.strip()}")
+    return StepError(
+        f"Ray could not go on: {type(error).__name__}: {first.strip()}. What was committed is "
+        "kept: start the same command again."
+    )

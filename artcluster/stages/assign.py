@@ -15,35 +15,15 @@ from artcluster.errors import UsageError
 from artcluster.images.info import ImageInfo
 from artcluster.location import Location
 from artcluster.metrics.contingency import NOISE
-from artcluster.stages.artefact import Artefact, artefact_of_store
+from artcluster.stages.artefact import Artefact
 from artcluster.stages.decoded import WholePictures
 from artcluster.stages.embedder import load_embedder, stored_state
 from artcluster.stages.find_faces import FaceLooker, taker_for
 from artcluster.stages.scanning import fetch_settings
 from artcluster.stages.summary import AssignedImage
-from artcluster.store import Store
 from artcluster.store.member_ids import member_id
 
 _AT_ONCE = 64
-
-
-def assign_images(
-    store: Store, images: Sequence[str], model_id: str | None, config: Config, threads: int
-) -> Iterator[AssignedImage]:
-    """Yield the cluster of each picture by a model of a store; see `assign_by`.
-
-    Args:
-        store: Holds the model.
-        images: Paths or URIs of pictures or folders.
-        model_id: Which model; None for that of the last run.
-        config: How pictures are fetched and decoded; the pixel policy is the model's.
-        threads: CPU threads.
-
-    Raises:
-        UsageError: There is no such model, or a place holds no pictures.
-        ArchiveError: A file cannot be read.
-    """
-    return assign_by(artefact_of_store(store, model_id), images, config, threads)
 
 
 def assign_by(
@@ -75,7 +55,9 @@ def assign_by(
                 found = True
                 yield from _assigned(rows, fetcher, take, embed, model)
             if not found:
-                raise UsageError(f"there is no picture at {location}")
+                raise UsageError(
+                    f"there is no picture at {location}: expected a file, or a folder with some"
+                )
 
 
 def _listed(location: Location, config: Config) -> Iterator[list[PartRow]]:

@@ -159,7 +159,10 @@ def read_embedder(store: Store, embedder_id: str) -> ReadyEmbedder:
     mine = pc.field("embedder_id") == embedder_id
     rows = store.table(EMBEDDERS_TABLE).read(["contract"], mine).to_pylist()
     if not rows:
-        raise UsageError(f"the store {store.location} has no embedder {embedder_id!r}")
+        raise UsageError(
+            f"the store {store.location} has no embedder {embedder_id!r}: `artcluster status` "
+            "lists those it has"
+        )
     contract = Contract.from_json(rows[0]["contract"])
     return ReadyEmbedder(
         contract,

@@ -146,7 +146,9 @@ def read_mapping(column: str, file: str, options: Mapping[str, str]) -> Mapped:
     groups: dict[str, str] = {}
     for value, group in ((a.strip(), b.strip()) for a, b in rows[1:]):
         if groups.setdefault(value, group) != group:
-            raise UsageError(f"--map {file}: {value!r} is in {groups[value]!r} and in {group!r}")
+            raise UsageError(
+                f"--map {file}: {value!r} is in {groups[value]!r} and in {group!r}: keep one"
+            )
     name = rows[0][1].strip()
     return Mapped(column, f"{column} by group" if name in ("", column) else name, groups)
 

@@ -88,7 +88,8 @@ def read_facts(location: Location) -> PackageFacts:
         if isinstance(wrong, UsageError):
             raise
         raise StoreError(
-            f"The package {location} is damaged: {DESCRIPTION} cannot be read ({wrong!r})."
+            f"The package {location} is damaged: {DESCRIPTION} cannot be read ({wrong!r}). "
+            "Copy it again, or make it anew with `artcluster package`."
         ) from None
 
 

@@ -54,7 +54,8 @@ def trained_network(job: Job, archive: Archive, scan: Scan | None = None) -> Ten
     images = sum(len(contents) for _, contents in found)
     if not images:
         raise UsageError(
-            f"{archive.location} holds no picture that {network!r} could be trained on"
+            f"{archive.location} holds no picture that {network!r} could be trained on: "
+            "`artcluster status` counts what was rejected, and why"
         )
     place = training_place(job, images, WORTH_A_CLUSTER_PICTURES)
     with job.timings.stage(f"train {network}"):

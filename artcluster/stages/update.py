@@ -121,7 +121,7 @@ class _Update:
         if not known.images:
             raise UsageError(
                 f"no usable image is left of {parent.archive_id}, so that nothing can be assigned; "
-                f"run {parent.run_id} stays the last one"
+                f"run {parent.run_id} stays the last one. `artcluster status` counts the rejects"
             )
         check_labels(job.store, job.config.cluster.labels)
         metadata = metadata_version(job.store, parent.archive_id)

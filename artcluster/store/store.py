@@ -108,10 +108,6 @@ class Store:
         paths = self.table(table).paths(partition)
         return {path.rsplit("/", 1)[-1].removesuffix(".parquet") for path in paths}
 
-    def is_committed(self, table: Table, partition: Mapping[str, str], name: str) -> bool:
-        """Tell whether a shard is part of its table."""
-        return name in self.committed_names(table, partition)
-
     def lease(
         self,
         name: str,

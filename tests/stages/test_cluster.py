@@ -11,7 +11,8 @@ from sklearn.metrics import silhouette_score
 
 from artcluster.errors import UsageError
 from artcluster.schema import ASSIGNMENTS, CLUSTERS, EMBEDDINGS, MODELS, RUNS
-from artcluster.stages.assign import assign_images
+from artcluster.stages.artefact import artefact_of_store
+from artcluster.stages.assign import assign_by
 from artcluster.stages.cluster import cluster_archive
 from artcluster.stages.embed import embed_archive
 from artcluster.stages.status import store_status
@@ -192,7 +193,7 @@ def test_assign_tells_the_stored_cluster_of_known_pictures(embedded: Path) -> No
     broken.write_text("no picture")
     before = sorted(embedded.rglob("*"))
     given = [str(file) for file in (*files, broken)]
-    found = list(assign_images(job.store, given, done.model_id, job.config, 1))
+    found = list(assign_by(artefact_of_store(job.store, done.model_id), given, job.config, 1))
     assert sorted(embedded.rglob("*")) == before
     assert [image.path for image in found] == given
     assert found[-1].cluster is None
@@ -211,7 +212,7 @@ def test_assign_refuses_a_model_that_is_not_there(embedded: Path) -> None:
     job = make_job(embedded)
     picture = str(next((DEMO / "images" / "drawings" / "food").iterdir()))
     with pytest.raises(UsageError, match="no model 'nope'"):
-        list(assign_images(job.store, [picture], "nope", job.config, 1))
+        list(assign_by(artefact_of_store(job.store, "nope"), [picture], job.config, 1))
 
 
 def test_status_counts_what_is_there(embedded: Path) -> None:

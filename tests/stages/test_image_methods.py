@@ -16,7 +16,8 @@ from artcluster.config import load_config
 from artcluster.embedders import FACES
 from artcluster.errors import UsageError
 from artcluster.schema import ASSIGNMENTS, EMBEDDERS, EMBEDDINGS, MODELS, RUNS
-from artcluster.stages.assign import assign_images
+from artcluster.stages.artefact import artefact_of_store
+from artcluster.stages.assign import assign_by
 from artcluster.stages.cluster import cluster_archive
 from artcluster.stages.embed import embed_archive
 from artcluster.stages.methods import METHODS
@@ -173,7 +174,7 @@ def test_given_pictures_get_the_clusters_that_the_run_gave_them(
     store, done = Store.open(embedded), runs[method]
     config = load_config(flags={"embed.input_px": 32})
     images = str(embedded.parent / "images")
-    found = list(assign_images(store, [images], done.model_id, config, threads=1))
+    found = list(assign_by(artefact_of_store(store, done.model_id), [images], config, threads=1))
     assert len(found) == PICTURES + 1
     sizes = dict.fromkeys(done.sizes, 0)
     for image in found:

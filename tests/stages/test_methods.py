@@ -11,7 +11,8 @@ import torch
 
 from artcluster.errors import UsageError
 from artcluster.schema import ASSIGNMENTS, MODELS, RUNS
-from artcluster.stages.assign import assign_images
+from artcluster.stages.artefact import artefact_of_store
+from artcluster.stages.assign import assign_by
 from artcluster.stages.assignments import load_model
 from artcluster.stages.cluster import cluster_archive
 from artcluster.stages.embed import embed_archive
@@ -85,7 +86,9 @@ def test_given_pictures_get_the_clusters_that_the_run_gave_them(
 ) -> None:
     store, done = Store.open(embedded), runs[method]
     images = str(embedded.parent / "images")
-    found = list(assign_images(store, [images], done.model_id, make_job(embedded).config, 1))
+    found = list(
+        assign_by(artefact_of_store(store, done.model_id), [images], make_job(embedded).config, 1)
+    )
     clusters = [image.cluster for image in found]
     assert clusters.count(-1) == done.metrics["noise"]
     assert {n: clusters.count(n) for n in done.sizes} == dict(done.sizes)

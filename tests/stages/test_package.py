@@ -14,7 +14,8 @@ from artcluster.cli import main
 from artcluster.errors import StoreError, UsageError
 from artcluster.location import Location
 from artcluster.schema import EMBEDDINGS
-from artcluster.stages.assign import assign_images
+from artcluster.stages.artefact import artefact_of_store
+from artcluster.stages.assign import assign_by
 from artcluster.stages.cluster import cluster_archive
 from artcluster.stages.embed import embed_archive
 from artcluster.stages.package_model import package_model
@@ -125,7 +126,7 @@ def test_packages_lie_on_object_storage_too(home: Path, s3: S3Server) -> None:
     assert package.facts == facts
     images = [str(home / "images")]
     found = list(package.assign(images))
-    assert found == list(assign_images(job.store, images, None, job.config, 1))
+    assert found == list(assign_by(artefact_of_store(job.store, None), images, job.config, 1))
 
 
 def test_a_network_takes_its_weights_along(tmp_path: Path) -> None:
@@ -138,7 +139,9 @@ def test_a_network_takes_its_weights_along(tmp_path: Path) -> None:
     package_model(job.store, None, Location.parse(tmp_path / "package"), job.config)
     expected = [
         each.cluster
-        for each in assign_images(job.store, [str(tmp_path / "images")], None, job.config, 1)
+        for each in assign_by(
+            artefact_of_store(job.store, None), [str(tmp_path / "images")], job.config, 1
+        )
     ]
     shutil.rmtree(tmp_path / "store")
     code = (

@@ -15,7 +15,8 @@ import pytest
 from artcluster.cli import main
 from artcluster.config import VacuumSettings
 from artcluster.schema import ASSIGNMENTS, EMBEDDINGS, IMAGES, MODELS, RUNS
-from artcluster.stages.assign import assign_images
+from artcluster.stages.artefact import artefact_of_store
+from artcluster.stages.assign import assign_by
 from artcluster.stages.cluster import cluster_archive
 from artcluster.stages.embed import embed_archive
 from artcluster.stages.map_files import MAPS, map_path
@@ -134,7 +135,7 @@ def test_everything_superfluous_goes_and_what_is_seen_stays(store: Path) -> None
 
 
 def _assigned(job: Any, images: list[str]) -> list[Any]:
-    return list(assign_images(job.store, images, None, job.config, 1))
+    return list(assign_by(artefact_of_store(job.store, None), images, job.config, 1))
 
 
 def test_numbers_of_listings_go_on(store: Path, grown: Path) -> None:

@@ -18,9 +18,9 @@ def test_a_shard_is_there_once_committed(store):
     assert info.rows == 2
     assert info.ranges["content_id"] == tuple(sorted([content_id("a"), content_id("b")]))
     assert store.table("embeddings").rows() == 0
-    assert not store.is_committed(EMBEDDINGS, PARTITION, NAME)
+    assert NAME not in store.committed_names(EMBEDDINGS, PARTITION)
     assert store.commit_shards(EMBEDDINGS, [info], None) == [info]
-    assert store.is_committed(EMBEDDINGS, PARTITION, NAME)
+    assert NAME in store.committed_names(EMBEDDINGS, PARTITION)
     read = store.table("embeddings").read()
     assert sorted(read["content_id"].to_pylist()) == sorted(map(content_id, "ab"))
     assert read.schema.field("embedding").type == pa.list_(pa.float32())

@@ -94,7 +94,10 @@ def open_images(job: Job, archive_id: str) -> Iterator[Images]:
             "SELECT count(*), count(DISTINCT content_id) FROM images_seen"
         ).fetchall()
         if not images:
-            raise UsageError(f"the archive {archive_id} has no usable image in the store")
+            raise UsageError(
+                f"the archive {archive_id} has no usable image in the store: run `artcluster "
+                "embed` first, or see with `artcluster status` why all were rejected"
+            )
         kinds = {name: kind for name, kind, *_ in tables.execute("DESCRIBE images_seen").fetchall()}
         lists = {name for n, name in enumerate(columns) if kinds[f"c{n}"].endswith("[]")}
         yield Images(tables, columns, frozenset(lists), images, contents)

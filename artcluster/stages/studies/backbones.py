@@ -107,7 +107,8 @@ def _gather(job: Job, archive_id: str, study: Study) -> tuple[ClassData, Trainin
     if len(sample.counts) < _LEAST_CLASSES:
         raise UsageError(
             f"there is nothing to tell apart by {study.label!r}: {len(sample.counts)} value with "
-            f"at least {settings.min_images} images. {' '.join(sample.notes)}"
+            f"at least {settings.min_images} images (study.backbones.min_images). "
+            f"{' '.join(sample.notes)}"
         )
     place = training_place(job, len(sample.content_ids), WORTH_A_CLUSTER_PICTURES)
     squares = Squares(settings.input_px)
@@ -118,7 +119,8 @@ def _gather(job: Job, archive_id: str, study: Study) -> tuple[ClassData, Trainin
     validation_N = validation_rows(labels, settings.validation_share, settings.seed)
     if not validation_N.any():
         raise UsageError(
-            f"there are too few images to validate on: {len(labels)} in {len(classes)} classes"
+            f"there are too few images to validate on: {len(labels)} in {len(classes)} classes; "
+            "raise study.backbones.validation_share, or lower --classes"
         )
     class_N = np.array([number[label] for label in labels], np.int64)
     return ClassData(sample, pieces, classes, class_N, validation_N), place

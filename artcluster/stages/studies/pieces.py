@@ -127,6 +127,7 @@ def _numbered(chunks: Sequence[Chunk], sample: Sample) -> Pieces:
         raise UsageError(
             f"none of {len(sample.content_ids):,} pictures can be read any more: "
             + in_words(missing)
+            + ". Is the archive mounted? `artcluster embed` sees what it holds now."
         )
     return Pieces(
         tuple(chunk.array for chunk in chunks),
