@@ -11,6 +11,7 @@ from artcluster.stages.job import Job
 from artcluster.stages.known import choose_archive, choose_embedder, known_archive
 from artcluster.stages.metadata import check_labels
 from artcluster.stages.methods.own_network import network_of, own_embedder, with_own_network
+from artcluster.stages.new_run import NewRun, make_run
 from artcluster.stages.runs import finished_run
 from artcluster.stages.series import RUN_TABLES, find_run, read_runs
 from artcluster.stages.summary import ClusterSummary, NoClusters
@@ -80,9 +81,6 @@ def cluster_archive(
     done = finished_run(job.store, run_id)
     if done is not None:
         return done
-    # Only here: it imports torch, which takes longer than finding that nothing is to do.
-    from artcluster.stages.new_run import NewRun, make_run
-
     if follows is None:
         make_run(job, NewRun(run_id, run, known.images))
     else:

@@ -7,6 +7,7 @@ from artcluster.errors import UsageError
 from artcluster.images.policy import PixelPolicy
 from artcluster.lineage.drift import Drift, Profile, drift
 from artcluster.schema import ASSIGNMENTS
+from artcluster.stages.assignments import assign_contents, load_model
 from artcluster.stages.cluster import cluster_archive
 from artcluster.stages.compare_runs import compare_runs
 from artcluster.stages.decision import Decision, Situation, decide
@@ -19,7 +20,9 @@ from artcluster.stages.job import Job
 from artcluster.stages.known import KnownArchive, known_archive, members_of
 from artcluster.stages.metadata import check_labels
 from artcluster.stages.methods.own_network import with_own_network
+from artcluster.stages.methods.warm import WARM
 from artcluster.stages.model_settings import changed_settings
+from artcluster.stages.new_run import NewRun, make_run
 from artcluster.stages.run_pair import RunView, read_profile
 from artcluster.stages.runs import finished_run
 from artcluster.stages.scanning import resolve_archive
@@ -153,8 +156,6 @@ class _Update:
 
     def _measured(self, known: KnownArchive) -> _Drifts:
         """Assign what is new by the parent's model, and measure how far the archive has moved."""
-        from artcluster.stages.assignments import assign_contents, load_model
-
         job, parent = self.job, self.parent
         model = load_model(job.store, parent.model_id)
         contents = members_of(job.store, parent.archive_id, parent.embedder_id, job.config)
@@ -177,9 +178,6 @@ class _Update:
     def _run(
         self, known: KnownArchive, metadata: str, decision: Decision, drifts: _Drifts
     ) -> ClusterSummary:
-        from artcluster.stages.methods.warm import WARM
-        from artcluster.stages.new_run import NewRun, make_run
-
         parent, config = self.parent, self.job.config
         facts = {
             "archive_id": parent.archive_id,

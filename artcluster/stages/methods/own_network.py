@@ -10,8 +10,11 @@ from artcluster.errors import UsageError
 from artcluster.stages.embed import embed_known
 from artcluster.stages.embedder import ReadyEmbedder, prepare_embedder
 from artcluster.stages.job import Job
+from artcluster.stages.pixel_encoding import encode_pixels, without_vector, write_codes
 from artcluster.stages.pixel_shards import loaders, pixel_folder, stored_shards
 from artcluster.stages.stored_scan import stored_scan
+from artcluster.stages.trained_network import trained_network
+from artcluster.stages.training_place import WORTH_A_CLUSTER_PICTURES, training_place
 
 _CAE = ("cae-kmeans", "cae-dec", "dcec-paint", "dcec", "dcec-noweights")
 _FACES = ("faces-kmeans", "faces-dbscan")
@@ -81,9 +84,6 @@ def own_embedder(job: Job, archive_id: str) -> ReadyEmbedder:
             embedder = prepare_embedder(job.store, job.config)
         embed_known(job, archive_id, embedder)
         return embedder
-    # Only here: they import torch.
-    from artcluster.stages.trained_network import trained_network
-
     archive, scan = stored_scan(job, archive_id)
     trained = trained_network(job, archive, scan)
     with job.timings.stage("prepare"):
@@ -95,9 +95,6 @@ def own_embedder(job: Job, archive_id: str) -> ReadyEmbedder:
 
 def _encode_kept(job: Job, archive_id: str, embedder: ReadyEmbedder) -> None:
     """Embed what lies decoded in the store, so that it is not decoded again."""
-    from artcluster.stages.pixel_encoding import encode_pixels, without_vector, write_codes
-    from artcluster.stages.training_place import WORTH_A_CLUSTER_PICTURES, training_place
-
     shards = stored_shards(job.store, pixel_folder(job, archive_id, embedder.contract.input_px[0]))
     contents = [content for shard in shards for content in shard.content_ids]
     found = loaders(job.store, shards, without_vector(job.store, embedder.embedder_id, contents))
