@@ -6,7 +6,6 @@ from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from artcluster.report.charts import line_chart
@@ -14,6 +13,7 @@ from artcluster.report.content import Chart
 from artcluster.report.findings import Bars, Findings, Heat, Maps, Section, Table
 from artcluster.report.gallery import Gallery, gallery_uri
 from artcluster.report.maps import scatter_svg
+from artcluster.report.page_templates import page_templates
 from artcluster.report.points import Points, points_svg
 
 
@@ -22,13 +22,6 @@ def findings_html(findings: Findings) -> bytes:
 
     Style and script are named in the policy by their hashes.
     """
-    environment = Environment(
-        loader=PackageLoader("artcluster.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     folder = files("artcluster.report") / "static"
     style = (folder / "style.css").read_text("utf-8")
     script = (folder / "page.js").read_text("utf-8")
@@ -36,7 +29,8 @@ def findings_html(findings: Findings) -> bytes:
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    page = environment.get_template("findings.html").render(
+    template = page_templates().get_template("findings.html")
+    page = template.render(
         frame="alone.html",
         page="findings",
         policy=policy,

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from artcluster.report.atlas import Grid
@@ -21,6 +20,7 @@ from artcluster.report.content import (
 )
 from artcluster.report.findings import Findings
 from artcluster.report.findings_page import drawn
+from artcluster.report.page_templates import page_templates
 
 Write = Callable[[str, bytes], object]
 """Takes a path below the report's root, and the file."""
@@ -50,13 +50,7 @@ class Site:
         self._overview = overview
         self._grid = grid
         self._write = write
-        environment = Environment(
-            loader=PackageLoader("artcluster.report"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        environment = page_templates()
         environment.filters.update(
             number=lambda value: f"{value:,}",
             percent=_percent,

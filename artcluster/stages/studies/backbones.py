@@ -100,10 +100,7 @@ def _gather(job: Job, archive_id: str, study: Study) -> tuple[ClassData, Trainin
         max_images=settings.max_images,
         seed=settings.seed,
     )
-    with job.timings.stage("gather"):
-        sample = draw_sample(job, archive_id, wanted)
-    for note in sample.notes:
-        job.progress.say(note)
+    sample = draw_sample(job, archive_id, wanted)
     if len(sample.counts) < _LEAST_CLASSES:
         raise UsageError(
             f"there is nothing to tell apart by {study.label!r}: {len(sample.counts)} value with "

@@ -49,10 +49,7 @@ def gather_genres(job: Job, archive_id: str, label: str) -> tuple[GenreData, Tra
         max_images=settings.max_images,
         seed=settings.seed,
     )
-    with job.timings.stage("gather"):
-        sample = draw_sample(job, archive_id, wanted)
-    for note in sample.notes:
-        job.progress.say(note)
+    sample = draw_sample(job, archive_id, wanted)
     place = training_place(job, len(sample.content_ids), WORTH_A_CLUSTER_PICTURES)
     faces_of = frozenset(genre.lower() for genre in settings.face_genres)
     if faces_of & {genre.lower() for genre in sample.counts} and not faces_installed():

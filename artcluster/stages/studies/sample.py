@@ -71,7 +71,8 @@ class Sample:
 def draw_sample(job: Job, archive_id: str, wanted: Wanted) -> Sample:
     """Find the labelled pictures of an archive; of too many, draw a sample of each label.
 
-    A content at several paths has the label of the first of them that has one. Joins and sorting
+    What is left out is told. A content at several paths has the label of the first of them that
+    has one. Joins and sorting
     spill to disk; only the sample comes into memory.
 
     Raises:
@@ -80,7 +81,7 @@ def draw_sample(job: Job, archive_id: str, wanted: Wanted) -> Sample:
     """
     columns = (wanted.label, wanted.of_column)
     check_labels(job.store, [each for each in columns if each is not None])
-    with open_tables(job.store, job.config) as tables:
+    with job.timings.stage("gather"), open_tables(job.store, job.config) as tables:
         _label(tables, archive_id, wanted)
         notes = _leave_out(tables, wanted)
         counts = dict(
@@ -111,6 +112,8 @@ def draw_sample(job: Job, archive_id: str, wanted: Wanted) -> Sample:
             ) WHERE nth <= greatest(2, floor(images * {share!r})) ORDER BY content_id
             """
         ).fetchall()
+    for note in notes:
+        job.progress.say(note)
     content_ids, paths, uris, sizes, labels = zip(*rows, strict=True)
     return Sample(content_ids, paths, uris, sizes, labels, counts, tuple(notes))
 
