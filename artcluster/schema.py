@@ -244,6 +244,29 @@ CLUSTER_NAMES = Table(
     ),
 )
 
+CLUSTER_WORDS = Table(
+    "cluster_words",
+    pa.schema(
+        [
+            _column("run_id", pa.string(), "The run whose clusters were compared with words"),
+            _column("series", pa.string(), "The series of runs that it holds for"),
+            _column(
+                "cluster",
+                pa.int32(),
+                "Cluster number, as people see it; null takes all words of the series away",
+            ),
+            _column("word", pa.string(), "A word that fits the cluster, one of the list"),
+            _column("cosine", pa.float32(), "Cosine of the cluster's mean and the word"),
+            _column("probability", pa.float32(), "Softmax over the words of the list"),
+            _column("lift", pa.float32(), "How many times likelier than in the other clusters"),
+            _column("images", pa.int64(), "Contents that the mean was taken of"),
+            _column("embedder_id", pa.string(), "The network whose space it is"),
+            _column("word_list", pa.string(), "The list, and a hash of it"),
+            _column("suggested_at", _TIME, "When; the rows of a series' latest time hold"),
+        ]
+    ),
+)
+
 EDITS = Table(
     "edits",
     pa.schema(
@@ -404,6 +427,7 @@ TABLES = {
         LINEAGE,
         PROJECTIONS,
         CLUSTER_NAMES,
+        CLUSTER_WORDS,
         EDITS,
         PERCEPTUAL_HASHES,
         STUDIES,

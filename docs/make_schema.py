@@ -25,6 +25,7 @@ ROWS = {
     "lineage": "One row a pair of clusters, old and new, that share members",
     "projections": "One row a content on a model's map",
     "cluster_names": "One row a name given to a cluster; the newest counts",
+    "cluster_words": "One row a word that fits a cluster; those of the latest time hold",
     "edits": "One row a correction by hand; the newest counts",
     "perceptual_hashes": "One row a content whose look was hashed, to find near-duplicates",
     "trials": "One row a fit that was measured, and not kept as a run",

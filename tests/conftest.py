@@ -13,6 +13,7 @@ from hypothesis import settings
 from artcluster.executors.ray_executor import RayExecutor
 from tests.absent import absent
 from tests.azure_server import AzureServer, azurite
+from tests.clip import TinyClip, make_tiny_clip
 from tests.curated import curated as curated
 from tests.ray_session import RayHead
 from tests.s3_server import S3Server
@@ -43,6 +44,12 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureServer]:
     server = AzureServer(program, tmp_path_factory.mktemp("azure"))
     yield server
     server.kill()
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> TinyClip:
+    """A tiny CLIP of random weights, and a checkpoint of it."""
+    return make_tiny_clip(tmp_path_factory.mktemp("clip"))
 
 
 @pytest.fixture(scope="session")

@@ -107,8 +107,8 @@ embed_options = _stack(
     click.option(
         "--backbone",
         metavar="NAME",
-        help="densenet121 (default), resnet50, vgg16, mobilenet_v2, timm:NAME, cae, genre-cae, "
-        "genre-v2, pca:N, color-histogram, random:NAME, or faces: a vector a face.",
+        help="densenet121 (default), resnet50, vgg16, mobilenet_v2, timm:NAME, clip:NAME/TAG, "
+        "cae, genre-cae, genre-v2, pca:N, color-histogram, random:NAME, or faces: a vector a face.",
     ),
     click.option("--weights", metavar="FILE", help="Weights at a path or URI."),
     click.option("--weights-sha256", metavar="HEX", help="SHA-256 that the weights must have."),

@@ -13,9 +13,15 @@ def show_clusters(curation: Curation, json_wanted: bool) -> None:
     if json_wanted:
         print_json([asdict(cluster) for cluster in clusters])
         return
-    rows = [(str(each.cluster), each.name or "", f"{each.images:,}") for each in clusters]
-    title = f"Clusters of run {curation.run.run_id}"
-    print_table(new_console(), title, ("cluster", "name", "images"), rows)
+    rows = [
+        (str(each.cluster), each.name or "", each.suggested or "", f"{each.images:,}")
+        for each in clusters
+    ]
+    columns = ["cluster", "name", "suggested by words", "images"]
+    if not any(each.suggested for each in clusters):
+        rows = [(number, name, images) for number, name, _, images in rows]
+        columns.remove("suggested by words")
+    print_table(new_console(), f"Clusters of run {curation.run.run_id}", columns, rows)
 
 
 def show_edits(curation: Curation, json_wanted: bool) -> None:

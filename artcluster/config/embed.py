@@ -13,10 +13,10 @@ class EmbedSettings(Settings):
     """The embedder, where its weights come from, and how the work is spread."""
 
     backbone: str = "densenet121"
-    """densenet121, vgg16, resnet50, mobilenet_v2, timm:NAME, cae, genre-cae, genre-v2 (both also
-    with -grey), pca:N, color-histogram, random:NAME, faces."""
+    """densenet121, vgg16, resnet50, mobilenet_v2, timm:NAME, clip:NAME or clip:NAME/TAG, cae,
+    genre-cae, genre-v2 (both also with -grey), pca:N, color-histogram, random:NAME, faces."""
     weights: str = "auto"
-    """`auto` (an installed package, else torchvision's own download), or a path or URI."""
+    """`auto` (an installed package, else the network's library's download), or a path or URI."""
     weights_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
     """SHA-256 that the weights file must have; required with a path or URI."""
     input_px: Annotated[int, Field(ge=16, le=2048)] | None = None

@@ -65,9 +65,11 @@ EMBEDDERS = {
     "color-histogram": Backbone(512, mean=_ZERO, std=_ONE),
     "faces": Backbone(128, input_px=150, mean=_ZERO, std=_ONE),
 }
-"""Embedders with a name of their own; `timm:NAME`, `pca:N` and `random:NAME` come beside them."""
+"""Embedders with a name of their own; `timm:NAME`, `clip:NAME`, `pca:N` and
+`random:NAME` come beside them."""
 
 TIMM = "timm:"
+CLIP = "clip:"
 PCA = "pca:"
 RANDOM = "random:"
 
@@ -77,7 +79,7 @@ class Name:
     """An embedder's name, taken apart.
 
     Attributes:
-        network: The network under it: a key of `EMBEDDERS`, `timm:NAME` or `pca:N`.
+        network: The network under it: a key of `EMBEDDERS`, `timm:NAME`, `clip:NAME` or `pca:N`.
         random: Whether its weights are random.
     """
 
@@ -100,12 +102,17 @@ def parse_name(name: str) -> Name:
     """
     network = name.removeprefix(RANDOM)
     random = name.startswith(RANDOM)
-    known = network in EMBEDDERS or (network.startswith(TIMM) and len(network) > len(TIMM))
+    known = network in EMBEDDERS or (network.startswith((TIMM, CLIP)) and network[-1] != ":")
     if not known and components_of(network) is None:
-        choices = ", ".join([*EMBEDDERS, "timm:NAME", "pca:N"])
+        choices = ", ".join([*EMBEDDERS, "timm:NAME", "clip:NAME", "pca:N"])
         raise UsageError(f"unknown embedder {name!r}; choose {choices} or random:NAME")
     if random and (network in ("color-histogram", "faces") or network.startswith(PCA)):
         raise UsageError(f"{network} has no weights to draw, so there is no random:{network}")
+    if random and network.startswith(CLIP):
+        raise UsageError(
+            f"there is no {name}: random words would name random things; "
+            "random:timm:NAME has the same networks for pictures"
+        )
     return Name(network, random)
 
 
@@ -122,7 +129,7 @@ def components_of(network: str) -> int | None:
 
 
 def defaults_of(network: str) -> Backbone:
-    """Return the defaults of a network that is not timm's."""
+    """Return the defaults of a network that is neither timm's nor OpenCLIP's."""
     components = components_of(network)
     if components is not None:
         return Backbone(components, mean=_ZERO, std=_ONE, trained_here=True)
@@ -136,8 +143,18 @@ def is_trained_here(name: str) -> bool:
     (True, False, True)
     """
     return (
-        not name.startswith((RANDOM, TIMM)) and defaults_of(parse_name(name).network).trained_here
+        not name.startswith((RANDOM, TIMM, CLIP))
+        and defaults_of(parse_name(name).network).trained_here
     )
+
+
+def knows_words(network: str) -> bool:
+    """Tell whether a network also has a tower for texts.
+
+    >>> knows_words("clip:ViT-B-32/openai"), knows_words("timm:vit_base_patch32_clip_224.openai")
+    (True, False)
+    """
+    return network.startswith(CLIP)
 
 
 def is_baseline(name: str) -> bool:

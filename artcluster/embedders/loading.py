@@ -136,13 +136,7 @@ def _network(
 ) -> "nn.Module":
     """Build the contract's network with its tensors, which are checked to be the contract's."""
     from artcluster.embedders.networks import build_network, fill
-    from artcluster.embedders.state import state_sha256
+    from artcluster.embedders.state import checked_state
 
-    tensors = state() if callable(state) else state
-    got = state_sha256(tensors)
-    if got != contract.weights_sha256:
-        raise UsageError(
-            f"these tensors have SHA-256 {got}, the contract of {contract.embedder_id} has "
-            f"{contract.weights_sha256}: hand in the tensors that prepare returned with it"
-        )
+    tensors = checked_state(state, contract.weights_sha256, contract.embedder_id)
     return fill(build_network(contract.network, contract.input_px), tensors)

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from artcluster.embedders.catalogue import components_of
+from artcluster.embedders.catalogue import CLIP, components_of
+from artcluster.embedders.clip_networks import ImageTower, build_image_tower
 from artcluster.embedders.contract import Contract
 from artcluster.embedders.projection import PixelProjection
 from artcluster.embedders.timm_networks import build_timm
@@ -79,13 +80,14 @@ def build_network(network: str, input_px: tuple[int, int], *, seed: int | None =
     """Build a network without its head, in evaluation mode.
 
     Args:
-        network: A key of the catalogue that has weights, `timm:NAME` or `pca:N`.
+        network: A key of the catalogue that has weights, `timm:NAME`, `clip:NAME` or `pca:N`.
         input_px: Height and width of its input.
         seed: Draws the weights. With None the network is a shell that waits for `fill`: what
             torchvision builds then costs neither time nor memory.
 
     Raises:
-        UsageError: timm is not installed or knows no such network, or the size does not suit it.
+        UsageError: timm or OpenCLIP is not installed or knows no such network, or the size does
+            not suit it.
     """
     shell = seed is None and network in _TORCHVISION
     with torch.random.fork_rng(devices=[]), torch.device("meta" if shell else "cpu"):
@@ -96,6 +98,8 @@ def build_network(network: str, input_px: tuple[int, int], *, seed: int | None =
             built = Encoder(network, _square_px(network, input_px), seed or 0)
         elif (components := components_of(network)) is not None:
             built = PixelProjection(components, input_px)
+        elif network.startswith(CLIP):
+            built = build_image_tower(network, input_px)
         else:
             built = build_timm(network, input_px)
         if seed is not None:
@@ -105,7 +109,12 @@ def build_network(network: str, input_px: tuple[int, int], *, seed: int | None =
 
 
 def fill(network: nn.Module, state: Mapping[str, torch.Tensor]) -> nn.Module:
-    """Give a network its weights, without copying them, and return it."""
+    """Give a network its weights, without copying them, and return it.
+
+    An image tower takes its own among those of the whole network.
+    """
+    if isinstance(network, ImageTower):
+        state = network.part_of(state)
     counters = {
         name: torch.tensor(0)
         for name in network.state_dict()
@@ -116,7 +125,12 @@ def fill(network: nn.Module, state: Mapping[str, torch.Tensor]) -> nn.Module:
 
 
 def expected_tensors(network: nn.Module) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the tensors that decide a network's vectors, by name."""
+    """Return the shapes of the tensors that decide a network's vectors, by name.
+
+    For an image tower they are the whole network's, whose texts are compared with its vectors.
+    """
+    if isinstance(network, ImageTower):
+        return network.whole
     return {
         name: tuple(tensor.shape)
         for name, tensor in network.state_dict().items()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from artcluster.embedders.catalogue import TIMM, Name, defaults_of, parse_name
+from artcluster.embedders.catalogue import CLIP, TIMM, Name, defaults_of, parse_name
 from artcluster.embedders.contract import Contract, precision_class
 from artcluster.embedders.face_recipe import CHIP_PX, FACES, FaceRecipe
 from artcluster.errors import UsageError
@@ -32,10 +32,10 @@ def prepare(
     """Fetch an embedder's weights and state its contract. For the driver, once a job.
 
     Args:
-        name: A key of `EMBEDDERS`, `timm:NAME`, `pca:N` or `random:NAME`.
+        name: A key of `EMBEDDERS`, `timm:NAME`, `clip:NAME`, `pca:N` or `random:NAME`.
         pixel_policy_id: Id of the policy that turned bytes into RGB.
         fit: How the policy brings an image to `input_px`.
-        weights: `auto`, `package`, `torchvision`, `timm`, a path or URI, or the tensors
+        weights: `auto`, `package`, `torchvision`, `timm`, `clip`, a path or URI, or the tensors
             themselves, such as those of an autoencoder just trained.
         weights_sha256: SHA-256 of the file at a path or URI.
         input_px: Side of the input; by default the network's own.
@@ -111,6 +111,10 @@ def _preprocessing(
         from artcluster.embedders.timm_networks import timm_preprocessing
 
         size, mean, std = timm_preprocessing(network)
+    elif network.startswith(CLIP):
+        from artcluster.embedders.clip_networks import clip_preprocessing
+
+        size, mean, std = clip_preprocessing(network)
     else:
         backbone = defaults_of(network)
         size, mean, std = (backbone.input_px, backbone.input_px), backbone.mean, backbone.std

@@ -31,6 +31,24 @@ def state_sha256(state: State) -> str:
     return digest.hexdigest()
 
 
+def checked_state(
+    state: "State | Callable[[], State]", weights_sha256: str, embedder_id: str
+) -> State:
+    """Return an embedder's tensors, read if need be, once their hash is checked.
+
+    Raises:
+        UsageError: They are others than the contract's.
+    """
+    tensors = state() if callable(state) else state
+    got = state_sha256(tensors)
+    if got != weights_sha256:
+        raise UsageError(
+            f"these tensors have SHA-256 {got}, the contract of {embedder_id} has "
+            f"{weights_sha256}: hand in the tensors that prepare returned with it"
+        )
+    return tensors
+
+
 def save_state(state: State) -> bytes:
     """Return the tensors as the bytes of a safetensors file."""
     import safetensors.torch

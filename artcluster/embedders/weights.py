@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 
 import torch
 
-from artcluster.embedders.catalogue import TIMM, PackagedWeights, defaults_of
+from artcluster.embedders.catalogue import CLIP, TIMM, PackagedWeights, defaults_of
+from artcluster.embedders.clip_networks import clip_weights
 from artcluster.embedders.state import read_tensors
 from artcluster.embedders.timm_networks import timm_weights
 from artcluster.errors import UsageError
 
-KINDS = ("auto", "package", "torchvision", "timm", "file")
+KINDS = ("auto", "package", "torchvision", "timm", "clip", "file")
 
 ReadBytes = Callable[[str], bytes]
 
@@ -26,9 +27,9 @@ class WeightsSource:
     """Where to fetch weights.
 
     Attributes:
-        kind: `package`: an installed Python package that carries them; `torchvision` or `timm`:
-            the library's own download, which it caches; `file`: `uri`; `auto`: a package, else
-            the library's download.
+        kind: `package`: an installed Python package that carries them; `torchvision`, `timm` or
+            `clip`: the library's own download, which it caches; `file`: `uri`; `auto`: a package,
+            else the library's download.
         uri: For `file`: a path or URI.
         sha256: For `file`: the SHA-256 that the file must have, in lower-case hexadecimal.
 
@@ -63,7 +64,7 @@ class WeightsSource:
 
 @dataclass(frozen=True)
 class FetchedWeights:
-    """Tensors by name, the SHA-256 of the file they came in ("" for timm's), and where from."""
+    """Tensors by name, where from, and their file's SHA-256 ("" for timm's and OpenCLIP's)."""
 
     state: dict[str, torch.Tensor]
     sha256: str
@@ -81,7 +82,7 @@ def fetch_weights(
     """Fetch a network's weights and check their SHA-256. For the driver, once a job.
 
     Args:
-        network: A key of the catalogue, or `timm:NAME`.
+        network: A key of the catalogue, `timm:NAME` or `clip:NAME`.
         source: Where from.
         read_bytes: Reads a path or URI whole.
 
@@ -94,6 +95,8 @@ def fetch_weights(
         return _checked(data, source.sha256, shown(source.uri))
     if network.startswith(TIMM):
         return _from_timm(network, source.kind)
+    if network.startswith(CLIP):
+        return _from_open_clip(network, source.kind)
     backbone = defaults_of(network)
     if source.kind in ("auto", "package"):
         for packaged in backbone.packaged:
@@ -182,6 +185,17 @@ def _from_timm(network: str, kind: str) -> FetchedWeights:
     except OSError as error:
         raise _no_internet(network, f"timm's weights ({error})", "") from error
     return FetchedWeights(state, "", f"timm, {origin}")
+
+
+def _from_open_clip(network: str, kind: str) -> FetchedWeights:
+    if kind not in ("auto", "clip"):
+        raise UsageError(f"{network} takes weights of kind auto, clip or a file, got {kind}")
+    try:
+        state, origin = clip_weights(network)
+    except OSError as error:
+        reason = str(error).partition("\n")[0]
+        raise _no_internet(network, f"OpenCLIP's place for them ({reason})", "") from error
+    return FetchedWeights(state, "", origin)
 
 
 def _no_internet(network: str, what: str, cached: str) -> UsageError:

@@ -72,13 +72,32 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class FittingWord:
+    """A word that fits a cluster's pictures, in a network's eyes.
+
+    Attributes:
+        text: The word.
+        cosine: Cosine of the cluster's mean and the word.
+        probability: Against the other words of the list, 0 to 1.
+        lift: How many times likelier than in the other clusters.
+    """
+
+    text: str
+    cosine: float
+    probability: float
+    lift: float
+
+
+@dataclass(frozen=True)
 class Entry:
     """A cluster, as lists show it.
 
     Attributes:
         cluster: Its number.
         name: Name that people gave it; '' without one.
-        suggested: Name made of its metadata; '' where nothing stands out.
+        suggested: Name made of the words that fit it, or of its metadata; '' where nothing stands
+            out.
+        by_words: Whether words suggest the name, which were asked for, rather than metadata.
         images: Distinct images.
         share: Of all images, 0 to 1.
         confidence: Mean confidence.
@@ -98,6 +117,7 @@ class Entry:
     outliers: float
     terms: Sequence[Term] = ()
     cover: str = ""
+    by_words: bool = False
 
     @property
     def title(self) -> str:
@@ -143,6 +163,7 @@ class Card:
     duplicate_distance: float
     terms: Sequence[Term]
     words: Sequence[Word]
+    fitting: Sequence[FittingWord]
     parents: Sequence[Kin]
     neighbours: Sequence[tuple[int, str, int]]
     """Number, title and images of the clusters that are next best for its images."""

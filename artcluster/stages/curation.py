@@ -3,7 +3,7 @@
 import getpass
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -18,16 +18,22 @@ from artcluster.stages.edits import Edit, Edits, append_rows, read_edits, rows_o
 from artcluster.stages.known import choose_archive, open_tables
 from artcluster.stages.record_lineage import clusters_of
 from artcluster.stages.series import RunRecord, find_run, read_runs
+from artcluster.stages.word_names import read_word_names
 from artcluster.store import Fence, Store
 
 
 @dataclass(frozen=True)
 class ShownCluster:
-    """A cluster as people see it: with their merges and moves, under its name."""
+    """A cluster as people see it: with their merges and moves, under its name.
+
+    Attributes:
+        suggested: The name that words suggest, where they were asked for.
+    """
 
     cluster: int
     name: str | None
     images: int
+    suggested: str | None = None
 
 
 class Curation:
@@ -71,7 +77,13 @@ class Curation:
         found = {cluster: ShownCluster(cluster, name, images) for cluster, name, images in rows}
         for cluster in self._visible(self.edits()):
             found.setdefault(cluster, ShownCluster(cluster, names.get(cluster), 0))
-        return [found[cluster] for cluster in sorted(found)]
+        words = read_word_names(self._store, self.run.series)
+        return [
+            replace(found[cluster], suggested=words[cluster].name or None)
+            if cluster in words
+            else found[cluster]
+            for cluster in sorted(found)
+        ]
 
     def edits(self) -> Edits:
         """Return the edits of the run's series."""

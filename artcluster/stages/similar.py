@@ -122,6 +122,15 @@ class SimilarPictures:
                     waiting = []
         yield from self._answered(waiting, top)
 
+    def ask_vectors(
+        self, names: Sequence[str], vectors_QD: np.ndarray, top: int
+    ) -> Iterator[Similar]:
+        """Yield the answer for each vector in the space of the pictures', such as a text's."""
+        asked = [
+            _Asked(name, None, None, vector) for name, vector in zip(names, vectors_QD, strict=True)
+        ]
+        yield from self._answered(asked, top)
+
     def ask_inside(self, name: str, top: int) -> Similar | None:
         """Return the answer for a picture of the store; None where there is none of that name."""
         inside = self._inside(name)

@@ -12,6 +12,7 @@ from artcluster.stages.report.chosen import Chosen
 from artcluster.stages.report.describe import Describe
 from artcluster.stages.report.members import Members
 from artcluster.stages.thumbnails import Thumbnails
+from artcluster.stages.word_names import ClusterWords
 
 CARD_PX = 320
 
@@ -27,6 +28,7 @@ class CardFacts:
     medoids: Mapping[int, Sequence[str]]
     terms: Mapping[int, Sequence[Term]]
     words: Mapping[int, Sequence[Word]]
+    fitting: Mapping[int, ClusterWords]
     parents: Mapping[int, Sequence[Kin]]
     most_sure: float
     """Confidence where histograms end."""
@@ -139,6 +141,7 @@ def _card(
         duplicate_distance=job.config.report.duplicate_distance,
         terms=facts.terms.get(entry.cluster, []),
         words=facts.words.get(entry.cluster, []),
+        fitting=fitting.words if (fitting := facts.fitting.get(entry.cluster)) else (),
         parents=facts.parents.get(entry.cluster, []),
         neighbours=[(number, shown.title(number), count) for number, count in seconds],
         histogram=[steps.get(step, 0) for step in range(_STEPS)],

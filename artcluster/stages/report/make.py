@@ -30,6 +30,7 @@ from artcluster.stages.report.trials import told_of
 from artcluster.stages.shown import ShownRun, choose_run, open_shown
 from artcluster.stages.terms import cloud, count_words, grouping_columns, telling_terms
 from artcluster.stages.thumbnails import Thumbnails
+from artcluster.stages.word_names import read_word_names
 from artcluster.store.blobs import Blobs
 
 _MANIFEST = "files.json"
@@ -92,7 +93,8 @@ def _draw(
         terms = telling_terms(members.tables, "members", columns)
         words = cloud(count_words(members.tables, "members", described))
     names = about.given_names(members)
-    entries = about.make_entries(members, terms, names, labels)
+    fitting = read_word_names(store, row["series"] or run.run_id)
+    entries = about.make_entries(members, terms, names, labels, fitting)
     medoids = {
         cluster: content
         for cluster, content in about.medoids_of(store, run.run_id).items()
@@ -149,6 +151,7 @@ def _draw(
         medoids,
         terms,
         words,
+        fitting,
         about.parents_of(lineage, names),
         about.most_sure(members),
     )

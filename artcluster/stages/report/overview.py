@@ -17,6 +17,7 @@ from artcluster.report.content import (
 from artcluster.schema import CLUSTERS, LINEAGE, MODELS, RUNS
 from artcluster.stages.report.members import Members
 from artcluster.stages.terms import count_values, distinct_names, suggested_name
+from artcluster.stages.word_names import ClusterWords
 from artcluster.store import Store
 
 _MOST_VALUES = 24
@@ -74,16 +75,23 @@ def make_entries(
     terms: Mapping[int, Sequence[Term]],
     names: Mapping[int, str],
     labels: Sequence[str],
+    words: Mapping[int, ClusterWords],
 ) -> list[Entry]:
-    """Return the clusters with images, the largest first; noise last."""
+    """Return the clusters with images, the largest first; noise last.
+
+    Words suggest names before metadata do: somebody asked for them.
+    """
     rows = members.tables.sql(
         "SELECT cluster, count(*), avg(confidence), avg(CAST(low_confidence AS INTEGER)), "
         "avg(CAST(outlier AS INTEGER)) FROM members GROUP BY cluster "
         "ORDER BY cluster < 0, count(*) DESC, cluster"
     ).fetchall()
+    by_words = {cluster: each.name for cluster, each in words.items() if each.name}
     suggested = distinct_names(
         {
-            cluster: suggested_name(terms.get(cluster, []), labels) if cluster >= 0 else ""
+            cluster: by_words.get(cluster) or suggested_name(terms.get(cluster, []), labels)
+            if cluster >= 0
+            else ""
             for cluster, *_ in rows
         }
     )
@@ -98,6 +106,7 @@ def make_entries(
             low_confidence=float(low or 0),
             outliers=float(outliers or 0),
             terms=_distinct(terms.get(cluster, []))[:3],
+            by_words=cluster in by_words,
         )
         for cluster, count, confidence, low, outliers in rows
     ]
