@@ -13,14 +13,17 @@ def show_clusters(curation: Curation, json_wanted: bool) -> None:
     if json_wanted:
         print_json([asdict(cluster) for cluster in clusters])
         return
+    by_words = any(each.suggested for each in clusters)
+    columns = ("cluster", "name", *(["suggested by words"] if by_words else []), "images")
     rows = [
-        (str(each.cluster), each.name or "", each.suggested or "", f"{each.images:,}")
+        (
+            str(each.cluster),
+            each.name or "",
+            *([each.suggested or ""] if by_words else []),
+            f"{each.images:,}",
+        )
         for each in clusters
     ]
-    columns = ["cluster", "name", "suggested by words", "images"]
-    if not any(each.suggested for each in clusters):
-        rows = [(number, name, images) for number, name, _, images in rows]
-        columns.remove("suggested by words")
     print_table(new_console(), f"Clusters of run {curation.run.run_id}", columns, rows)
 
 

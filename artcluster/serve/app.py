@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from artcluster.serve.guard import Guard
 from artcluster.serve.live import Live
-from artcluster.serve.report_pages import ReportPages
+from artcluster.serve.live_report import LiveReport, State
 from artcluster.stages.similar import Similar
 from artcluster.stages.similar_page import match_words
 
@@ -30,27 +30,42 @@ _MOST = 200
 
 
 def make_app(
-    live: Live, report: ReportPages, hosts: Collection[str], max_upload_bytes: int
+    live: Live, report: LiveReport, hosts: Collection[str], max_upload_bytes: int
 ) -> ASGIApp:
     """Return the application.
 
     Args:
         live: Answers questions about the store.
-        report: The report's files.
+        report: The pages of the run that is shown.
         hosts: Names this server is called by.
         max_upload_bytes: Larger pictures are refused unread.
     """
     pages = Environment(loader=PackageLoader("artcluster.serve"), autoescape=True)
-    pages.globals.update(words=match_words, has_report=report.exists)
+    pages.globals.update(words=match_words, has_report=lambda: report.pages.exists())
 
     def page(**values: object) -> HTMLResponse:
-        return HTMLResponse(pages.get_template("search.html").render(run=live.run, **values))
+        told = _note(report.look())
+        text = pages.get_template("search.html").render(run=live.run, note=told, **values)
+        return HTMLResponse(text)
 
     def first(_request: Request) -> Response:
-        return RedirectResponse("/report/index.html" if report.exists() else "/similar")
+        report.look()
+        return RedirectResponse("/report/index.html" if report.pages.exists() else "/similar")
 
     def report_file(request: Request) -> Response:
-        return report.response(request.path_params["path"])
+        path = request.path_params["path"]
+        note = _note(report.look()) if path.endswith(".html") else ""
+        before = report.pages_before
+        try:
+            return report.pages.response(path, note)
+        except HTTPException:
+            # Pages opened before the last change still want their pictures.
+            if before is None or not path.endswith(".webp"):
+                raise
+            return before.response(path)
+
+    def report_json(_request: Request) -> Response:
+        return JSONResponse(asdict(report.look()), headers={"cache-control": "no-store"})
 
     def similar(request: Request) -> Response:
         name = request.query_params.get("image", "").strip()
@@ -96,6 +111,7 @@ def make_app(
     app = Starlette(
         routes=[
             Route("/", first),
+            Route("/report.json", report_json),
             Route("/report/{path:path}", report_file),
             Route("/similar", similar),
             Route("/similar.json", similar_json),
@@ -105,6 +121,20 @@ def make_app(
         ]
     )
     return Guard(app, hosts)
+
+
+def _note(state: State) -> str:
+    """Return what pages tell of a run that is newer than theirs; '' where there is none."""
+    if state.drawing:
+        return (
+            f"Run {state.latest_run_id} is being drawn, and shown once it is whole. Until then "
+            f"these are the pages of run {state.run_id}."
+            if state.run_id != state.latest_run_id
+            else f"The report of run {state.run_id} is being drawn."
+        )
+    if state.failed:
+        return f"The report of run {state.latest_run_id} could not be drawn: see the server's log."
+    return ""
 
 
 async def _body(request: Request, most: int) -> bytes:

@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import pyarrow.compute as pc
 from PIL import Image
 
 from artcluster.clustering.model import ClusterModel
 from artcluster.config import Config
+from artcluster.schema import RUNS
 from artcluster.stages.assignments import load_model
+from artcluster.stages.embedder import cache_folder
 from artcluster.stages.pictures import Pictures
-from artcluster.stages.shown import ShownRun, choose_run, open_shown
-from artcluster.stages.similar import Similar, SimilarPictures
+from artcluster.stages.progress import Silent
+from artcluster.stages.shown import ShownRun, open_shown
+from artcluster.stages.similar import Similar, SimilarPictures, open_neighbours
 from artcluster.store import Store
 
 _FRESH_S = 10.0
@@ -45,29 +49,36 @@ class Live:
 
     Args:
         store: The store.
-        similar: The search over the vectors of the run's embedder.
         pictures: Reads originals and makes small copies.
         config: Every setting.
+        threads: CPU threads for pictures that are handed in.
         run: The run that is shown.
     """
 
     def __init__(
-        self,
-        store: Store,
-        similar: SimilarPictures,
-        pictures: Pictures,
-        config: Config,
-        run: ShownRun,
+        self, store: Store, pictures: Pictures, config: Config, threads: int, run: ShownRun
     ) -> None:
         self.run = run
         self._store = store
-        self._similar = similar
         self._pictures = pictures
         self._config = config
+        self._threads = threads
+        self._embedder_id = _embedder_of(store, run)
+        self._similar = self._search(self._embedder_id, run)
         self._lock = threading.Lock()
         self._looked = time.monotonic()
         self._copies: OrderedDict[str, bytes | None] = OrderedDict()
         self._uris: OrderedDict[str, str] = OrderedDict()
+
+    def show(self, run: ShownRun) -> None:
+        """Answer by another run of the archive from now on."""
+        embedder_id = _embedder_of(self._store, run)
+        another = embedder_id != self._embedder_id
+        similar = self._search(embedder_id, run) if another else self._similar
+        with self._lock:
+            similar.look_at(run)
+            self.run, self._similar, self._embedder_id = run, similar, embedder_id
+            self.__dict__.pop("_model", None)
 
     def similar(self, name: str, top: int) -> Similar | None:
         """Return the neighbours of a picture of the store; None where there is no such picture."""
@@ -145,11 +156,23 @@ class Live:
     def _refresh(self) -> None:
         if time.monotonic() - self._looked > _FRESH_S:
             self._similar.refresh()
-            latest = choose_run(self._store, None, self.run.archive_id)
-            if not self.run.past and latest.run_id != self.run.run_id:
-                self.run = latest
-                self.__dict__.pop("_model", None)
             self._looked = time.monotonic()
+
+    def _search(self, embedder_id: str, run: ShownRun) -> SimilarPictures:
+        """Open the search over an embedder's vectors."""
+        config, cache = self._config, cache_folder()
+        neighbours = open_neighbours(
+            self._store, embedder_id, config, cache, Silent(), resident=True
+        )
+        neighbours.refresh()
+        similar = SimilarPictures(self._store, neighbours, config, self._threads, run.archive_id)
+        similar.look_at(run)
+        return similar
+
+
+def _embedder_of(store: Store, run: ShownRun) -> str:
+    rows = store.table(RUNS).read(["embedder_id"], pc.field("run_id") == run.run_id)
+    return str(rows["embedder_id"][0].as_py())
 
 
 def _trim(kept: OrderedDict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """The files of a report, with a link to the search put into its pages."""
 
 import mimetypes
+from html import escape
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -26,6 +27,7 @@ class ReportPages:
     """Reads a report, wherever it lies, as it is when asked for."""
 
     def __init__(self, place: Location) -> None:
+        self.place = place
         self._blobs = Blobs(place)
 
     def exists(self) -> bool:
@@ -35,8 +37,12 @@ class ReportPages:
         except StoreError:
             return False
 
-    def response(self, path: str) -> Response:
+    def response(self, path: str, note: str = "") -> Response:
         """Return a file of the report.
+
+        Args:
+            path: Its path in the report.
+            note: What is told at the top of a page.
 
         Raises:
             HTTPException: There is none (404).
@@ -46,6 +52,9 @@ class ReportPages:
         kind = _TYPES.get(ending) or mimetypes.guess_type(path)[0] or "application/octet-stream"
         if ending == ".html":
             content = content.replace(b"</head>", _ADDED, 1)
+            if note:
+                told = f'</header><p class="live-note" role="status">{escape(note)}</p>'
+                content = content.replace(b"</header>", told.encode(), 1)
         return Response(content, media_type=kind, headers={"cache-control": "no-cache"})
 
     def _read(self, path: str) -> bytes:

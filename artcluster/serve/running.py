@@ -2,32 +2,34 @@
 
 import json
 import socket
+import tempfile
 from collections.abc import Collection
+from pathlib import Path
 
 import click
-import pyarrow.compute as pc
 import uvicorn
 
 from artcluster.config import Config
 from artcluster.errors import UsageError
 from artcluster.location import Location
-from artcluster.schema import RUNS
 from artcluster.serve.app import make_app
 from artcluster.serve.live import Live
-from artcluster.serve.report_pages import ReportPages
-from artcluster.stages.embedder import cache_folder
+from artcluster.serve.live_report import Draw, LiveReport
 from artcluster.stages.pictures import Pictures
-from artcluster.stages.progress import Silent
 from artcluster.stages.shown import choose_run
-from artcluster.stages.similar import SimilarPictures, open_neighbours
+from artcluster.stages.stop import Stop
 from artcluster.store import Store
 
 _COPY_PX = 320
+_LAST_S = 10.0
+"""A report that is being drawn is given so long to end, once it was asked to."""
 
 
 def run_server(
     store: Store,
     report: Location,
+    draw: Draw | None,
+    stop: Stop,
     config: Config,
     threads: int,
     *,
@@ -43,6 +45,8 @@ def run_server(
     Args:
         store: The store.
         report: Where its report lies.
+        draw: Draws the report of a run, in a thread; None to show the one that lies there as it is.
+        stop: Ends the drawing of a report.
         config: Every setting.
         threads: CPU threads for pictures that are handed in.
         run_id: Which run; None for an archive's last one.
@@ -56,24 +60,25 @@ def run_server(
         UsageError: There is no run, or the address is taken.
     """
     run = choose_run(store, run_id, archive_id)
-    rows = store.table(RUNS).read(["embedder_id"], pc.field("run_id") == run.run_id)
-    embedder_id = rows["embedder_id"][0].as_py()
-    neighbours = open_neighbours(
-        store, embedder_id, config, cache_folder(), Silent(), resident=True
-    )
-    neighbours.refresh()
     listening = _listen(*address)
-    with listening, Pictures(config, _COPY_PX) as pictures:
-        similar = SimilarPictures(store, neighbours, config, threads, run.archive_id)
-        live = Live(store, similar, pictures, config, run)
-        app = make_app(live, ReportPages(report), hosts, max_upload_bytes)
+    folder = tempfile.TemporaryDirectory(prefix="artcluster-report-", ignore_cleanup_errors=True)
+    with listening, folder, Pictures(config, _COPY_PX) as pictures:
+        shown = LiveReport(store, report, run, draw, Path(folder.name))
+        live = Live(store, pictures, config, threads, shown.run)
+        shown.on_show(live.show)
+        shown.look()
+        app = make_app(live, shown, hosts, max_upload_bytes)
         host, port = listening.getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
         click.echo(json.dumps({"url": url}) if as_json else f"Serving {store.location} at {url}")
         settings = uvicorn.Config(
             app, log_level="warning", server_header=False, date_header=False, ws="none"
         )
-        uvicorn.Server(settings).run(sockets=[listening])
+        try:
+            uvicorn.Server(settings).run(sockets=[listening])
+        finally:
+            stop.ask()
+            shown.close(_LAST_S)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -19,6 +19,7 @@ from artcluster.search.neighbours import Neighbours, Watcher
 from artcluster.stages.known import open_tables
 from artcluster.stages.outside import OutsidePicture, OutsidePictures
 from artcluster.stages.progress import Progress
+from artcluster.stages.shown import ShownRun
 from artcluster.store import Store
 from artcluster.store.vectors import find_vectors
 
@@ -103,6 +104,7 @@ class SimilarPictures:
         self._neighbours = neighbours
         self._config = config
         self._archive_id = archive_id
+        self._run_id: str | None = None
         self._outside = OutsidePictures(store, neighbours.embedder_id, config, threads)
 
     def ask(self, asked: Sequence[str], top: int) -> Iterator[Similar]:
@@ -149,6 +151,10 @@ class SimilarPictures:
         found = self._current(np.array([content_id.encode()])).get(content_id)
         return None if found is None else found.uri
 
+    def look_at(self, run: ShownRun) -> None:
+        """Find pictures as a run saw the archive from now on, if it is not the last one."""
+        self._run_id = run.run_id if run.past else None
+
     def refresh(self) -> None:
         """Look what the store holds now."""
         self._neighbours.refresh()
@@ -163,7 +169,7 @@ class SimilarPictures:
 
     def _inside(self, name: str) -> _Asked | None:
         """Find a picture of the store by its contents, path or address."""
-        with open_tables(self._store, self._config) as tables:
+        with open_tables(self._store, self._config, run_id=self._run_id) as tables:
             found = tables.execute(
                 "SELECT content_id, any_value(uri) FROM current_images WHERE status = 'ok' AND "
                 "(path = $name OR uri = $name OR uri = $uri OR starts_with(content_id, $prefix)) "
@@ -223,7 +229,7 @@ class SimilarPictures:
     def _current(self, keys: np.ndarray) -> dict[str, Match]:
         """Return those of the contents that the archive still has."""
         ids = pa.table({"content_id": [key.decode() for key in keys if key != NO_KEY]})
-        with open_tables(self._store, self._config) as tables:
+        with open_tables(self._store, self._config, run_id=self._run_id) as tables:
             tables.register("asked", ids)
             rows = _shown(tables, ids["content_id"].to_pylist(), self._archive_id)
         return {content_id: Match(content_id, 0.0, *more) for content_id, *more in rows}

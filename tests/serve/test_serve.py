@@ -3,19 +3,26 @@
 import http.client
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
 from PIL import Image
 
+from artcluster.stages.cluster import cluster_archive
+from artcluster.stages.shown import choose_run
+from artcluster.store import Store
 from tests.browser import open_browser, visit
 from tests.cli.test_commands import run
 from tests.curated import ASKED, EVIL, Curated
+from tests.stages.jobs import make_job
 
 REPORT = """<!doctype html><html lang="en" data-root=""><head><title>r</title>
 <link rel="icon" href="data:,"></head><body>
@@ -38,15 +45,10 @@ class Server:
         return response.status, {k.lower(): v for k, v in response.getheaders()}, body
 
 
-@pytest.fixture(scope="module")
-def server(curated: Curated, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    report = tmp_path_factory.mktemp("serve") / "report"
-    report.mkdir()
-    (report / "index.html").write_text(REPORT)
-    (report.parent / "secret.txt").write_text("sesame")
-    arguments = ["--report", str(report), "--port", "0", "--json", "--max-upload-bytes", "400000"]
+@contextmanager
+def serving(store: Path, *arguments: str) -> Iterator[Server]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "artcluster", "serve", str(curated.store), *arguments],
+        [sys.executable, "-m", "artcluster", "serve", str(store), *arguments],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -59,6 +61,17 @@ def server(curated: Curated, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     yield Server(json.loads(lines[-1])["url"])
     process.send_signal(signal.SIGINT)
     process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def server(curated: Curated, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    report = tmp_path_factory.mktemp("serve") / "report"
+    report.mkdir()
+    (report / "index.html").write_text(REPORT)
+    (report.parent / "secret.txt").write_text("sesame")
+    arguments = ["--report", str(report), "--port", "0", "--json", "--max-upload-bytes", "400000"]
+    with serving(curated.store, *arguments) as started:
+        yield started
 
 
 def test_it_listens_on_loopback_alone_and_shows_the_report(server: Server) -> None:
@@ -168,3 +181,30 @@ def test_an_address_that_is_taken_is_told(
 ) -> None:
     assert run("serve", curated.store, "--host", "256.0.0.1") == 2
     assert "--host" in capsys.readouterr().err
+
+
+def test_a_new_run_is_drawn_and_shown(curated: Curated, tmp_path: Path) -> None:
+    place = tmp_path / "store"
+    shutil.copytree(curated.store, place)
+    (place / "report").mkdir()
+    (place / "report" / "index.html").write_text(REPORT)
+    old = choose_run(Store.open(place), None).run_id
+    (place / "report" / "run.json").write_text(json.dumps({"run_id": old}))
+    with serving(place, "--port", "0", "--json") as server:
+
+        def state() -> dict[str, object]:
+            return dict(json.loads(server.ask("/report.json")[2]))
+
+        assert state()["run_id"] == state()["latest_run_id"] == old
+        cluster_archive(make_job(place, cluster__method="kmeans", cluster__k=3), None)
+        new = choose_run(Store.open(place), None).run_id
+        assert new != old
+        while state()["run_id"] != new:
+            assert not state()["failed"]
+            time.sleep(0.2)  # The test's timeout ends it.
+        body = server.ask("/report/index.html")[2].decode()
+        assert f"run <code>{new}</code>" in body
+        assert "live-note" not in body
+        data = (curated.images / ASKED).read_bytes()
+        assert json.loads(server.ask("/upload", data)[2])["cluster"]["cluster"] in range(3)
+        assert new in server.ask("/similar")[2].decode()

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from artcluster.errors import StoreError
 from artcluster.location import Location
 from artcluster.report.colours import cluster_colour
 from artcluster.report.content import Entry, Overview, RejectGroup
@@ -34,6 +35,7 @@ from artcluster.stages.word_names import read_word_names
 from artcluster.store.blobs import Blobs
 
 _MANIFEST = "files.json"
+_RUN = "run.json"
 _CROSSTAB_COLUMNS = 8
 
 
@@ -178,6 +180,7 @@ def _draw(
         output.sheets(broken, _sheets_of(_rejected(rejects), broken))
         output.sheets(map_tiles, used_sheets(members, map_tiles))
         site.first_page()
+        output.write(_RUN, json.dumps({"run_id": run.run_id}).encode())
         output.finish()
     return ReportSummary(
         run_id=run.run_id,
@@ -189,6 +192,15 @@ def _draw(
         size_bytes=sum(output.sizes.values()),
         unread=unread,
     )
+
+
+def report_run(place: Location) -> str:
+    """Return the run that a report is of; '' where there is none, or it does not say."""
+    try:
+        known = Blobs(place).read_if_exists(_RUN)
+    except StoreError:
+        return ""
+    return "" if known is None else str(json.loads(known)["run_id"])
 
 
 class Output:
