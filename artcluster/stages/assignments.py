@@ -13,7 +13,7 @@ from artcluster.schema import ASSIGNMENTS
 from artcluster.stages.executor import Step
 from artcluster.stages.job import Job
 from artcluster.store import Lease, ShardInfo, Store, shard_name
-from artcluster.store.content_keys import as_keys, positions, sorted_keys
+from artcluster.store.content_keys import as_keys, in_one, positions, sorted_keys
 from artcluster.store.member_ids import by_member, split_members
 from artcluster.store.vectors import read_ids, read_vectors
 
@@ -115,8 +115,8 @@ def assign_contents(
     columns = ["content_id", "region"]
     known = job.store.table(ASSIGNMENTS).read(columns, pc.field("model_id") == model_id)
     job.progress.advance("assign", known.num_rows)
-    done = by_member(known)["member"].combine_chunks()
-    new = contents.filter(pc.invert(pc.is_in(contents, done)))
+    done = positions(sorted_keys(by_member(known)["member"]), as_keys(contents))[1]
+    new = contents.filter(pa.array(~done))
     if not len(new):
         return
     executor = job.executor if len(new) >= _WORTH_A_CLUSTER else job.local
@@ -154,8 +154,8 @@ def read_assignments(store: Store, model_id: str, contents: pa.Array) -> Assigne
     """Return the assignments of given members in a model, sorted by member."""
     columns = ASSIGNMENTS.file_schema.names
     table = by_member(store.table(ASSIGNMENTS).read(columns, pc.field("model_id") == model_id))
-    wanted = pc.is_in(table["member"], contents)
-    if not pc.all(wanted).as_py():
-        table = table.filter(wanted)
+    wanted_N = positions(sorted_keys(contents), as_keys(table["member"]))[1]
+    if not wanted_N.all():
+        table = table.filter(pa.array(wanted_N))
     table = table.sort_by("member")
-    return Assigned(table["member"].combine_chunks(), table.drop_columns(["member"]))
+    return Assigned(in_one(table["member"]), table.drop_columns(["member"]))

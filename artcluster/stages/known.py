@@ -13,6 +13,7 @@ from artcluster.embedders.catalogue import is_baseline
 from artcluster.embedders.face_recipe import finds_faces
 from artcluster.errors import UsageError
 from artcluster.store import Store
+from artcluster.store.content_keys import in_one
 from artcluster.store.duckdb import duckdb_connection
 from artcluster.store.member_ids import member_ids
 
@@ -121,7 +122,7 @@ def members_of(store: Store, archive_id: str, embedder_id: str, config: Config) 
         return contents_of(store, archive_id, config)
     with open_tables(store, config) as tables:
         found = tables.sql(_faces(archive_id, embedder_id)).to_arrow_table()
-    members = member_ids(found["content_id"], found["region"]).cast(pa.string())
+    members = member_ids(found["content_id"], found["region"])
     return members.take(pc.sort_indices(members))
 
 
@@ -170,4 +171,4 @@ def contents_of(
             f"select {chosen} from current_images "
             f"where archive_id = {quoted(archive_id)} and status = 'ok' order by content_id"
         ).to_arrow_table()
-    return found["content_id"].combine_chunks().cast(pa.string())
+    return in_one(found["content_id"].cast(pa.string()))

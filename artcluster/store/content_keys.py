@@ -11,12 +11,24 @@ Ids: TypeAlias = pa.Array | pa.ChunkedArray | Sequence[str]
 """content_ids or members as they come: Arrow strings, or any sequence of Python strings."""
 
 
+MOST_BYTES = 2**31 - 1
+"""What Arrow's strings hold in one array: some 33 million content_ids. More are large strings."""
+
+
+def in_one(strings: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return strings as one array."""
+    if not isinstance(strings, pa.ChunkedArray):
+        return strings
+    if pa.types.is_string(strings.type) and strings.nbytes > MOST_BYTES:
+        strings = strings.cast(pa.large_string())
+    return strings.combine_chunks()
+
+
 def as_keys(ids: Ids) -> np.ndarray:
     """Return content_ids as fixed-width bytes, which numpy sorts and searches fast."""
     if not isinstance(ids, pa.Array | pa.ChunkedArray):
         ids = pa.array(ids, pa.string())
-    if isinstance(ids, pa.ChunkedArray):
-        ids = ids.combine_chunks()
+    ids = in_one(ids)
     if len(ids) == 0:
         return np.empty(0, "S64")
     lengths = pc.min_max(pc.binary_length(ids)).as_py()
@@ -35,7 +47,9 @@ def as_keys(ids: Ids) -> np.ndarray:
 
 def from_keys(keys: np.ndarray) -> pa.Array:
     """Return fixed-width bytes as an array of strings."""
-    return pa.array(keys.tolist(), pa.binary()).cast(pa.string())
+    large = keys.nbytes > MOST_BYTES
+    found = pa.array(keys.tolist(), pa.large_binary() if large else pa.binary())
+    return found.cast(pa.large_string() if large else pa.string())
 
 
 def sorted_keys(ids: Ids) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from artcluster.store.content_keys import as_keys, positions
+from artcluster.store.content_keys import as_keys, in_one, positions
 
 Strings: TypeAlias = pa.Array | pa.ChunkedArray
 
@@ -77,7 +77,7 @@ def member_ids(content_ids: Strings, regions: Strings) -> pa.Array:
     >>> member_ids(pa.array(["a", "b"]), pa.array(["", "1,2,3,4"])).to_pylist()
     ['a', 'b#1,2,3,4']
     """
-    content_ids, regions = _whole(content_ids), _whole(regions)
+    content_ids, regions = in_one(content_ids), in_one(regions)
     is_part = pc.not_equal(regions, "")
     if not pc.any(is_part).as_py():
         return content_ids
@@ -92,9 +92,9 @@ def split_members(members: Strings) -> tuple[pa.Array, pa.Array]:
     >>> ids.to_pylist(), regions.to_pylist()
     (['a', 'b'], ['', '1,2,3,4'])
     """
-    members = _whole(members)
+    members = in_one(members)
     if not pc.any(pc.match_substring(members, _BETWEEN)).as_py():
-        return members, pa.array([""] * len(members), pa.string())
+        return members, pa.repeat("", len(members))
     halves = pc.extract_regex(members, f"^(?P<content>[^{_BETWEEN}]*){_BETWEEN}?(?P<region>.*)$")
     content_ids, regions = halves.flatten()
     return content_ids, regions
@@ -118,7 +118,3 @@ def rows_among(some: Strings, whole: Strings) -> np.ndarray:
     array([1, 3])
     """
     return positions(as_keys(whole), as_keys(some))[0]
-
-
-def _whole(strings: Strings) -> pa.Array:
-    return strings.combine_chunks() if isinstance(strings, pa.ChunkedArray) else strings

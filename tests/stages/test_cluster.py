@@ -1,10 +1,12 @@
 """The clustering job on real vectors: what is written, and that the same again is done already."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from sklearn.metrics import silhouette_score
@@ -15,8 +17,9 @@ from artcluster.stages.artefact import artefact_of_store
 from artcluster.stages.assign import assign_by
 from artcluster.stages.cluster import cluster_archive
 from artcluster.stages.embed import embed_archive
+from artcluster.stages.known import contents_of
 from artcluster.stages.status import store_status
-from artcluster.store import Lease, Store
+from artcluster.store import Lease, Store, content_keys
 from tests.stages.jobs import DEMO, copy_pictures, make_job
 
 QUICK = {
@@ -68,6 +71,22 @@ def test_a_run_is_whole(embedded: Path, method: str) -> None:
     assert (model["method"], model["k"]) == (method, 3)
     if method == "delius":
         assert done.verdict
+
+
+def test_names_may_be_more_than_one_array_of_strings_holds(
+    embedded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"cluster__method": "kmeans", "cluster__labels": ["genre"], **QUICK}
+    found = []
+    for most in (content_keys.MOST_BYTES, 100):
+        store = Path(shutil.copytree(embedded, tmp_path / str(most)))
+        monkeypatch.setattr(content_keys, "MOST_BYTES", most)
+        job = make_job(store, **settings)
+        done = cluster_archive(job, None)
+        names = contents_of(job.store, done.archive_id, job.config)
+        assert pa.types.is_large_string(names.type) == (most == 100)
+        found.append((done.sizes, done.metrics, names.to_pylist()))
+    assert found[0] == found[1]
 
 
 def test_silhouettes_are_those_of_the_written_assignments(embedded: Path) -> None:
