@@ -54,7 +54,23 @@ class RayHead:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start the head and wait until it takes jobs."""
+        """Start the head and wait until it takes jobs.
+
+        On a busy machine Ray gives up after 30 seconds, though it answers by then: it is started
+        again.
+        """
+        end = time.monotonic() + _START_S
+        self._launch()
+        while not (self._is_up() and self.status("/api/jobs/", token=True) == 200):
+            if time.monotonic() > end:
+                text = self.log.read_text()[-4000:]
+                self.stop()
+                raise RuntimeError(f"The head did not start: {text}")
+            if self._process is not None and self._process.poll() is not None:
+                self._launch()
+            time.sleep(0.5)
+
+    def _launch(self) -> None:
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 ["bash", "-c", f"exec env {self.command}"],
@@ -63,12 +79,9 @@ class RayHead:
                 stderr=log,
                 start_new_session=True,
             )
-        end = time.monotonic() + _START_S
-        while self.status("/api/jobs/", token=True) != 200:
-            if self._process.poll() is not None or time.monotonic() > end:
-                self.stop()
-                raise RuntimeError(f"The head did not start: {self.log.read_text()[-4000:]}")
-            time.sleep(0.5)
+
+    def _is_up(self) -> bool:
+        return "Ray runtime started" in self.log.read_text()
 
     def status(self, path: str, *, token: bool) -> int:
         """Return the HTTP status of the dashboard's answer, 0 if there is none."""
