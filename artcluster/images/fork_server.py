@@ -99,14 +99,9 @@ class ForkServer:
 
     def close(self) -> None:
         """End the zygote, and with it its child."""
-        self._control.close()
         if not self._ready:
             self._process.kill()
-        try:
-            self._process.wait(_END_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        _end(self._process, self._control)
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
@@ -188,9 +183,16 @@ def end_idle() -> None:
     """End the zygote that waits for its next use, if there is one."""
     idle = _take_idle()
     if idle is not None:
-        process, control = idle
-        control.close()
+        _end(*idle)
+
+
+def _end(process: subprocess.Popen[bytes], control: socket.socket) -> None:
+    control.close()
+    try:
         process.wait(_END_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:

@@ -4,8 +4,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pyarrow.compute as pc
-
 from artcluster.archive.comparison import Comparison
 from artcluster.archive.parts import PartRef
 from artcluster.archive.plan import Plan
@@ -21,29 +19,24 @@ from artcluster.stages.commits import (
     commit_shards,
     write_leases,
 )
-from artcluster.stages.decode_part import DecodePart
 from artcluster.stages.embed_events import EmbedEvents
-from artcluster.stages.embed_part import EmbedPart
+from artcluster.stages.embed_steps import embed_steps, most_gpu_workers
 from artcluster.stages.embedder import ReadyEmbedder, is_recorded, prepare_embedder, record_embedder
-from artcluster.stages.executor import Step
 from artcluster.stages.job import Job
 from artcluster.stages.known import count_faces, known_archive
-from artcluster.stages.leftovers import find_leftovers, half_committed
+from artcluster.stages.leftovers import find_leftovers
 from artcluster.stages.metadata import import_metadata
 from artcluster.stages.rate import record_rate
 from artcluster.stages.scanning import (
     Archive,
     Planning,
     check_not_empty,
-    done_table,
-    fetch_settings,
     resolve_archive,
 )
 from artcluster.stages.stored_scan import stored_scan
 from artcluster.stages.summary import EmbedSummary
 
 _ROUNDS = 3
-_CPU_THREADS = 2
 
 
 def embed_archive(job: Job, images: str, embedder: ReadyEmbedder | None = None) -> EmbedSummary:
@@ -251,8 +244,10 @@ class _Embedding:
         began = time.monotonic()
         before = self.tally.embedded
         with self.job.timings.stage("embed", total):
-            steps = self._steps()
-            events = EmbedEvents(self.job.executor, total, self._gpu_workers(steps[-1]))
+            steps = embed_steps(self.job, self.planning.archive, self.embedder)
+            events = EmbedEvents(
+                self.job.executor, total, most_gpu_workers(self.job.executor, steps[-1])
+            )
             results = self.job.executor.stream(
                 refs, steps, stall_timeout_s=self.job.config.embed.stall_timeout_s
             )
@@ -276,47 +271,3 @@ class _Embedding:
             events.ended()
         embedded = self.tally.embedded - before
         record_rate(self.job, self.embedder.embedder_id, embedded, time.monotonic() - began)
-
-    def _gpu_workers(self, embed: Step) -> int:
-        """Return how many embedding workers there can be with a GPU, or a share of one."""
-        if not embed.gpus:
-            return 0
-        assert embed.workers is not None
-        return min(embed.workers[1], int(self.job.executor.resources().gpus / embed.gpus))
-
-    def _steps(self) -> list[Step]:
-        config = self.job.config
-        settings = config.embed
-        resources = self.job.executor.resources()
-        # The network that tells faces apart runs on one thread of a CPU.
-        on_cpu = finds_faces(self.planning.embedder_id)
-        gpus = 0.0 if on_cpu else settings.gpus_per_worker
-        if gpus is None:
-            gpus = 1.0 if resources.gpus >= 1 else 0.0
-        threads = 1 if gpus or on_cpu else _CPU_THREADS
-        cpus = settings.cpus_per_worker or min(threads, resources.cpus)
-        partition = pc.field("embedder_id") == self.planning.embedder_id
-        done = self.job.store.table(done_table(self.planning.embedder_id))
-        known = done.batches(["content_id"], partition)
-        claims = self.job.executor.claims(batch.column(0).to_pylist() for batch in known)
-        decode = DecodePart(
-            store=self.job.store,
-            archive=self.planning.archive.location,
-            embedder=self.embedder,
-            claims=claims,
-            images=config.images,
-            fetch=fetch_settings(config),
-            boxes=half_committed(self.job.store, self.embedder.embedder_id, config),
-        )
-        embed = EmbedPart(
-            store=self.job.store,
-            embedder=self.embedder,
-            settings=settings,
-            device="cuda" if gpus else "cpu",
-            threads=max(1, int(cpus)),
-        )
-        most = settings.max_workers or max(settings.min_workers, int(resources.cpus))
-        return [
-            Step("decode", decode, cpus=1.0),
-            Step("embed", embed, cpus=cpus, gpus=gpus, workers=(settings.min_workers, most)),
-        ]
