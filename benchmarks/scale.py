@@ -13,6 +13,8 @@ and its peak resident memory (pages of mapped files that the system keeps are co
 - cluster: `artcluster cluster` by k-means, k = 100, fitted on a sample of 100,000: the contents
   found, the model fitted, every image assigned and read back, measured on the sample, committed.
 - vacuum: what a store may drop, looked for without removing anything.
+- merge: `artcluster vacuum --yes` on the vectors of a first job, in files of 256: the small files
+  are found, read and merged.
 
 The slopes between 1 and 10 million give the figures for 100 million on paper.
 """
@@ -196,6 +198,50 @@ def vacuum(work: Path, _count: int) -> dict[str, float]:
     return {"seconds": time.perf_counter() - start}
 
 
+def make_parts(work: Path, count: int) -> dict[str, float]:
+    import pyarrow as pa
+
+    from artcluster.schema import EMBEDDINGS
+    from artcluster.store import Store, shard_name
+
+    store = Store.open(work / "parts", create=True)
+    writer = store.shard_writer(EMBEDDINGS)
+    partition = {"embedder_id": EMBEDDER}
+    x_ND = np.random.default_rng(0).standard_normal((PART, DIM), np.float32)
+    with store.lease("bench", [EMBEDDINGS]) as lease:
+        for first in range(0, count, COMMIT_EVERY):
+            shards = []
+            for start in range(first, min(first + COMMIT_EVERY, count), PART):
+                rows = min(PART, count - start)
+                offsets = pa.array(np.arange(0, (rows + 1) * DIM, DIM, dtype=np.int32))
+                columns = {
+                    "content_id": names(start, start + rows),
+                    "region": [""] * rows,
+                    "embedding": pa.ListArray.from_arrays(offsets, pa.array(x_ND[:rows].ravel())),
+                }
+                shards.append(writer.write(shard_name(str(start)), pa.table(columns), partition))
+            store.commit_shards(EMBEDDINGS, shards, lease.fence)
+    return {}
+
+
+def merge(work: Path, _count: int) -> dict[str, float]:
+    from artcluster.config import Config
+    from artcluster.schema import EMBEDDINGS
+    from artcluster.stages.progress import Silent
+    from artcluster.stages.vacuum import vacuum_store
+    from artcluster.store import Store
+
+    store = Store.open(work / "parts")
+
+    def files() -> int:
+        return len(store.table(EMBEDDINGS).paths({"embedder_id": EMBEDDER}))
+
+    before = files()
+    start = time.perf_counter()
+    vacuum_store(store, Config(), Silent(), dry=False)
+    return {"seconds": time.perf_counter() - start, "files": before, "files_after": files()}
+
+
 STEPS = {
     "make": make_store,
     "plan": plan,
@@ -203,7 +249,10 @@ STEPS = {
     "commit": commit,
     "cluster": cluster,
     "vacuum": vacuum,
+    "make parts": make_parts,
+    "merge": merge,
 }
+MEASURED = [step for step in STEPS if not step.startswith("make")]
 
 
 def in_own_process(step: str, work: Path, count: int) -> dict[str, Any]:
@@ -228,7 +277,7 @@ def draw(rows: list[dict[str, Any]]) -> None:
     for axis, value, label in zip(
         axes, ("seconds", "peak_gib"), ("seconds", "peak memory, GiB"), strict=True
     ):
-        for step in list(STEPS)[1:]:
+        for step in MEASURED:
             axis.plot(
                 [row["images"] for row in rows],
                 [row[step][value] for row in rows],
