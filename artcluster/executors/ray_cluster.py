@@ -108,6 +108,7 @@ class RayCluster:
             # Ray's C++ writes warnings about its own inner workings to the job's log.
             os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
             import ray
+            from ray._private import auto_init_hook
 
             # Ray warns of the token authentication that it turns on.
             logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
@@ -134,6 +135,9 @@ class RayCluster:
                     warm_up(head.cpus)
         self._watch(head)
         if not joined_before:
+            # On a busy machine threads of Ray Data outlive their pipeline: their next call would
+            # join the cluster again, and keep the process from ending.
+            auto_init_hook.enable_auto_connect = False
             with kept_handlers(signal.SIGTERM):
                 ray.shutdown()
         if head is not None:
