@@ -8,15 +8,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
+from artcluster.clustering.confidence import Assignment
 from artcluster.clustering.model import ClusterModel
 from artcluster.schema import ASSIGNMENTS
 from artcluster.stages.executor import Step
 from artcluster.stages.job import Job
 from artcluster.store import Lease, ShardInfo, Store, shard_name
-from artcluster.store.content_keys import as_keys, in_one, positions, sorted_keys
-from artcluster.store.member_ids import by_member, split_members
+from artcluster.store.content_keys import as_keys, from_keys, positions, sorted_keys
+from artcluster.store.member_ids import by_member, member_ids, split_members
 from artcluster.store.vectors import read_ids, read_vectors
 
+_KEYS = ["content_id", "region"]
 _ROWS_A_SHARD = 262_144
 _WORTH_A_CLUSTER = 2_000_000
 """Members from which assigning is spread over the cluster: below, its start-up costs more."""
@@ -76,11 +78,11 @@ class Assigned:
 
     Attributes:
         content_ids: Members: content_ids, of parts of pictures with their region.
-        table: The other columns of `assignments`, in their order.
+        found: What each was assigned to.
     """
 
     content_ids: pa.Array
-    table: pa.Table
+    found: Assignment
 
 
 def load_model(store: Store, model_id: str) -> ClusterModel:
@@ -112,13 +114,14 @@ def assign_contents(
         lease: On the model's assignments.
     """
     model.check(embedder_id)
-    columns = ["content_id", "region"]
-    known = job.store.table(ASSIGNMENTS).read(columns, pc.field("model_id") == model_id)
-    job.progress.advance("assign", known.num_rows)
-    done = positions(sorted_keys(by_member(known)["member"]), as_keys(contents))[1]
-    new = contents.filter(pa.array(~done))
-    if not len(new):
+    keys = sorted_keys(contents)
+    done_N = np.zeros(len(keys), bool)
+    for rows_M, _ in _known(job.store, model_id, keys, []):
+        done_N[rows_M] = True
+    job.progress.advance("assign", int(done_N.sum()))
+    if done_N.all():
         return
+    new = keys[~done_N] if done_N.any() else keys
     executor = job.executor if len(new) >= _WORTH_A_CLUSTER else job.local
     for shard in executor.stream(
         _batches(job.store, embedder_id, new),
@@ -130,9 +133,38 @@ def assign_contents(
         job.progress.advance("assign", shard.rows)
 
 
-def _batches(store: Store, embedder_id: str, wanted: pa.Array) -> Iterator[Batch]:
+def read_assignments(store: Store, model_id: str, contents: pa.Array) -> Assigned:
+    """Return the assignments of given members in a model, sorted by member.
+
+    Beside the names themselves it takes 22 bytes a member.
+    """
+    keys = sorted_keys(contents)
+    is_there_N = np.zeros(len(keys), bool)
+    columns = {each.name: each.type for each in ASSIGNMENTS.file_schema if each.name not in _KEYS}
+    values = {name: np.empty(len(keys), kind.to_pandas_dtype()) for name, kind in columns.items()}
+    for rows_M, some in _known(store, model_id, keys, list(columns)):
+        is_there_N[rows_M] = True
+        for name, values_N in values.items():
+            values_N[rows_M] = some[name].to_numpy(zero_copy_only=False)
+    if not is_there_N.all():
+        keys = keys[is_there_N]
+        values = {name: values_N[is_there_N] for name, values_N in values.items()}
+    return Assigned(from_keys(keys), Assignment(**values))
+
+
+def _known(
+    store: Store, model_id: str, keys: np.ndarray, columns: list[str]
+) -> Iterator[tuple[np.ndarray, pa.RecordBatch]]:
+    """Yield what is assigned already: where among the sorted keys, and these columns of it."""
+    table = store.table(ASSIGNMENTS)
+    for batch in table.batches([*_KEYS, *columns], pc.field("model_id") == model_id):
+        members = member_ids(batch["content_id"], batch["region"])
+        rows_M, hit_M = positions(keys, as_keys(members))
+        yield rows_M[hit_M], batch.filter(pa.array(hit_M))
+
+
+def _batches(store: Store, embedder_id: str, keys: np.ndarray) -> Iterator[Batch]:
     """Yield files with the rows wanted of them, so many that they fill a shard."""
-    keys = sorted_keys(wanted)
     paths: list[str] = []
     hits: list[np.ndarray] = []
     rows = 0
@@ -148,14 +180,3 @@ def _batches(store: Store, embedder_id: str, wanted: pa.Array) -> Iterator[Batch
             paths, hits, rows = [], [], 0
     if paths:
         yield Batch(tuple(paths), np.packbits(np.concatenate(hits)))
-
-
-def read_assignments(store: Store, model_id: str, contents: pa.Array) -> Assigned:
-    """Return the assignments of given members in a model, sorted by member."""
-    columns = ASSIGNMENTS.file_schema.names
-    table = by_member(store.table(ASSIGNMENTS).read(columns, pc.field("model_id") == model_id))
-    wanted_N = positions(sorted_keys(contents), as_keys(table["member"]))[1]
-    if not wanted_N.all():
-        table = table.filter(pa.array(wanted_N))
-    table = table.sort_by("member")
-    return Assigned(in_one(table["member"]), table.drop_columns(["member"]))

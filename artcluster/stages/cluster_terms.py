@@ -33,7 +33,7 @@ def terms_of_clusters(job: Job, archive_id: str, assigned: Assigned) -> dict[int
         {
             "member": assigned.content_ids,
             "content_id": pictures,
-            "cluster": assigned.table["cluster"],
+            "cluster": assigned.found.cluster,
         }
     )
     with open_tables(job.store, job.config) as tables:

@@ -15,6 +15,7 @@ from artcluster.stages.job import Job
 from artcluster.stages.known import open_tables
 from artcluster.stages.scanning import Archive, limits_of
 from artcluster.store import Store
+from artcluster.store.content_keys import in_one
 from artcluster.store.metadata import replace_metadata
 from artcluster.store.views import metadata_columns
 
@@ -100,7 +101,15 @@ def labels_of(
     hints = read_hints(job, archive_id)
     told = frozenset() if hints is None else hints.contents
     held = [content not in told for content in content_ids.to_pylist()] if told else None
-    return {name: _only(found[name].to_pylist(), held) for name in columns}
+    return {name: _only(_shared(found[name]), held) for name in columns}
+
+
+def _shared(texts: pa.ChunkedArray) -> list[str | None]:
+    """Return texts in which equal ones are one object: there are few, of many contents."""
+    coded = in_one(texts).dictionary_encode()
+    words = np.array([*coded.dictionary.to_pylist(), None], dtype=object)
+    found: list[str | None] = words[coded.indices.fill_null(len(words) - 1).to_numpy()].tolist()
+    return found
 
 
 def _only(labels: list[str | None], held: list[bool] | None) -> list[str | None]:

@@ -48,13 +48,21 @@ def as_keys(ids: Ids) -> np.ndarray:
 def from_keys(keys: np.ndarray) -> pa.Array:
     """Return fixed-width bytes as an array of strings."""
     large = keys.nbytes > MOST_BYTES
+    width = keys.itemsize
+    bytes_NW = np.ascontiguousarray(keys).view(np.uint8).reshape(len(keys), width)
+    if len(keys) and bytes_NW[:, -1].all():
+        # All as long as the longest, as content_ids are: they lie as Arrow's strings do.
+        offsets = np.arange(len(keys) + 1, dtype=np.int64 if large else np.int32) * width
+        kind = pa.LargeStringArray if large else pa.StringArray
+        return kind.from_buffers(len(keys), pa.py_buffer(offsets), pa.py_buffer(bytes_NW))
     found = pa.array(keys.tolist(), pa.large_binary() if large else pa.binary())
     return found.cast(pa.large_string() if large else pa.string())
 
 
 def sorted_keys(ids: Ids) -> np.ndarray:
-    """Return the distinct content_ids as sorted keys."""
-    return np.unique(as_keys(ids))
+    """Return the distinct content_ids as sorted keys, without a copy where they are that."""
+    keys = as_keys(ids)
+    return keys if (keys[:-1] < keys[1:]).all() else np.unique(keys)
 
 
 def positions(keys: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
