@@ -36,7 +36,7 @@ def terms_of_clusters(job: Job, archive_id: str, assigned: Assigned) -> dict[int
             "cluster": assigned.found.cluster,
         }
     )
-    with open_tables(job.store, job.config) as tables:
+    with open_tables(job.store, job.config, "current_images", "current_metadata") as tables:
         tables.register("asked", asked)
         tables.execute(
             f"""

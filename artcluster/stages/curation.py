@@ -68,7 +68,7 @@ class Curation:
 
     def clusters(self) -> list[ShownCluster]:
         """Return the clusters as they are shown, by number."""
-        with open_tables(self._store, self._config, run_id=self.run.run_id) as tables:
+        with open_tables(self._store, self._config, "latest", run_id=self.run.run_id) as tables:
             rows = tables.sql(
                 "select cluster, any_value(cluster_name), count(*) from latest "
                 "where cluster is not null group by cluster"
@@ -200,7 +200,7 @@ class Curation:
             )
 
     def _content(self, path: str) -> str:
-        with open_tables(self._store, self._config, run_id=self.run.run_id) as tables:
+        with open_tables(self._store, self._config, "latest", run_id=self.run.run_id) as tables:
             found = tables.sql(
                 "select content_id from latest where model_cluster is not null "
                 f"and path = {quoted(path)}"

@@ -175,7 +175,7 @@ def _described(
         for number, rows in enumerate(groups)
         for row in rows
     }
-    with open_tables(job.store, job.config) as tables:
+    with open_tables(job.store, job.config, "current_images") as tables:
         ((images,),) = tables.sql(f"select count(*) from current_images where {mine}").fetchall()
         wanted = pa.table({"content_id": pa.array(list(group_of), pa.string())})
         tables.register("wanted", wanted)

@@ -61,7 +61,9 @@ def hash_pictures(job: Job, archive_id: str) -> int:
     """
     with ExitStack() as stack:
         lease = stack.enter_context(job.lease("perceptual_hashes", PERCEPTUAL_HASHES))
-        tables = stack.enter_context(open_tables(job.store, job.config))
+        tables = stack.enter_context(
+            open_tables(job.store, job.config, "current_images", "perceptual_hashes")
+        )
         lacking = _LACKING.format(archive_id=quoted(archive_id))
         ((count,),) = tables.execute(f"select count(*) from ({lacking})").fetchall()
         if not count:

@@ -145,7 +145,7 @@ def _read_file(job: Job, archive_id: str, path: str) -> Hints:
 def _contents(job: Job, archive_id: str, paths: Iterable[Any]) -> dict[str, str]:
     """Return path → content_id of those among the archive's usable images."""
     asked = pa.table({"path": pa.array(sorted({path for path in paths if path}), pa.string())})
-    with open_tables(job.store, job.config) as tables:
+    with open_tables(job.store, job.config, "current_images") as tables:
         tables.register("asked", asked)
         found = tables.sql(
             "select path, content_id from current_images join asked using (path) "

@@ -34,16 +34,17 @@ class KnownArchive:
 
 
 def open_tables(
-    store: Store, config: Config, *, run_id: str | None = None
+    store: Store, config: Config, *only: str, run_id: str | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """Open the store's tables and views in DuckDB, within the configured memory."""
-    return duckdb_connection(store, memory_limit=f"{config.store.memory_bytes}B", run_id=run_id)
+    """Open these tables and views of a store in DuckDB, within the configured memory."""
+    memory_limit = f"{config.store.memory_bytes}B"
+    return duckdb_connection(store, only, memory_limit=memory_limit, run_id=run_id)
 
 
 def known_archive(store: Store, archive_id: str, config: Config) -> KnownArchive:
     """Count an archive's images and rejects."""
     mine = f"archive_id = {quoted(archive_id)}"
-    with open_tables(store, config) as tables:
+    with open_tables(store, config, "rejects") as tables:
         ((scan_id,),) = tables.sql(
             f"select coalesce(max(scan_id), 0) from images where {mine}"
         ).fetchall()
@@ -120,7 +121,7 @@ def members_of(store: Store, archive_id: str, embedder_id: str, config: Config) 
     """
     if not finds_faces(embedder_id):
         return contents_of(store, archive_id, config)
-    with open_tables(store, config) as tables:
+    with open_tables(store, config, *_OF_FACES) as tables:
         found = tables.sql(_faces(archive_id, embedder_id)).to_arrow_table()
     members = member_ids(found["content_id"], found["region"])
     return members.take(pc.sort_indices(members))
@@ -128,11 +129,14 @@ def members_of(store: Store, archive_id: str, embedder_id: str, config: Config) 
 
 def count_faces(store: Store, archive_id: str, embedder_id: str, config: Config) -> int:
     """Return the number of faces that an embedder found in an archive as it is now."""
-    with open_tables(store, config) as tables:
+    with open_tables(store, config, *_OF_FACES) as tables:
         ((count,),) = tables.sql(
             f"select count(*) from ({_faces(archive_id, embedder_id)})"
         ).fetchall()
     return int(count)
+
+
+_OF_FACES = ("regions", "current_images")
 
 
 def _faces(archive_id: str, embedder_id: str) -> str:
@@ -166,7 +170,7 @@ def contents_of(
         ValueError: There is no such run.
     """
     chosen = "content_id" if each_path else "distinct content_id"
-    with open_tables(store, config, run_id=run_id) as tables:
+    with open_tables(store, config, "current_images", run_id=run_id) as tables:
         found = tables.sql(
             f"select {chosen} from current_images "
             f"where archive_id = {quoted(archive_id)} and status = 'ok' order by content_id"

@@ -74,7 +74,7 @@ def half_committed(store: Store, embedder_id: str, config: Config) -> dict[str, 
     if not finds_faces(embedder_id):
         return {}
     mine = f"embedder_id = {quoted(embedder_id)}"
-    with open_tables(store, config) as tables:
+    with open_tables(store, config, "embeddings", "regions") as tables:
         rows = tables.sql(
             f"select content_id, list(distinct region) from embeddings where {mine} and "
             f"content_id not in (select content_id from regions where {mine}) group by content_id"

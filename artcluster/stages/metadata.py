@@ -31,7 +31,7 @@ def import_metadata(job: Job, archive: Archive, scan_id: int) -> None:
         return
     source = Location.parse(settings.source, job.config.archive.options)
     with job.timings.stage("metadata", unit="rows"):
-        with open_tables(job.store, job.config) as tables:
+        with open_tables(job.store, job.config, "current_images") as tables:
             images = tables.sql(
                 f"select path from current_images where archive_id = {quoted(archive.archive_id)}"
             ).to_arrow_table()
@@ -86,7 +86,7 @@ def labels_of(
         for name in columns
     )
     asked = pa.table({"content_id": content_ids, "row": np.arange(len(content_ids))})
-    with open_tables(job.store, job.config) as tables:
+    with open_tables(job.store, job.config, "current_images", "current_metadata") as tables:
         tables.register("asked", asked)
         found = tables.sql(
             f"""

@@ -126,13 +126,13 @@ class RunPair:
 @contextmanager
 def run_pair(store: Store, config: Config, old: RunView, new: RunView) -> Iterator[RunPair]:
     """Join two views of an archive, within the configured memory."""
-    with open_tables(store, config) as tables:
+    with open_tables(store, config, "images", "assignments") as tables:
         yield RunPair(tables, old, new)
 
 
 def read_profile(store: Store, config: Config, view: RunView, clusters: np.ndarray) -> Profile:
     """Return what a model's assignments of an archive look like at a scan."""
-    with open_tables(store, config) as tables:
+    with open_tables(store, config, "images", "assignments") as tables:
         rows = tables.execute(
             f"""
             select cluster, count(*), count_if(low_confidence), count_if(outlier), sum(distance)

@@ -169,7 +169,7 @@ class SimilarPictures:
 
     def _inside(self, name: str) -> _Asked | None:
         """Find a picture of the store by its contents, path or address."""
-        with open_tables(self._store, self._config, run_id=self._run_id) as tables:
+        with open_tables(self._store, self._config, "latest", run_id=self._run_id) as tables:
             found = tables.execute(
                 "SELECT content_id, any_value(uri) FROM current_images WHERE status = 'ok' AND "
                 "(path = $name OR uri = $name OR uri = $uri OR starts_with(content_id, $prefix)) "
@@ -229,7 +229,7 @@ class SimilarPictures:
     def _current(self, keys: np.ndarray) -> dict[str, Match]:
         """Return those of the contents that the archive still has."""
         ids = pa.table({"content_id": [key.decode() for key in keys if key != NO_KEY]})
-        with open_tables(self._store, self._config, run_id=self._run_id) as tables:
+        with open_tables(self._store, self._config, "latest", run_id=self._run_id) as tables:
             tables.register("asked", ids)
             rows = _shown(tables, ids["content_id"].to_pylist(), self._archive_id)
         return {content_id: Match(content_id, 0.0, *more) for content_id, *more in rows}

@@ -1,9 +1,11 @@
 """A store as a DuckDB database: every table and view under its name, nothing copied."""
 
 import atexit
+import re
 import shutil
 import tempfile
 import uuid
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -14,9 +16,12 @@ from artcluster.schema import METADATA, RUNS, TABLES
 from artcluster.store.store import Store
 from artcluster.store.views import metadata_columns, view_sql
 
+_TABLES = (*TABLES, METADATA.name)
+
 
 def duckdb_connection(
     store: Store,
+    only: Collection[str] | None = None,
     *,
     memory_limit: str = "2GB",
     temp_directory: Path | None = None,
@@ -30,6 +35,8 @@ def duckdb_connection(
 
     Args:
         store: The store.
+        only: The tables and views to have, with those that they are made of; None for all. Each
+            table costs a look at its log.
         memory_limit: What DuckDB may use, in its words; beyond it, it spills to disk.
         temp_directory: Where it spills to; by default a folder of its own that goes away at exit.
         threads: DuckDB's threads; None for all CPUs.
@@ -49,12 +56,33 @@ def duckdb_connection(
     )
     if threads is not None:
         connection.execute(f"SET threads = {threads:d}")
-    for table in (*TABLES, METADATA.name):
+    views = view_sql([], as_of=as_of, run_id=run_id)
+    wanted = {*_TABLES, *views} if only is None else _with_parts(only, views)
+    for table in wanted.intersection(_TABLES):
         connection.register(table, store.table(table).dataset())
-    views = view_sql(metadata_columns(store), as_of=as_of, run_id=run_id)
+    if METADATA.name in wanted:
+        views = view_sql(metadata_columns(store), as_of=as_of, run_id=run_id)
     for view, query in views.items():
-        connection.execute(f"CREATE VIEW {view} AS {query}")
+        if view in wanted:
+            connection.execute(f"CREATE VIEW {view} AS {query}")
     return connection
+
+
+def _with_parts(names: Iterable[str], views: Mapping[str, str]) -> set[str]:
+    """Return tables and views with those that the views are made of.
+
+    >>> sorted(_with_parts(["rejects"], view_sql([])))
+    ['current_images', 'images', 'rejects']
+    """
+    found: set[str] = set()
+    left = list(names)
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            words = set(re.findall(r"\w+", views.get(name, "")))
+            left += words.intersection({*_TABLES, *views})
+    return found
 
 
 @cache

@@ -95,7 +95,7 @@ def test_duplicates_may_count(store: Path) -> None:
     done = cluster_archive(job, None)
     assert (done.images, done.contents, sum(done.sizes.values())) == (13, 12, 12)
     model = load_model(job.store, done.model_id)
-    latest = open_tables(job.store, job.config, run_id=done.run_id)
+    latest = open_tables(job.store, job.config, "latest", run_id=done.run_id)
     members = latest.execute("SELECT content_id, cluster FROM latest").fetchall()
     vectors = find_vectors(job.store, model.embedder_id, [content for content, _ in members])
     for cluster, centroid in zip(model.numbers_K, model.centroids_KD, strict=True):

@@ -43,7 +43,7 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: object) -> Any:
 
 def members(store: Store) -> tuple[dict[str, int], dict[str, np.ndarray]]:
     """Return each content's cluster, and its vector at length one."""
-    with open_tables(store, make_job(store).config) as tables:
+    with open_tables(store, make_job(store).config, "latest") as tables:
         rows = tables.sql("SELECT DISTINCT content_id, cluster FROM latest").fetchall()
     embedder_id = choose_word_embedder(store, None).embedder_id
     vectors = find_vectors(store, embedder_id, [content for content, _ in rows])

@@ -79,7 +79,7 @@ def open_images(job: Job, archive_id: str) -> Iterator[Images]:
     """
     columns = [each for each in metadata_columns(job.store) if each != _ADDRESS]
     users = "".join(f", m.{identifier(name)} AS c{n}" for n, name in enumerate(columns))
-    with open_tables(job.store, job.config) as tables:
+    with open_tables(job.store, job.config, "current_images", "current_metadata") as tables:
         tables.execute(
             f"""
             CREATE TEMP TABLE images_seen AS

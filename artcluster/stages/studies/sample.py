@@ -81,7 +81,10 @@ def draw_sample(job: Job, archive_id: str, wanted: Wanted) -> Sample:
     """
     columns = (wanted.label, wanted.of_column)
     check_labels(job.store, [each for each in columns if each is not None])
-    with job.timings.stage("gather"), open_tables(job.store, job.config) as tables:
+    with (
+        job.timings.stage("gather"),
+        open_tables(job.store, job.config, "current_images", "current_metadata") as tables,
+    ):
         _label(tables, archive_id, wanted)
         notes = _leave_out(tables, wanted)
         counts = dict(
