@@ -68,7 +68,7 @@ def _clean(cleaning: Cleaning, progress: Progress) -> VacuumSummary:
     progress.say("Looking for runs and models that nothing keeps.")
     clean_models(cleaning, clean_runs(cleaning))
     progress.say("Looking for small files to merge.")
-    merge_small_files(cleaning)
+    merge_small_files(cleaning, progress)
     progress.say("Looking for files that are in no table, and for what jobs left.")
     plans = list(unfinished_plans(cleaning.store, cleaning.config))
     adopted = {ref.part_id for plan, _ in plans for ref in part_refs(cleaning.store.location, plan)}

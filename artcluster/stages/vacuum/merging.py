@@ -2,19 +2,24 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pyarrow as pa
 
 from artcluster.config import VacuumSettings
 from artcluster.schema import EMBEDDINGS, IMAGES, METADATA, REGIONS, TABLES, Table
+from artcluster.stages.progress import Progress
 from artcluster.stages.vacuum.cleaning import Cleaning
 from artcluster.store import shard_name
 from artcluster.store.reader import FileInfo
 from artcluster.store.rewrite import replace_files
 from artcluster.store.rows import read_rows
 
+_READS_AT_ONCE = 16
 
-def merge_small_files(cleaning: Cleaning) -> None:
+
+def merge_small_files(cleaning: Cleaning, progress: Progress) -> None:
     """Merge the small files of every table, a partition at a time.
 
     Each merge is one commit: a reader finds every row once before it and once after it. The files
@@ -32,6 +37,7 @@ def merge_small_files(cleaning: Cleaning) -> None:
                 size = sum(file.size_bytes for file in group)
                 cleaning.remove(f"small files of {table.name}, merged", len(group), "files", size)
                 if not cleaning.dry:
+                    progress.say(f"Merging {len(group):,} small files of {table.name}.")
                     _merge(cleaning, present, group)
 
 
@@ -53,7 +59,9 @@ def groups(files: Sequence[FileInfo], settings: VacuumSettings) -> list[list[Fil
 
 def _merge(cleaning: Cleaning, table: Table, group: Sequence[FileInfo]) -> None:
     paths = [file.path for file in group]
-    rows = pa.concat_tables([read_rows(cleaning.blobs, table, path) for path in paths])
+    read = partial(read_rows, cleaning.blobs, table)
+    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+        rows = pa.concat_tables(pool.map(read, paths))
     name = shard_name("merged", *paths)
     shard = cleaning.store.shard_writer(table).write(name, rows, group[0].partition)
     replace_files(
