@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 # Before anything imports torch, for this process and those it starts: two processes test at once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# UMAP's code is interpreted: compiling it takes a minute, and the maps here have some dozen points.
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 
 import pytest
 from hypothesis import settings
