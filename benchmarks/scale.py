@@ -20,7 +20,6 @@ The slopes between 1 and 10 million give the figures for 100 million on paper.
 """
 
 import argparse
-import hashlib
 import json
 import os
 import platform
@@ -30,29 +29,27 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks._synthetic import (
+    CENTRES,
+    COMMIT_EVERY,
+    EMBEDDER,
+    PART,
+    make_parts,
+    make_store,
+    make_tables,
+    names,
+)
+
 SIZES = (100_000, 1_000_000, 10_000_000)
-DIM, CENTRES, FILE_ROWS, SAMPLE = 32, 100, 100_000, 100_000
-PART, COMMIT_EVERY = 256, 10_000
+SAMPLE = 100_000
 RESULT = Path(__file__).parent / "results" / "scale.json"
 PLOT = Path(__file__).parent / "results" / "scale.svg"
 REPOSITORY = Path(__file__).parents[1]
-EMBEDDER = "benchmark-0000"
-
-
-def names(start: int, stop: int) -> list[str]:
-    return [hashlib.sha256(str(number).encode()).hexdigest() for number in range(start, stop)]
-
-
-def batches(count: int) -> Iterator[tuple[int, int]]:
-    for start in range(0, count, FILE_ROWS):
-        yield start, min(start + FILE_ROWS, count)
 
 
 def job(store: Any, **flags: Any) -> Any:
@@ -66,47 +63,10 @@ def job(store: Any, **flags: Any) -> Any:
     return Job(config, store, here, here, progress, Timings(progress))
 
 
-def make_store(work: Path, count: int) -> dict[str, float]:
-    import pyarrow as pa
-
-    from artcluster.schema import EMBEDDERS, EMBEDDINGS, IMAGES
-    from artcluster.store import Store
-
-    store = Store.open(work / "store", create=True)
-    draw = np.random.default_rng(0)
-    centres_KD = draw.standard_normal((CENTRES, DIM), np.float32)
-    now = datetime.now(UTC)
-    row = {"embedder_id": EMBEDDER, "name": "benchmark", "dim": DIM, "created_at": now}
-    known = {name: row.get(name, "{}") for name in EMBEDDERS.schema.names}
-    store.append(EMBEDDERS, pa.Table.from_pylist([known], EMBEDDERS.schema))
-    for start, stop in batches(count):
-        rows = stop - start
-        ids = names(start, stop)
-        x_ND = centres_KD[draw.integers(0, CENTRES, rows)]
-        x_ND = x_ND + 0.3 * draw.standard_normal((rows, DIM), np.float32)
-        offsets = pa.array(np.arange(0, (rows + 1) * DIM, DIM, dtype=np.int32))
-        vectors = pa.ListArray.from_arrays(offsets, pa.array(x_ND.ravel()))
-        columns = [[EMBEDDER] * rows, ids, [""] * rows, vectors]
-        store.append(EMBEDDINGS, pa.table(columns, names=EMBEDDINGS.schema.names))
-        images = {
-            "archive_id": ["bench"] * rows,
-            "path": [f"box-{n // 1000:05d}/object-{n:08d}.jpg" for n in range(start, stop)],
-            "uri": [f"/archive/box-{n // 1000:05d}/object-{n:08d}.jpg" for n in range(start, stop)],
-            "content_id": ids,
-            "scan_id": [1] * rows,
-            "status": ["ok"] * rows,
-            "seen_at": [now] * rows,
-        }
-        table = [images.get(each.name, [None] * rows) for each in IMAGES.schema]
-        store.append(IMAGES, pa.table(table, schema=IMAGES.schema))
-    return {}
-
-
 def plan(work: Path, count: int) -> dict[str, float]:
     from artcluster.archive import Known, compare, latest_scan, write_plan
     from artcluster.archive.database import Limits
     from artcluster.location import Location
-    from benchmarks.update import MEMORY_BYTES, make_tables
 
     (work / "listed").mkdir()
     pid = os.fork()
@@ -118,7 +78,7 @@ def plan(work: Path, count: int) -> dict[str, float]:
     start = time.perf_counter()
     scan = latest_scan(root, "bench")
     assert scan is not None
-    limits = Limits(memory_bytes=MEMORY_BYTES)
+    limits = Limits(memory_bytes=2 << 30)
     with compare(scan, root, Known([], [], "p"), limits) as found:
         write_plan(found, root, "embedder")
         assert found.summary.todo == count
@@ -196,32 +156,6 @@ def vacuum(work: Path, _count: int) -> dict[str, float]:
     start = time.perf_counter()
     vacuum_store(Store.open(work / "store"), Config(), Silent(), dry=True)
     return {"seconds": time.perf_counter() - start}
-
-
-def make_parts(work: Path, count: int) -> dict[str, float]:
-    import pyarrow as pa
-
-    from artcluster.schema import EMBEDDINGS
-    from artcluster.store import Store, shard_name
-
-    store = Store.open(work / "parts", create=True)
-    writer = store.shard_writer(EMBEDDINGS)
-    partition = {"embedder_id": EMBEDDER}
-    x_ND = np.random.default_rng(0).standard_normal((PART, DIM), np.float32)
-    with store.lease("bench", [EMBEDDINGS]) as lease:
-        for first in range(0, count, COMMIT_EVERY):
-            shards = []
-            for start in range(first, min(first + COMMIT_EVERY, count), PART):
-                rows = min(PART, count - start)
-                offsets = pa.array(np.arange(0, (rows + 1) * DIM, DIM, dtype=np.int32))
-                columns = {
-                    "content_id": names(start, start + rows),
-                    "region": [""] * rows,
-                    "embedding": pa.ListArray.from_arrays(offsets, pa.array(x_ND[:rows].ravel())),
-                }
-                shards.append(writer.write(shard_name(str(start)), pa.table(columns), partition))
-            store.commit_shards(EMBEDDINGS, shards, lease.fence)
-    return {}
 
 
 def merge(work: Path, _count: int) -> dict[str, float]:
@@ -317,7 +251,7 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     if arguments.step:
         step, work, count = arguments.step
-        found = STEPS[step](Path(work), int(count))
+        found = STEPS[step](Path(work), int(count)) or {}
         peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         print(json.dumps(found | {"peak_gib": round(peak_kb / 2**20, 3)}))
     else:

@@ -34,63 +34,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from benchmarks._synthetic import make_tables
+
 RESULT = Path(__file__).parent / "results" / "update.json"
 REPOSITORY = Path(__file__).parents[1]
 DEMO = REPOSITORY / "examples" / "demo-archive" / "images"
 MEMORY_BYTES = 2 << 30
 SEEDS = (1, 2, 3)
-
-
-def make_tables(work: Path, images: int) -> None:
-    """Write a scan of N paths, and the known images and contents, as the store has them."""
-    import duckdb
-
-    scan = work / "store" / "scans" / "bench" / "00000002"
-    scan.mkdir(parents=True)
-    known = work / "known"
-    known.mkdir()
-    connection = duckdb.connect(config={"memory_limit": "4GB", "temp_directory": str(work)})
-    path = (
-        "'collection-' || lpad((i // 100000)::varchar, 3, '0') || '/box-' "
-        "|| lpad((i // 1000)::varchar, 5, '0') || '/object-' || lpad(i::varchar, 8, '0') || '.jpg'"
-    )
-    for number, start in enumerate(range(0, images, 1_000_000)):
-        span = f"range({start}, {min(start + 1_000_000, images)})"
-        connection.execute(
-            f"copy (select i as row, {path} as path, '/archive/' || {path} as uri, "
-            "100000 + i % 50000 as size_bytes, "
-            "(1700000000 + i + (i % 1000 = 7)::int)::varchar as version "
-            f"from {span} t(i)) to '{scan}/listing-{number:05d}.parquet' (compression zstd)"
-        )
-        connection.execute(
-            f"copy (select 'bench' archive_id, {path} as path, '/archive/' || {path} as uri, "
-            "1::bigint scan_id, 100000 + i % 50000 as size_bytes, "
-            "(1700000000 + i)::varchar as version, sha256(i::varchar) content_id, "
-            "1::int width, 1::int height, 'JPEG' format, 'ok' status, null::varchar stage, "
-            "null::varchar reason, null::varchar detail, 'p' pixel_policy, now() seen_at "
-            f"from {span} t(i) where i % 1000 <> 3) "
-            f"to '{known}/images-{number:05d}.parquet' (compression zstd)"
-        )
-        connection.execute(
-            "copy (select 'e' embedder_id, sha256(i::varchar) content_id, '' region "
-            f"from {span} t(i) where i % 1000 <> 3) "
-            f"to '{known}/embedded-{number:05d}.parquet' (compression zstd)"
-        )
-    files = sorted(f"scans/bench/00000002/{file.name}" for file in scan.glob("*.parquet"))
-    described = {
-        "archive_id": "bench",
-        "scan_id": 2,
-        "uri": "/archive",
-        "files": files,
-        "images": images,
-        "size_bytes": images * 125_000,
-        "skipped": {},
-        "unreachable": [],
-        "started_at": "2026-01-01T00:00:00+00:00",
-        "finished_at": "2026-01-01T01:00:00+00:00",
-    }
-    (scan / "started").touch()
-    (scan / "scan.json").write_text(json.dumps(described))
 
 
 def plan(work: Path) -> dict[str, float]:
