@@ -22,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,7 @@ def main() -> None:
     parser.add_argument("--clustpy", type=Path, help="where ClustPy was installed")
     parser.add_argument("--openclipart", type=Path, help="where openclipart-png was unpacked")
     parser.add_argument("--vectors", type=Path, help="keeps vectors, or has them already")
+    parser.add_argument("--data", action="append", help="this set alone; may be repeated")
     parser.add_argument("--epochs", type=int, default=50, help="of pre-training and of clustering")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=3)
@@ -189,22 +191,32 @@ def main() -> None:
     if find_spec("clustpy") is None:
         print("ClustPy is not installed; --help says how")
         return
-    sets = [digits(), embedded("demo", demo_archive, args.vectors)]
+    sources: dict[str, Callable[[], LabelledVectors]] = {
+        "digits": digits,
+        "demo": lambda: embedded("demo", demo_archive, args.vectors),
+    }
     if args.openclipart:
-        sets.append(embedded("openclipart", lambda: openclipart(args.openclipart), args.vectors))
-    report: dict[str, Any] = {
-        "work": f"{args.epochs} epochs of pre-training and of clustering, {args.seeds} seeds",
+        pictures = partial(openclipart, args.openclipart)
+        sources["openclipart"] = lambda: embedded("openclipart", pictures, args.vectors)
+    report: dict[str, Any] = {"data": {}}
+    if args.data and RESULT.exists():
+        report = json.loads(RESULT.read_text())
+    report |= {
         "machine": {
             "processor": platform.processor() or platform.machine(),
-            "threads": args.threads,
-            "load": os.getloadavg()[0],
             "torch": torch.__version__,
         },
-        "data": {},
     }
-    for data in map(scaled, sets):
+    for name, make in sources.items():
+        if args.data and name not in args.data:
+            continue
+        data = scaled(make())
         found = {objective: measure(data, objective, args) for objective in OBJECTIVES}
-        report["data"][data.name] = {
+        report["data"][name] = {
+            "epochs": args.epochs,
+            "seeds": args.seeds,
+            "threads": args.threads,
+            "load": os.getloadavg()[0],
             "rows": len(data.x_ND),
             "dim": data.x_ND.shape[1],
             "k": data.k,
