@@ -38,6 +38,7 @@ from artcluster.embedders.autoencoder import ConvolutionalAutoencoder
 from artcluster.embedders.pixel_input import network_input
 from artcluster.executors.checkpoints import Checkpoints
 from artcluster.executors.local_worker import LocalWorker
+from artcluster.stages.stop import Stop
 from artcluster.training.batches import VIRTUAL_SHARDS, shard_bounds
 from artcluster.training.dcec import DcecConfig, train_dcec
 from artcluster.training.pixels import CaeConfig, train_cae
@@ -68,7 +69,8 @@ def shards_of(folder: Path) -> list[np.ndarray]:
 
 
 def worker_of(shards: list[np.ndarray], checkpoints: Path, name: str) -> LocalWorker:
-    return LocalWorker(shards, torch.device("cpu"), Checkpoints.at(str(checkpoints), name))
+    saved = Checkpoints.at(str(checkpoints), name)
+    return LocalWorker(shards, torch.device("cpu"), saved, Stop())
 
 
 def codes_of(network: ConvolutionalAutoencoder, shards: list[np.ndarray]) -> np.ndarray:

@@ -78,11 +78,11 @@ class Assigned:
 
     Attributes:
         content_ids: Members: content_ids, of parts of pictures with their region.
-        found: What each was assigned to.
+        assignment: What each was assigned to.
     """
 
     content_ids: pa.Array
-    found: Assignment
+    assignment: Assignment
 
 
 def load_model(store: Store, model_id: str) -> ClusterModel:

@@ -33,7 +33,7 @@ def terms_of_clusters(job: Job, archive_id: str, assigned: Assigned) -> dict[int
         {
             "member": assigned.content_ids,
             "content_id": pictures,
-            "cluster": assigned.found.cluster,
+            "cluster": assigned.assignment.cluster,
         }
     )
     with open_tables(job.store, job.config, "current_images", "current_metadata") as tables:

@@ -57,7 +57,7 @@ def measure(
         labels: By metadata column, a label for each assigned content; None where it has none.
         settings: Limits of exactness.
     """
-    clusters_N = assigned.found.cluster
+    clusters_N = assigned.assignment.cluster
     centroids_N = model.centroid_rows(clusters_N)
     fitted_N = centroids_N[rows_among(data.content_ids, assigned.content_ids)]
     z_ND = model.transform(data.x_ND, threads=torch.get_num_threads())
@@ -66,10 +66,10 @@ def measure(
         "measured_on": len(fitted_N),
         "non_empty": non_empty_clusters(clusters_N),
         "noise": int(np.sum(clusters_N == NOISE)),
-        "low_confidence_share": _mean(assigned.found.low_confidence),
-        "outlier_share": _mean(assigned.found.outlier),
-        "mean_confidence": _mean(assigned.found.confidence),
-        "mean_distance": _mean(assigned.found.distance),
+        "low_confidence_share": _mean(assigned.assignment.low_confidence),
+        "outlier_share": _mean(assigned.assignment.outlier),
+        "mean_confidence": _mean(assigned.assignment.confidence),
+        "mean_distance": _mean(assigned.assignment.distance),
         "inertia": inertia_of(z_ND, fitted_N, model.centroids_KD),
         "labels": {},
     }
@@ -91,7 +91,7 @@ def measure(
             **agreement_facts(agreement),
             "mapping": {str(cluster): label for cluster, label in agreement.mapping.items()},
         }
-    nearest = medoids(centroids_N, assigned.found.distance, model.k, _MEDOIDS)
+    nearest = medoids(centroids_N, assigned.assignment.distance, model.k, _MEDOIDS)
     sizes = cluster_sizes(centroids_N, model.k)
     numbers = model.numbers_K.tolist()
     return Measured(

@@ -57,7 +57,7 @@ def _numbers(job: Job, data: TrainingSet, parent: RunRecord, fitted: Fitted) -> 
     )
     now = model.predict(taken.x_ND[shared_N], threads=torch.get_num_threads())
     found = overlap(
-        before.found.cluster,
+        before.assignment.cluster,
         model.centroid_rows(now.cluster),
         new_clusters=np.arange(model.k),
     )

@@ -169,7 +169,8 @@ class SimilarPictures:
 
     def _inside(self, name: str) -> _Asked | None:
         """Find a picture of the store by its contents, path or address."""
-        with open_tables(self._store, self._config, "latest", run_id=self._run_id) as tables:
+        images = open_tables(self._store, self._config, "current_images", run_id=self._run_id)
+        with images as tables:
             found = tables.execute(
                 "SELECT content_id, any_value(uri) FROM current_images WHERE status = 'ok' AND "
                 "(path = $name OR uri = $name OR uri = $uri OR starts_with(content_id, $prefix)) "

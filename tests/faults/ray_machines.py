@@ -23,7 +23,8 @@ from ray.cluster_utils import Cluster
 from artcluster.config import load_config
 from artcluster.executors.in_process import InProcessExecutor
 from artcluster.executors.ray_executor import RayExecutor
-from artcluster.stages import embed
+from artcluster.stages import embed_steps
+from artcluster.stages.embed import embed_archive
 from artcluster.stages.embed_part import EmbedPart
 from artcluster.stages.job import Job
 from artcluster.stages.progress import Silent, Timings
@@ -85,7 +86,7 @@ def embedded(executor: RayExecutor, images: Path, store: Path, progress: Silent)
     local = InProcessExecutor()
     job = Job(load_config(flags=flags), opened, executor, local, progress, Timings(progress))
     began = time.monotonic()
-    embed.embed_archive(job, str(images))
+    embed_archive(job, str(images))
     return time.monotonic() - began
 
 
@@ -96,7 +97,7 @@ def main(folder: Path) -> None:
         with RayExecutor(cluster.address, node_loss_grace_s=8) as executor:
             copy_pictures(images, FIRST)
             with mock.patch.object(
-                embed, "EmbedPart", lambda **given: ExitOnce(EmbedPart(**given), mark)
+                embed_steps, "EmbedPart", lambda **given: ExitOnce(EmbedPart(**given), mark)
             ):
                 one_cpu_s = embedded(executor, images, store, Silent())
             copy_pictures(images, ALL - FIRST, start=FIRST)

@@ -38,14 +38,14 @@ def test_members_asked_for_are_read_sorted_from_any_file(tmp_path: Path) -> None
 
     found = read_assignments(store, "m", pa.array([PICTURES[0], "f" * 64, FACE, PICTURES[1]]))
     assert found.content_ids.to_pylist() == [PICTURES[1], FACE, PICTURES[0]]
-    assert found.found.cluster.tolist() == [1, 2, 0]
-    assert found.found.distance.tolist() == [1.0, 2.0, 0.0]
-    assert found.found.low_confidence.tolist() == [False, True, True]
-    assert found.found.outlier.tolist() == [False, False, True]
-    assert found.found.cluster.dtype == np.int32
+    assert found.assignment.cluster.tolist() == [1, 2, 0]
+    assert found.assignment.distance.tolist() == [1.0, 2.0, 0.0]
+    assert found.assignment.low_confidence.tolist() == [False, True, True]
+    assert found.assignment.outlier.tolist() == [False, False, True]
+    assert found.assignment.cluster.dtype == np.int32
 
 
 def test_of_a_model_that_assigned_nothing_nothing_is_read(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "store", create=True)
     found = read_assignments(store, "m", pa.array(PICTURES))
-    assert (len(found.content_ids), len(found.found)) == (0, 0)
+    assert (len(found.content_ids), len(found.assignment)) == (0, 0)
