@@ -190,6 +190,7 @@ def test_hover_click_and_permalinks(browser: Browser, report: Path) -> None:
         expect(page.locator("#lightbox")).to_be_visible()
         page.keyboard.press("Escape")
         expect(page.locator("#lightbox")).to_be_hidden()
+        page.wait_for_url("**/clusters/*.html")
 
         first = page.locator("figure a").first
         first.focus()

@@ -99,6 +99,7 @@ window.artcluster = (() => {
     else if (event.key === "ArrowRight") show(at + 1);
   });
   box.addEventListener("close", () => {
+    if (box.open) return; // It comes late, and the next picture is shown already.
     history.replaceState(null, "", location.pathname + location.search);
     figures[at]?.querySelector("a").focus();
   });
