@@ -16,7 +16,8 @@ from artcluster.schema import METADATA, RUNS, TABLES
 from artcluster.store.store import Store
 from artcluster.store.views import metadata_columns, view_sql
 
-_TABLES = (*TABLES, METADATA.name)
+_TABLES = tuple(dict.fromkeys((RUNS.name, *TABLES, METADATA.name)))
+"""In the order they are opened in: a run's row is written last, so all that it names is there."""
 
 
 def duckdb_connection(
@@ -58,8 +59,9 @@ def duckdb_connection(
         connection.execute(f"SET threads = {threads:d}")
     views = view_sql([], as_of=as_of, run_id=run_id)
     wanted = {*_TABLES, *views} if only is None else _with_parts(only, views)
-    for table in wanted.intersection(_TABLES):
-        connection.register(table, store.table(table).dataset())
+    for table in _TABLES:
+        if table in wanted:
+            connection.register(table, store.table(table).dataset())
     if METADATA.name in wanted:
         views = view_sql(metadata_columns(store), as_of=as_of, run_id=run_id)
     for view, query in views.items():
