@@ -67,6 +67,7 @@ def plan(work: Path, count: int) -> dict[str, float]:
     from artcluster.archive import Known, compare, latest_scan, write_plan
     from artcluster.archive.database import Limits
     from artcluster.location import Location
+    from benchmarks.update import MEMORY_BYTES
 
     (work / "listed").mkdir()
     pid = os.fork()
@@ -78,7 +79,7 @@ def plan(work: Path, count: int) -> dict[str, float]:
     start = time.perf_counter()
     scan = latest_scan(root, "bench")
     assert scan is not None
-    limits = Limits(memory_bytes=2 << 30)
+    limits = Limits(memory_bytes=MEMORY_BYTES)
     with compare(scan, root, Known([], [], "p"), limits) as found:
         write_plan(found, root, "embedder")
         assert found.summary.todo == count
