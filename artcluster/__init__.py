@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from artcluster.estimator import Clusterer
-    from artcluster.stages.package import Package
+    from artcluster.workflows.clustering.package import Package
 
 __version__ = "0.1.0"
 
+
 __all__ = ["Clusterer", "Package", "__version__"]
 
-_HOMES = {"Clusterer": "artcluster.estimator", "Package": "artcluster.stages.package"}
+
+_HOMES = {"Clusterer": "artcluster.estimator", "Package": "artcluster.workflows.clustering.package"}
 
 
 def __getattr__(name: str) -> Any:

@@ -17,17 +17,18 @@ from sklearn.base import (
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from artcluster.clustering.confidence import Assignment
+from artcluster.clustering.model.confidence import Assignment
 from artcluster.config import load_config
 from artcluster.errors import UsageError
-from artcluster.executors.in_process import InProcessExecutor
-from artcluster.stages.job import Job
-from artcluster.stages.methods import fit
-from artcluster.stages.methods.training_set import TrainingSet
-from artcluster.stages.progress import Silent, Timings
+from artcluster.executors.local import InProcessExecutor
+from artcluster.runtime.progress import Silent, Timings
 from artcluster.store import Store
+from artcluster.workflows.clustering.methods import fit
+from artcluster.workflows.clustering.methods.base import TrainingSet
+from artcluster.workflows.job import Job
 
 _VECTORS = "vectors"
+
 """What the models of an estimator call the embedder that they know nothing of."""
 
 

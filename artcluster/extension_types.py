@@ -12,7 +12,9 @@ import re
 from artcluster.errors import ArtclusterError
 
 _TRAILER = 8
+
 _MAGIC = b"PAR1"
+
 # Thrift's compact protocol: the value follows its key as a binary field with a varint length.
 _STORED_SCHEMA = re.compile(rb"ARROW:schema(?:\x18([\x80-\xff]*[\x00-\x7f]))?", re.DOTALL)
 

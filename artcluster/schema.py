@@ -10,6 +10,7 @@ import pyarrow as pa
 
 FORMAT_VERSION = 1
 
+
 _TIME = pa.timestamp("us", tz="UTC")
 
 
@@ -65,6 +66,7 @@ IMAGES = Table(
     ),
 )
 
+
 EMBEDDERS = Table(
     "embedders",
     pa.schema(
@@ -78,6 +80,7 @@ EMBEDDERS = Table(
         ]
     ),
 )
+
 
 EMBEDDINGS = Table(
     "embeddings",
@@ -93,6 +96,7 @@ EMBEDDINGS = Table(
     ),
     ("embedder_id",),
 )
+
 
 REGIONS = Table(
     "regions",
@@ -114,6 +118,7 @@ REGIONS = Table(
     ("embedder_id",),
 )
 
+
 MODELS = Table(
     "models",
     pa.schema(
@@ -129,6 +134,7 @@ MODELS = Table(
         ]
     ),
 )
+
 
 ASSIGNMENTS = Table(
     "assignments",
@@ -150,6 +156,7 @@ ASSIGNMENTS = Table(
     ),
     ("model_id",),
 )
+
 
 RUNS = Table(
     "runs",
@@ -184,6 +191,7 @@ RUNS = Table(
     ),
 )
 
+
 CLUSTERS = Table(
     "clusters",
     pa.schema(
@@ -197,6 +205,7 @@ CLUSTERS = Table(
     ),
     ("run_id",),
 )
+
 
 LINEAGE = Table(
     "lineage",
@@ -214,6 +223,7 @@ LINEAGE = Table(
     ("run_id",),
 )
 
+
 PROJECTIONS = Table(
     "projections",
     pa.schema(
@@ -230,6 +240,7 @@ PROJECTIONS = Table(
     ("model_id",),
 )
 
+
 CLUSTER_NAMES = Table(
     "cluster_names",
     pa.schema(
@@ -243,6 +254,7 @@ CLUSTER_NAMES = Table(
         ]
     ),
 )
+
 
 CLUSTER_WORDS = Table(
     "cluster_words",
@@ -266,6 +278,7 @@ CLUSTER_WORDS = Table(
         ]
     ),
 )
+
 
 EDITS = Table(
     "edits",
@@ -293,6 +306,7 @@ EDITS = Table(
     ),
 )
 
+
 PERCEPTUAL_HASHES = Table(
     "perceptual_hashes",
     pa.schema(
@@ -302,6 +316,7 @@ PERCEPTUAL_HASHES = Table(
         ]
     ),
 )
+
 
 _MEASURES = (
     _column("silhouette", pa.float64(), "Mean silhouette in the method's own space"),
@@ -322,6 +337,7 @@ _MEASURES = (
     _column("seconds", pa.float64(), "Fitting, without networks that several fits share"),
     _column("peak_bytes", pa.int64(), "Most memory of the fitting process; null if not told"),
 )
+
 
 TRIALS = Table(
     "trials",
@@ -345,6 +361,7 @@ TRIALS = Table(
         ]
     ),
 )
+
 
 SWEEPS = Table(
     "sweeps",
@@ -370,6 +387,7 @@ SWEEPS = Table(
     ),
 )
 
+
 COMPARISONS = Table(
     "comparisons",
     pa.schema(
@@ -393,6 +411,7 @@ COMPARISONS = Table(
     ),
 )
 
+
 STUDIES = Table(
     "studies",
     pa.schema(
@@ -412,6 +431,7 @@ STUDIES = Table(
         ]
     ),
 )
+
 
 TABLES = {
     table.name: table
@@ -436,7 +456,9 @@ TABLES = {
         COMPARISONS,
     )
 }
+
 """Every table with fixed columns. `metadata` has the user's own columns beside its keys."""
+
 
 METADATA = Table(
     "metadata",
@@ -449,5 +471,6 @@ METADATA = Table(
         ]
     ),
 )
+
 
 METADATA_KEYS = tuple(METADATA.schema.names)

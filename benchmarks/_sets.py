@@ -12,8 +12,8 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from artcluster.embedders import load, prepare
-from artcluster.images.decoder import Decoder
 from artcluster.images.policy import PixelPolicy
+from artcluster.images.sandbox.decoder import Decoder
 
 ROOT = Path(__file__).parent.parent
 UNSORTED = ("unsorted", "special", "buttons")

@@ -31,10 +31,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from artcluster.clustering.kmeans import kmeans
+from artcluster.clustering.kmeans.kmeans import kmeans
 from artcluster.estimator import Clusterer
-from artcluster.metrics.agreement import adjusted_rand_index, label_agreement
-from artcluster.metrics.contingency import contingency
+from artcluster.metrics.agreement import adjusted_rand_index, contingency, label_agreement
 from benchmarks._sets import (
     LabelledVectors,
     demo_archive,

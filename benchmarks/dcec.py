@@ -33,15 +33,15 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from artcluster.clustering.kmeans import kmeans
-from artcluster.embedders.autoencoder import ConvolutionalAutoencoder
-from artcluster.embedders.pixel_input import network_input
+from artcluster.clustering.kmeans.kmeans import kmeans
+from artcluster.embedders.autoencoders import ConvolutionalAutoencoder
+from artcluster.embedders.trained_networks import network_input
 from artcluster.executors.checkpoints import Checkpoints
-from artcluster.executors.local_worker import LocalWorker
-from artcluster.stages.stop import Stop
+from artcluster.executors.local import LocalWorker
+from artcluster.runtime.cancellation import Stop
+from artcluster.training.autoencoders import CaeConfig, train_cae
 from artcluster.training.batches import VIRTUAL_SHARDS, shard_bounds
-from artcluster.training.dcec import DcecConfig, train_dcec
-from artcluster.training.pixels import CaeConfig, train_cae
+from artcluster.training.dec import DcecConfig, train_dcec
 
 SIDE = 128
 SHAPE = (SIDE, SIDE, 3)

@@ -27,14 +27,12 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
+from artcluster.clustering.dec import kl_divergence, soft_assignment, target_distribution
 from artcluster.clustering.encoder import DenseAutoencoder, encode, encoder_from_state
-from artcluster.clustering.kmeans import kmeans
-from artcluster.clustering.losses import kl_divergence
-from artcluster.clustering.soft_assignment import soft_assignment
-from artcluster.clustering.target import target_distribution
+from artcluster.clustering.kmeans.kmeans import kmeans
+from artcluster.training.autoencoders import PretrainConfig, pretrain_autoencoder
 from artcluster.training.batches import cut_into_shards
 from artcluster.training.dec import train_dec
-from artcluster.training.pretraining import PretrainConfig, pretrain_autoencoder
 from artcluster.training.refinement import DecConfig
 from artcluster.training.solo import SoloWorker
 

@@ -31,10 +31,10 @@ import numpy as np
 import torch
 
 from artcluster.clustering.encoder import DenseAutoencoder, encode, encoder_from_state
-from artcluster.clustering.kmeans import kmeans
+from artcluster.clustering.kmeans.kmeans import kmeans
 from artcluster.metrics.agreement import label_agreement
+from artcluster.training.autoencoders import PretrainConfig, pretrain_autoencoder
 from artcluster.training.batches import cut_into_shards
-from artcluster.training.pretraining import PretrainConfig, pretrain_autoencoder
 from artcluster.training.refinement import Clustering, DecConfig, refine
 from artcluster.training.solo import SoloWorker
 from benchmarks._sets import LabelledVectors, demo_archive, digits, embedded, openclipart

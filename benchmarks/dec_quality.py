@@ -20,16 +20,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from artcluster.clustering.dec import soft_assignment
 from artcluster.clustering.encoder import encode, encoder_from_state
 from artcluster.clustering.guard import PartitionQuality, guard
-from artcluster.clustering.kmeans import kmeans
-from artcluster.clustering.soft_assignment import soft_assignment
-from artcluster.metrics.agreement import label_agreement
-from artcluster.metrics.contingency import cluster_sizes
+from artcluster.clustering.kmeans.kmeans import kmeans
+from artcluster.metrics.agreement import cluster_sizes, label_agreement
 from artcluster.metrics.silhouette import silhouette
+from artcluster.training.autoencoders import PretrainConfig, pretrain_autoencoder
 from artcluster.training.batches import cut_into_shards
 from artcluster.training.dec import train_dec
-from artcluster.training.pretraining import PretrainConfig, pretrain_autoencoder
 from artcluster.training.refinement import DecConfig
 from artcluster.training.solo import SoloWorker
 from benchmarks._sets import LabelledVectors, demo_archive, digits, embedded

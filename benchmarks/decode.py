@@ -31,8 +31,8 @@ from PIL import Image
 from PIL import __version__ as pillow_version
 
 from artcluster.images.decode import decode_image
-from artcluster.images.decoder import Decoder
 from artcluster.images.policy import PixelPolicy
+from artcluster.images.sandbox.decoder import Decoder
 
 ARCHIVE = Path(__file__).parents[1] / "examples" / "demo-archive" / "images"
 RESULT = Path(__file__).parent / "results" / "decode.json"

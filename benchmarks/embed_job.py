@@ -25,10 +25,10 @@ from artcluster.embedders import load, prepare
 from artcluster.executors import make_executor
 from artcluster.images.decode import decode_image
 from artcluster.images.policy import PixelPolicy
-from artcluster.stages.embed import embed_archive
-from artcluster.stages.job import Job
-from artcluster.stages.progress import Silent, Timings
+from artcluster.runtime.progress import Silent, Timings
 from artcluster.store import Store
+from artcluster.workflows.embedding.embed import embed_archive
+from artcluster.workflows.job import Job
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "examples" / "demo-archive" / "images" / "constellations"

@@ -27,7 +27,7 @@ import torch
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from artcluster.clustering.kmeans import kmeans
+from artcluster.clustering.kmeans.kmeans import kmeans
 
 THREADS = 2
 RESULT = Path(__file__).parent / "results" / "kmeans.json"

@@ -63,8 +63,8 @@ def stream(nodes: int) -> dict[str, Any]:
     """Run the stream on a cluster of so many machines. A process joins one cluster."""
     from ray.cluster_utils import Cluster
 
-    from artcluster.executors.ray_executor import RayExecutor
-    from artcluster.stages.executor import Step
+    from artcluster.executors.ray.executor import RayExecutor
+    from artcluster.runtime.executor import Step
 
     machine = {"num_cpus": 2, "num_gpus": 1, "node_ip_address": "127.0.0.1"}
     with tempfile.TemporaryDirectory(prefix="ac-", dir="/tmp", ignore_cleanup_errors=True) as name:

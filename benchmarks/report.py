@@ -29,13 +29,13 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from artcluster.config import load_config
-from artcluster.executors.in_process import InProcessExecutor
+from artcluster.executors.local import InProcessExecutor
+from artcluster.runtime.progress import Silent, Timings
 from artcluster.schema import EMBEDDERS, EMBEDDINGS, IMAGES
-from artcluster.stages.cluster import cluster_archive
-from artcluster.stages.job import Job
-from artcluster.stages.progress import Silent, Timings
 from artcluster.store import Store, shard_name
 from artcluster.store.metadata import replace_metadata
+from artcluster.workflows.clustering.cluster import cluster_archive
+from artcluster.workflows.job import Job
 
 THREADS = 2
 DIM, GROUPS, SHARD = 64, 24, 20_000

@@ -54,9 +54,9 @@ REPOSITORY = Path(__file__).parents[1]
 
 def job(store: Any, **flags: Any) -> Any:
     from artcluster.config import load_config
-    from artcluster.executors.in_process import InProcessExecutor
-    from artcluster.stages.job import Job
-    from artcluster.stages.progress import Silent, Timings
+    from artcluster.executors.local import InProcessExecutor
+    from artcluster.runtime.progress import Silent, Timings
+    from artcluster.workflows.job import Job
 
     config = load_config(flags={name.replace("__", "."): value for name, value in flags.items()})
     progress, here = Silent(), InProcessExecutor()
@@ -87,7 +87,7 @@ def plan(work: Path, count: int) -> dict[str, float]:
 
 
 def registry(work: Path, count: int) -> dict[str, float]:
-    from artcluster.executors.local_claims import LocalClaims
+    from artcluster.executors.local import LocalClaims
     from artcluster.store import Store
     from artcluster.store.vectors import read_ids
 
@@ -136,8 +136,8 @@ def commit(work: Path, count: int) -> dict[str, float]:
 
 
 def cluster(work: Path, count: int) -> dict[str, Any]:
-    from artcluster.stages.cluster import cluster_archive
     from artcluster.store import Store
+    from artcluster.workflows.clustering.cluster import cluster_archive
 
     settings = {"method": "kmeans", "k": CENTRES, "restarts": 1, "max_training_vectors": SAMPLE}
     flags = {f"cluster__{name}": value for name, value in settings.items()}
@@ -150,9 +150,9 @@ def cluster(work: Path, count: int) -> dict[str, Any]:
 
 def vacuum(work: Path, _count: int) -> dict[str, float]:
     from artcluster.config import Config
-    from artcluster.stages.progress import Silent
-    from artcluster.stages.vacuum import vacuum_store
+    from artcluster.runtime.progress import Silent
     from artcluster.store import Store
+    from artcluster.workflows.housekeeping.vacuum import vacuum_store
 
     start = time.perf_counter()
     vacuum_store(Store.open(work / "store"), Config(), Silent(), dry=True)
@@ -161,10 +161,10 @@ def vacuum(work: Path, _count: int) -> dict[str, float]:
 
 def merge(work: Path, _count: int) -> dict[str, float]:
     from artcluster.config import Config
+    from artcluster.runtime.progress import Silent
     from artcluster.schema import EMBEDDINGS
-    from artcluster.stages.progress import Silent
-    from artcluster.stages.vacuum import vacuum_store
     from artcluster.store import Store
+    from artcluster.workflows.housekeeping.vacuum import vacuum_store
 
     store = Store.open(work / "parts")
 

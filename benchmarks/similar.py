@@ -60,8 +60,8 @@ def write(work: Path, count: int) -> dict[str, float]:
     import pyarrow as pa
 
     from artcluster.schema import EMBEDDINGS, IMAGES
-    from artcluster.stages.embed_part import _as_lists
     from artcluster.store import Store
+    from artcluster.workflows.embedding.embed_task import _as_lists
 
     store = Store.open(work / "store", create=True)
     start = time.perf_counter()
@@ -91,8 +91,8 @@ def write(work: Path, count: int) -> dict[str, float]:
 
 def _neighbours(work: Path, exact_below: int):
     from artcluster.config import SearchSettings
-    from artcluster.search.neighbours import Neighbours, Watcher
     from artcluster.store import Store
+    from artcluster.workflows.searching.neighbours import Neighbours, Watcher
 
     settings = SearchSettings(exact_below=exact_below)
     watcher = Watcher(lambda line: print(line, file=sys.stderr))
@@ -180,7 +180,7 @@ def one_by_one(work: Path, count: int) -> dict[str, float]:
 
 def answer(work: Path, count: int) -> dict[str, float]:
     from artcluster.config import Config
-    from artcluster.stages.similar import SimilarPictures
+    from artcluster.workflows.searching.similar import SimilarPictures
 
     store, neighbours = _neighbours(work, 0)
     neighbours.refresh()

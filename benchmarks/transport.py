@@ -23,8 +23,8 @@ os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS
 
 import numpy as np
 
-from artcluster.executors.ray_executor import RayExecutor
-from artcluster.stages.executor import Step
+from artcluster.executors.ray.executor import RayExecutor
+from artcluster.runtime.executor import Step
 
 RESULT = Path(__file__).parent / "results" / "transport.json"
 SHAPE = (300, 224, 224, 3)

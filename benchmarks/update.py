@@ -116,10 +116,10 @@ class Pictures:
 
 def job(store: Path, **settings: Any) -> Any:
     from artcluster.config import load_config
-    from artcluster.executors.in_process import InProcessExecutor
-    from artcluster.stages.job import Job
-    from artcluster.stages.progress import Silent, Timings
+    from artcluster.executors.local import InProcessExecutor
+    from artcluster.runtime.progress import Silent, Timings
     from artcluster.store import Store
+    from artcluster.workflows.job import Job
 
     flags = {name.replace("__", "."): value for name, value in settings.items()}
     config = load_config(flags={"archive.id": "bench", "embed.backbone": "mobilenet_v2", **flags})
@@ -130,7 +130,7 @@ def job(store: Path, **settings: Any) -> Any:
 
 
 def night(work: Path) -> dict[str, Any]:
-    from artcluster.stages.update import update_archive
+    from artcluster.workflows.growing.update import update_archive
 
     settings = {"cluster__method": "kmeans", "cluster__k": 8}
     pictures = Pictures(work / "images")
@@ -162,7 +162,7 @@ def night(work: Path) -> dict[str, Any]:
 
 
 def nights(work: Path) -> list[dict[str, Any]]:
-    from artcluster.stages.update import update_archive
+    from artcluster.workflows.growing.update import update_archive
 
     pictures = Pictures(work / "images")
     pictures.add(400)
@@ -195,7 +195,7 @@ def nights(work: Path) -> list[dict[str, Any]]:
 
 
 def refits(work: Path) -> list[dict[str, Any]]:
-    from artcluster.stages.update import update_archive
+    from artcluster.workflows.growing.update import update_archive
 
     rows = []
     for method in ("kmeans", "delius"):

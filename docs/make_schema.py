@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 
 from artcluster.schema import FORMAT_VERSION, METADATA, TABLES
-from artcluster.search.catalogue import Relation, relations
 from artcluster.store import Store
-from artcluster.store.duckdb import duckdb_connection
+from artcluster.store.sql import Relation, relations
+from artcluster.store.views import duckdb_connection
 
 PAGE = Path(__file__).with_name("schema.md")
 
@@ -49,7 +49,7 @@ ROWS = {
 _HEAD = f"""# The store's tables
 
 Format {FORMAT_VERSION}. Tables are Delta tables, views are made of them by `artcluster query`, by
-`artcluster.store.duckdb.duckdb_connection` and `artcluster.store.views.read_view`; the SQL of the
+`artcluster.store.views.duckdb_connection` and `artcluster.store.views.read_view`; the SQL of the
 views is the same for Spark (`artcluster.store.views.spark_sql`). `artcluster query STORE --tables`
 prints this page for one store, with the columns of its own metadata.
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from artcluster.config import Config
-from artcluster.stages.gpu_figures import gpu_figure
-from artcluster.stages.hardware import Hardware
-from artcluster.stages.sizing import Rates, Work, size
+from artcluster.runtime.executor import Hardware
+from artcluster.workflows.embedding.sizing import Rates, Work, size
+from artcluster.workflows.embedding.throughput import gpu_figure
 
 PAGE = Path(__file__).parent / "sizing.md"
 BEGIN, END = "<!-- table: docs/make_sizing.py -->", "<!-- end of the table -->"

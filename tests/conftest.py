@@ -12,7 +12,7 @@ os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 import pytest
 from hypothesis import settings
 
-from artcluster.executors.ray_executor import RayExecutor
+from artcluster.executors.ray.executor import RayExecutor
 from tests.absent import absent
 from tests.azure_server import AzureServer, azurite
 from tests.clip import TinyClip, make_tiny_clip

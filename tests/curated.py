@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from artcluster.stages.cluster import cluster_archive
-from artcluster.stages.embed import embed_archive
 from artcluster.store import Store
-from tests.stages.jobs import DEMO, make_job
+from artcluster.workflows.clustering.cluster import cluster_archive
+from artcluster.workflows.embedding.embed import embed_archive
+from tests.workflows.jobs import DEMO, make_job
 
 EVIL = "<img src=x onerror=alert(1)>.jpg"
 EVIL_TITLE = "</figcaption><script>alert(1)</script>"

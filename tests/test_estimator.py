@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from artcluster import Clusterer
-from artcluster.clustering.kmeans import kmeans
+from artcluster.clustering.kmeans.kmeans import kmeans
 
 SMALL = {"pretrain.max_steps": 20, "dec.max_iterations": 20, "dec.hidden": [16], "dec.code_dim": 3}
 

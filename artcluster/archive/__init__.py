@@ -2,9 +2,8 @@
 
 from artcluster.archive.comparison import Comparison, Summary, compare
 from artcluster.archive.database import Limits, Relation
+from artcluster.archive.entries import archive_id_of, check_archive_id, split_glob
 from artcluster.archive.fetch import Fetcher, FetchSettings
-from artcluster.archive.globs import split_glob
-from artcluster.archive.identity import archive_id_of, check_archive_id
 from artcluster.archive.listing import Listing
 from artcluster.archive.metadata import MetadataJoin, MetadataReport, join_metadata
 from artcluster.archive.parts import Part, PartRef, PartRow, read_part

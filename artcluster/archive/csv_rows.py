@@ -11,7 +11,9 @@ from typing import IO
 from artcluster.errors import UsageError
 
 DELIMITERS = (",", ";", "\t", "|")
+
 _LONGEST_FIELD = 16 << 20
+
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),

@@ -23,9 +23,9 @@ from artcluster.archive.readers import (
     stat_remote,
     words,
 )
-from artcluster.credentials import FAMILIES
 from artcluster.errors import ArchiveError
 from artcluster.location import Location, ObjectStore, redact
+from artcluster.location.credentials import FAMILIES
 
 _LONGEST_PAUSE_S = 30.0
 

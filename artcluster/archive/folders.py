@@ -9,15 +9,16 @@ from typing import TypeAlias
 
 import pyarrow as pa
 
-from artcluster.archive.entries import EntryBuffer, is_text, local_uri, printable
-from artcluster.archive.selection import Selection
-from artcluster.archive.tally import Tally
+from artcluster.archive.entries import EntryBuffer, Selection, Tally, is_text, local_uri, printable
 from artcluster.errors import ArchiveError
 
 _SORTED_ENTRIES = 65_536
 
+
 Identity = tuple[int, int]
+
 """Device and inode: a folder, by whatever path it was reached."""
+
 
 _Chain: TypeAlias = "tuple[Identity, _Chain] | None"
 

@@ -6,18 +6,15 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from artcluster.archive.buckets import walk_bucket
+from artcluster.archive.buckets import walk_bucket, walk_filesystem
 from artcluster.archive.database import Limits
-from artcluster.archive.entries import EntryBuffer, is_text, local_uri, printable
+from artcluster.archive.entries import EntryBuffer, Selection, Tally, is_text, local_uri, printable
 from artcluster.archive.fetch import Fetcher, FetchSettings
 from artcluster.archive.folders import FolderWalk, identity
 from artcluster.archive.lists import AddressList, is_list
-from artcluster.archive.remote import walk_filesystem
-from artcluster.archive.selection import Selection
-from artcluster.archive.tally import Tally
-from artcluster.credentials import FAMILIES
 from artcluster.errors import UsageError
 from artcluster.location import Location
+from artcluster.location.credentials import FAMILIES
 
 
 @dataclass(frozen=True)

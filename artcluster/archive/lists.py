@@ -8,15 +8,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from artcluster.archive.database import Database, Limits, identifier, open_database, parquet
-from artcluster.archive.entries import EntryBuffer
+from artcluster.archive.entries import EntryBuffer, Selection, Tally
 from artcluster.archive.fetch import Fetcher
-from artcluster.archive.selection import Selection
 from artcluster.archive.tables import ROW, TABLE_SUFFIXES, open_table
-from artcluster.archive.tally import Tally
 from artcluster.errors import ArchiveError, UsageError
 from artcluster.location import Location, redact
 
 COLUMNS = ("uri", "path", "url", "file", "filename", "file_name")
+
 """Columns that are taken for the address, by preference."""
 
 

@@ -23,6 +23,7 @@ class Rule:
 
 
 _NAME = "split_part(key, '/', -1)"
+
 _STEM = rf"regexp_replace({_NAME}, '(.)\.[^.]*$', '\1')"
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from artcluster.archive.column_types import stored_type
 from artcluster.archive.database import (
     Database,
     Limits,
@@ -16,7 +15,7 @@ from artcluster.archive.database import (
     quoted,
 )
 from artcluster.archive.matching import match
-from artcluster.archive.tables import ROW, content_version, open_table
+from artcluster.archive.tables import ROW, content_version, open_table, stored_type
 from artcluster.errors import UsageError
 from artcluster.location import Location
 from artcluster.schema import METADATA_KEYS
@@ -34,14 +33,20 @@ JOIN_COLUMNS = (
     "url",
     "id",
 )
+
 """Columns that are taken to name the image, by preference."""
 
+
 PREFIX = "user_"
+
 """Put before a user's column that is named as one of the table's keys."""
 
+
 _EXAMPLES = 5
+
 # Spark does not read Delta tables whose columns have these in their names.
 _NOT_IN_NAMES = str.maketrans(dict.fromkeys(" ,;{}()\n\t=", "_"))
+
 _PATHS = pa.schema([("path", pa.string())])
 
 

@@ -13,16 +13,9 @@ import pyarrow.parquet as pq
 
 from artcluster.archive.comparison import Comparison
 from artcluster.archive.database import Limits, Relation, open_database
-from artcluster.archive.identity import slug
-from artcluster.archive.numbering import (
-    claim_number,
-    finish,
-    numbered,
-    numbers,
-    read_finished,
-)
-from artcluster.archive.part_writer import PartWriter
-from artcluster.archive.parts import PartRef, part_lengths
+from artcluster.archive.entries import slug
+from artcluster.archive.parts import PartRef, PartWriter, part_lengths
+from artcluster.archive.scan import claim_number, finish, numbered, numbers, read_finished
 from artcluster.archive.states import Known, State, load_states
 from artcluster.location import Location, ObjectStore
 

@@ -10,13 +10,13 @@ from typing import Any, Literal
 import obstore
 from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 
-from artcluster.archive.buckets import first_line, object_version
+from artcluster.archive.buckets import first_line, info_version, object_version
 from artcluster.archive.entries import local_file
-from artcluster.archive.remote import info_version
 from artcluster.errors import ArchiveError
 from artcluster.location import Location, redact
 
 _FORBIDDEN = (PermissionError, PermissionDeniedError, UnauthenticatedError)
+
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist")
 
 

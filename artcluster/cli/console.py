@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from artcluster.stages.progress import Progress as StageProgress
+from artcluster.runtime.progress import Progress as StageProgress
 
 _LINE_EVERY_S = 10.0
 

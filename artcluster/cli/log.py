@@ -12,9 +12,10 @@ from typing import Any
 
 import click
 
-from artcluster.redaction import redact
+from artcluster.location.redaction import redact
 
 _EVERY_S = 10.0
+
 _format: ContextVar[str] = ContextVar("log_format", default="text")
 
 

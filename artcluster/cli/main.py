@@ -6,33 +6,19 @@ from collections.abc import Sequence
 import click
 
 from artcluster import __version__
-from artcluster.cli.assign import assign
-from artcluster.cli.cluster import cluster
-from artcluster.cli.compare import compare
-from artcluster.cli.diff import diff
+from artcluster.cli.clustering import assign, cluster, package
+from artcluster.cli.curation import edit, name
 from artcluster.cli.duplicates import duplicates
-from artcluster.cli.edit import edit
-from artcluster.cli.embed import embed
-from artcluster.cli.export import export
+from artcluster.cli.embedding import embed, plan, run
+from artcluster.cli.experiments import compare, sweep
+from artcluster.cli.files import export, sheet, sort
+from artcluster.cli.history import diff, runs
+from artcluster.cli.housekeeping import status, vacuum
 from artcluster.cli.log import reset_log, wants_json_log, write_event
-from artcluster.cli.map import map_command
-from artcluster.cli.name import name
-from artcluster.cli.package import package
-from artcluster.cli.plan import plan
-from artcluster.cli.profile import profile
-from artcluster.cli.query import query
-from artcluster.cli.report import report
-from artcluster.cli.run import run
-from artcluster.cli.runs import runs
-from artcluster.cli.serve import serve
-from artcluster.cli.sheet import sheet
-from artcluster.cli.similar import similar
-from artcluster.cli.sort import sort
-from artcluster.cli.status import status
-from artcluster.cli.study import study
-from artcluster.cli.sweep import sweep
+from artcluster.cli.searching import query, similar
+from artcluster.cli.studies import profile, study
 from artcluster.cli.update import update
-from artcluster.cli.vacuum import vacuum
+from artcluster.cli.viewing import map_command, report, serve
 from artcluster.errors import (
     ArtclusterError,
     RejectShareError,
@@ -40,9 +26,10 @@ from artcluster.errors import (
     TooFewError,
     UsageError,
 )
-from artcluster.redaction import redact
+from artcluster.location.redaction import redact
 
 EXIT_FAILURE, EXIT_USAGE, EXIT_REJECTS, EXIT_INTERRUPTED, EXIT_STOPPED = 1, 2, 3, 130, 143
+
 
 _EPILOG = """\b
 Exit codes: 0 done (or too few faces to group), 1 failure, 2 wrong use, 3 more rejects than

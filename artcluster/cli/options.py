@@ -13,6 +13,7 @@ from artcluster.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
 _FLAG_FIELDS = {
     "archive_id": "archive.id",
     "include": "archive.include",
@@ -62,38 +63,49 @@ executor_option = click.option(
     "does everything in this one process.",
 )
 
+
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="List and plan: counts, bytes, expected time."
 )
+
 force_option = click.option(
     "--force", is_flag=True, help="Make another run where this one exists already."
 )
+
 archive_option = click.option(
     "--archive-id", metavar="NAME", help="Which archive, where the store has several."
 )
+
 vectors_option = click.option(
     "--backbone", metavar="NAME", help="Whose vectors, where the store has several."
 )
+
 run_option = click.option(
     "--run", "run_id", metavar="ID", help="Which run; by default the last one."
 )
+
 training_options = _stack(
     click.option("--num-workers", type=int, help="Training workers."),
     click.option("--use-gpu/--no-gpu", default=None, help="Train on GPUs."),
 )
 
+
 ks_option = click.option(
     "--k", "ks", default="2:10", show_default=True, help="Numbers such as 2:10 or 4,8."
 )
+
 where_option = click.option(
     "--where", metavar="SQL", help="Images to cluster, by columns of the view `latest`."
 )
+
 presets_option = click.option(
     "--presets", metavar="DIR", help="A folder with a YAML file of settings a method."
 )
+
 findings_option = click.option(
     "--out", metavar="DIR", help="For the page, Markdown, CSV; by default in STORE."
 )
+
 
 archive_options = _stack(
     click.option("--archive-id", metavar="NAME", help="Name of the archive in the store."),
@@ -102,6 +114,7 @@ archive_options = _stack(
     click.option("--metadata", metavar="FILE", help="CSV, Parquet or JSONL with a row an image."),
     click.option("--metadata-join", metavar="COLUMN", help="Its column that names the image."),
 )
+
 
 embed_options = _stack(
     click.option(
@@ -114,6 +127,7 @@ embed_options = _stack(
     click.option("--weights-sha256", metavar="HEX", help="SHA-256 that the weights must have."),
     click.option("--batch-size", type=int, help="Images the network sees at once."),
 )
+
 
 cluster_options = _stack(
     click.option(
@@ -134,6 +148,7 @@ cluster_options = _stack(
     ),
     training_options,
 )
+
 
 curation_options = _stack(
     archive_option,

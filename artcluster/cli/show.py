@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from rich.console import Console
+from rich.tree import Tree
 
-from artcluster.cli.hierarchy import print_hierarchy
-from artcluster.cli.printing import (
+from artcluster.cli.tables import (
     duration,
     in_bytes,
     new_console,
@@ -15,7 +15,7 @@ from artcluster.cli.printing import (
     print_rows,
     print_table,
 )
-from artcluster.stages.summary import (
+from artcluster.workflows.results import (
     ArchiveCounts,
     AssignedImage,
     ClusterSummary,
@@ -23,6 +23,30 @@ from artcluster.stages.summary import (
     NoClusters,
     StoreStatus,
 )
+
+
+def print_hierarchy(
+    console: Console, merges: Sequence[tuple[int, int, float]], sizes: Mapping[int, int]
+) -> None:
+    """Print how clusters merge into one; the height says how far apart two groups are.
+
+    Args:
+        console: Where to.
+        merges: Two clusters and a height, from the lowest up; what merged goes by the first.
+        sizes: Images of each cluster.
+    """
+    nodes = {number: Tree(f"cluster {number}: {size:,}") for number, size in sizes.items()}
+    images = dict(sizes)
+    for one, other, height in merges:
+        images[one] += images[other]
+        node = Tree(f"[dim]{height:.2f}[/]  {images[one]:,}")
+        node.children = [nodes[one], nodes.pop(other)]
+        nodes[one] = node
+    console.print("Hierarchy (height, images)", style="bold")
+    for node in nodes.values():
+        console.print(node)
+    console.print()
+
 
 _METRICS = {
     "silhouette": "silhouette, in the model's space",

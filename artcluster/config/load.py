@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from artcluster.config.job import Config
+from artcluster.config.config import Config
 from artcluster.errors import UsageError
 
 

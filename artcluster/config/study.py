@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from artcluster.config.base import Settings
-from artcluster.config.training import GenreSettings
+from artcluster.config.embedding import GenreSettings
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 

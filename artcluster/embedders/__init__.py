@@ -8,7 +8,7 @@ that finds its network converted never imports torch: that would be most of its 
 from artcluster.embedders.catalogue import EMBEDDERS, defaults_of, is_trained_here, parse_name
 from artcluster.embedders.contract import PRECISION_CLASSES, Contract
 from artcluster.embedders.embedder import Embedder
-from artcluster.embedders.face_recipe import FACES, FaceRecipe, finds_faces
+from artcluster.embedders.faces import FACES, FaceRecipe, finds_faces
 from artcluster.embedders.loading import CPU_BATCH, load
 from artcluster.embedders.preparing import prepare
 from artcluster.embedders.state import load_state, save_state

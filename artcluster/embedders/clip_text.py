@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from artcluster.embedders.clip_networks import build_clip, clip_tokenizer
+from artcluster.embedders.clip import build_clip, clip_tokenizer
 from artcluster.embedders.contract import Contract
+from artcluster.embedders.embedder import check_finite
 from artcluster.embedders.networks import fill
-from artcluster.embedders.pixels import check_finite
 from artcluster.embedders.state import checked_state
 
 TEMPLATES = (
@@ -21,7 +21,9 @@ TEMPLATES = (
     "a photograph of {}",
     "a work of art that shows {}",
 )
+
 """What a word is put into; its vector is the mean over them."""
+
 
 _AT_ONCE = 256
 

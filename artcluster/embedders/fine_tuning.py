@@ -6,11 +6,12 @@ from itertools import chain
 import torch
 from torch import nn
 
-from artcluster.embedders.autoencoder import initialise_glorot
+from artcluster.embedders.autoencoders import initialise_glorot
 from artcluster.embedders.networks import PooledMaps
 from artcluster.errors import UsageError
 
 _VGG_BLOCK_5 = 24
+
 _MOBILENET_LAST = 17
 
 
@@ -124,7 +125,9 @@ _CUTS: Mapping[str, Callable[[nn.Module], tuple[nn.Module, nn.Module]]] = {
     "mobilenet_v2": _cut_features(_MOBILENET_LAST),
 }
 
+
 FINE_TUNED = tuple(_CUTS)
+
 """Networks whose last block is known."""
 
 

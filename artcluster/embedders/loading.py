@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from artcluster.embedders.contract import Contract, precision_class
 from artcluster.embedders.embedder import Embedder
-from artcluster.embedders.face_recipe import FACES
+from artcluster.embedders.faces import FACES
 from artcluster.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+
 CPU_BATCH = 8
+
 """Images at once on a CPU at most; more leave the caches and are no faster."""
 
 
@@ -54,7 +56,7 @@ def load(
         ConversionError: OpenVINO was asked for and cannot compute this network.
     """
     if contract.network == "color-histogram":
-        from artcluster.embedders.histogram import HistogramEmbedder
+        from artcluster.embedders.embedder import HistogramEmbedder
 
         return HistogramEmbedder(contract)
     if contract.network == FACES:
@@ -71,8 +73,11 @@ def load(
     if _by_openvino(contract, device, engine, precision):
         if compile:
             logger.warning("compile is ignored: OpenVINO computes %s", contract.name)
-        from artcluster.embedders.openvino_engine import OpenVinoEmbedder
-        from artcluster.embedders.openvino_model import ConversionError, converted_model
+        from artcluster.embedders.openvino_engine import (
+            ConversionError,
+            OpenVinoEmbedder,
+            converted_model,
+        )
 
         try:
             model = converted_model(contract, lambda: _network(contract, state), cache_dir)

@@ -9,11 +9,10 @@ from torch import nn
 from torch.nn import functional
 
 from artcluster.embedders.catalogue import CLIP, components_of
-from artcluster.embedders.clip_networks import ImageTower, build_image_tower
+from artcluster.embedders.clip import ImageTower, build_image_tower
 from artcluster.embedders.contract import Contract
-from artcluster.embedders.projection import PixelProjection
-from artcluster.embedders.timm_networks import build_timm
-from artcluster.embedders.trained_networks import AUTOENCODERS, Encoder
+from artcluster.embedders.timm import build_timm
+from artcluster.embedders.trained_networks import AUTOENCODERS, Encoder, PixelProjection
 from artcluster.errors import UsageError
 
 

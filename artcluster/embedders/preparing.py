@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from artcluster.embedders.catalogue import CLIP, TIMM, Name, defaults_of, parse_name
 from artcluster.embedders.contract import Contract, precision_class
-from artcluster.embedders.face_recipe import CHIP_PX, FACES, FaceRecipe
+from artcluster.embedders.faces import CHIP_PX, FACES, FaceRecipe
 from artcluster.errors import UsageError
 from artcluster.images.faces import FaceLimits
 
@@ -108,11 +108,11 @@ def _preprocessing(
 ) -> tuple[tuple[int, int], tuple[float, ...], tuple[float, ...]]:
     """Return input size (H, W), mean and deviation."""
     if network.startswith(TIMM):
-        from artcluster.embedders.timm_networks import timm_preprocessing
+        from artcluster.embedders.timm import timm_preprocessing
 
         size, mean, std = timm_preprocessing(network)
     elif network.startswith(CLIP):
-        from artcluster.embedders.clip_networks import clip_preprocessing
+        from artcluster.embedders.clip import clip_preprocessing
 
         size, mean, std = clip_preprocessing(network)
     else:

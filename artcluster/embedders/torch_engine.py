@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from artcluster.embedders.contract import Contract
+from artcluster.embedders.embedder import check_finite, check_pixels
 from artcluster.embedders.networks import PixelsToVectors
-from artcluster.embedders.pixels import check_finite, check_pixels
 from artcluster.errors import ArtclusterError, UsageError
 
 logger = logging.getLogger(__name__)

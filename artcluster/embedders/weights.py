@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 import torch
 
 from artcluster.embedders.catalogue import CLIP, TIMM, PackagedWeights, defaults_of
-from artcluster.embedders.clip_networks import clip_weights
+from artcluster.embedders.clip import clip_weights
 from artcluster.embedders.state import read_tensors
-from artcluster.embedders.timm_networks import timm_weights
+from artcluster.embedders.timm import timm_weights
 from artcluster.errors import UsageError
 
 KINDS = ("auto", "package", "torchvision", "timm", "clip", "file")
+
 
 ReadBytes = Callable[[str], bytes]
 

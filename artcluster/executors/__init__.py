@@ -3,18 +3,18 @@
 from collections.abc import Callable
 
 from artcluster.errors import UsageError
-from artcluster.stages.executor import Executor
-from artcluster.stages.stop import Stop
+from artcluster.runtime.cancellation import Stop
+from artcluster.runtime.executor import Executor
 
 
 def _in_process(stop: Stop) -> Executor:
-    from artcluster.executors.in_process import InProcessExecutor
+    from artcluster.executors.local import InProcessExecutor
 
     return InProcessExecutor(stop)
 
 
 def _ray(stop: Stop) -> Executor:
-    from artcluster.executors.ray_executor import RayExecutor
+    from artcluster.executors.ray.executor import RayExecutor
 
     return RayExecutor(stop=stop)
 

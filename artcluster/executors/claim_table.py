@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from artcluster.stages.executor import Claim
+from artcluster.runtime.executor import Claim
 
 _DIGEST = np.dtype("S16")
+
 _COMMITTED = -1
+
 _LOOSE_AT_LEAST = 1 << 18
 
 

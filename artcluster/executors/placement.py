@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from artcluster.errors import ArtclusterError
-from artcluster.stages.executor import Step
+from artcluster.runtime.executor import Step
 
 _LEAST_SHARE = 0.01
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 from PIL import AvifImagePlugin, ExifTags, Image, ImageFile, UnidentifiedImageError
 
-from artcluster.images.info import ImageInfo
 from artcluster.images.policy import PixelPolicy
-from artcluster.images.rejects import Refused, Reject, reason_of_message, reject_of
+from artcluster.images.rejects import ImageInfo, Refused, Reject, reason_of_message, reject_of
 
 _FORMATS = ["JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP", "JPEG2000", "AVIF", "PSD"]
+
 
 if importlib.util.find_spec("pillow_heif") is not None:
     import pillow_heif
@@ -22,10 +22,14 @@ if importlib.util.find_spec("pillow_heif") is not None:
     pillow_heif.options.DECODE_THREADS = 1
     _FORMATS.append("HEIF")
 
+
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
+
 FORMATS = tuple(_FORMATS)
+
 """Pillow's names of the formats that are read. No EPS and no SVG: those are programs."""
+
 
 _UNREAD_FORMATS = (
     ("HEIC", rb"....ftyp(?:hei|hev|mif|msf)"),
@@ -42,8 +46,11 @@ _UNREAD_FORMATS = (
     ("Netpbm", rb"P[1-7]\s"),
     ("ICO", rb"\x00\x00\x01\x00"),
 )
+
 _SNIFFED_BYTES = 1024
+
 TURNED = (5, 6, 7, 8)
+
 """EXIF orientations that exchange width and height."""
 
 

@@ -20,11 +20,15 @@ ADVICE = {
     "timeout": "Decoding took longer than the time limit: raise it, or use a smaller copy.",
     "decoder-crash": "The bytes kill the native decoder: save the picture anew from an editor.",
 }
+
 """What a person can do about each reason."""
+
 
 REASONS = tuple(ADVICE)
 
+
 _DETAIL_LENGTH = 500
+
 
 _MESSAGES = (
     ("out-of-memory", r"allocate memory|out of memory|not enough memory|cannot allocate"),
@@ -98,3 +102,20 @@ def reject_of(stage: str, error: Exception) -> Reject:
     words = str(error).strip()
     name = type(error).__name__
     return Reject(stage, reason_of(error), f"{name}: {words}" if words else name)
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """A picture's size and format, and why it was refused if it was.
+
+    Attributes:
+        width: Pixels after EXIF rotation; None where the header could not be read.
+        height: Pixels after EXIF rotation; None where the header could not be read.
+        format: By content: JPEG, PNG, …; None where unknown.
+        reject: None for a picture that is fine.
+    """
+
+    width: int | None
+    height: int | None
+    format: str | None
+    reject: Reject | None

@@ -11,8 +11,8 @@ import numpy as np
 
 from artcluster.images import identify
 from artcluster.images.decode import decode_image
-from artcluster.images.info import ImageInfo
 from artcluster.images.policy import PixelPolicy
+from artcluster.images.rejects import ImageInfo
 
 _COARSER = 1.1
 

@@ -3,11 +3,76 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from scipy.stats import rankdata
 
-from artcluster.metrics.elbow import elbow
+from artcluster.metrics.agreement import adjusted_rand_index, contingency
+
+_LEAST_BEND = 0.05
+
+
+def elbow(x: Sequence[float], y: Sequence[float]) -> int | None:
+    """Return the place where a falling curve bends most, or None where it does not bend.
+
+    Both axes are scaled to 0 … 1; the elbow is where the curve lies farthest below the straight
+    line between its ends. Nothing is smoothed: curves over k have a dozen points, and k-means with
+    restarts makes them even.
+
+    Args:
+        x: Ascending.
+        y: A value each.
+
+    Source: Satopää et al. 2011 (Kneedle), with sensitivity 0: the largest difference is taken. It
+    counts from 0.05 on, so that a curve that is nearly straight has no elbow.
+
+    >>> elbow([2, 3, 4, 5, 6], [100, 40, 30, 25, 22])
+    1
+    >>> elbow([2, 3, 4], [3, 2, 1]) is None
+    True
+    """
+    along, height = np.asarray(x, float), np.asarray(y, float)
+    if len(along) < 3 or not np.isfinite(height).all() or height[0] <= height[-1]:
+        return None
+    chord = (along - along[0]) / (along[-1] - along[0])
+    fallen = (height[0] - height) / (height[0] - height[-1])
+    bend = fallen - chord
+    place = int(bend.argmax())
+    return place if bend[place] >= _LEAST_BEND else None
+
+
+def mean_ari(clusterings: Sequence[np.ndarray], missing: int = -2) -> float:
+    """Return the mean adjusted Rand index of all pairs of clusterings; NaN for fewer than two.
+
+    Noise (−1) is a group like any other. Points that one of a pair left out are left out of it.
+
+    Args:
+        clusterings: Each the clusters of the same points, (N,).
+        missing: What stands where a clustering says nothing of a point.
+
+    >>> mean_ari([np.array([0, 0, 1, 1]), np.array([5, 5, 3, 3]), np.array([0, 0, 1, -2])])
+    1.0
+    """
+    found = []
+    for one, other in combinations(clusterings, 2):
+        both = (one != missing) & (other != missing)
+        if both.any():
+            found.append(adjusted_rand_index(contingency(one[both], other[both])))
+    return float(np.mean(found)) if found else float("nan")
+
+
+def mean_ari_with(whole_N: np.ndarray, resampled: Sequence[np.ndarray], missing: int = -2) -> float:
+    """Return the mean ARI of a clustering with each of several on parts of its points.
+
+    Source: Ben-Hur, Elisseeff & Guyon 2002, with the adjusted Rand index for their measure, and
+    each resample against the clustering of all points rather than against another resample.
+
+    >>> mean_ari_with(np.array([0, 0, 1, 1]), [np.array([1, -2, 0, 0])])
+    1.0
+    """
+    found = [mean_ari([whole_N, part_N], missing) for part_N in resampled]
+    return float(np.mean(found)) if found else float("nan")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from artcluster.metrics.contingency import NOISE
+from artcluster.metrics.agreement import NOISE
 
 
 @dataclass(frozen=True)

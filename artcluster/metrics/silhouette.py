@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from artcluster.clustering.row_chunks import ChunkPool, row_chunks
-from artcluster.metrics.contingency import NOISE
+from artcluster.clustering.chunks import ChunkPool, row_chunks
+from artcluster.metrics.agreement import NOISE
 
 _DISTANCES_AT_ONCE = 1 << 20
 

@@ -8,13 +8,13 @@ __all__ = ["LAYOUTS", "Layout", "LayoutSettings", "make_layout"]
 
 
 def _tsne(settings: LayoutSettings) -> Layout:
-    from artcluster.projection.tsne import Tsne
+    from artcluster.projection.methods import Tsne
 
     return Tsne(settings)
 
 
 def _umap(settings: LayoutSettings) -> Layout:
-    from artcluster.projection.umap import Umap
+    from artcluster.projection.methods import Umap
 
     return Umap(settings)
 

@@ -17,15 +17,16 @@ from starlette.types import ASGIApp
 from artcluster.serve.guard import Guard
 from artcluster.serve.live import Live
 from artcluster.serve.live_report import LiveReport, State
-from artcluster.stages.similar import Similar
-from artcluster.stages.similar_page import match_words
+from artcluster.workflows.searching.similar import Similar, match_words
 
 _CONTENT_ID = re.compile(r"[0-9a-f]{64}")
+
 _FILES = {
     "live.js": ("artcluster.serve", "static/live.js", "text/javascript; charset=utf-8"),
     "live.css": ("artcluster.serve", "static/live.css", "text/css; charset=utf-8"),
-    "style.css": ("artcluster.report", "static/style.css", "text/css; charset=utf-8"),
+    "style.css": ("artcluster.pages", "static/style.css", "text/css; charset=utf-8"),
 }
+
 _MOST = 200
 
 

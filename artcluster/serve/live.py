@@ -12,18 +12,19 @@ from typing import Any
 import pyarrow.compute as pc
 from PIL import Image
 
-from artcluster.clustering.model import ClusterModel
+from artcluster.clustering.model.model import ClusterModel
 from artcluster.config import Config
+from artcluster.runtime.progress import Silent
 from artcluster.schema import RUNS
-from artcluster.stages.assignments import load_model
-from artcluster.stages.embedder import cache_folder
-from artcluster.stages.pictures import Pictures
-from artcluster.stages.progress import Silent
-from artcluster.stages.shown import ShownRun, open_shown
-from artcluster.stages.similar import Similar, SimilarPictures, open_neighbours
 from artcluster.store import Store
+from artcluster.workflows.clustering.assignments import load_model
+from artcluster.workflows.embedding.embedder import cache_folder
+from artcluster.workflows.embedding.pictures import Pictures
+from artcluster.workflows.runs import ShownRun, open_shown
+from artcluster.workflows.searching.similar import Similar, SimilarPictures, open_neighbours
 
 _FRESH_S = 10.0
+
 _CACHED = 4096
 
 

@@ -10,14 +10,16 @@ from pathlib import Path
 
 from artcluster.errors import UsageError
 from artcluster.location import Location
-from artcluster.serve.report_pages import ReportPages
-from artcluster.stages.report.make import report_run
-from artcluster.stages.shown import ShownRun, choose_run
+from artcluster.serve.pages import ReportPages
 from artcluster.store import Store
+from artcluster.workflows.runs import ShownRun, choose_run
+from artcluster.workflows.viewing.report.make import report_run
 
 logger = logging.getLogger(__name__)
 
+
 Draw = Callable[[ShownRun, Location], object]
+
 """Draws the pages of a run into an empty folder."""
 
 

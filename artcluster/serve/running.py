@@ -12,16 +12,18 @@ import uvicorn
 from artcluster.config import Config
 from artcluster.errors import UsageError
 from artcluster.location import Location
+from artcluster.runtime.cancellation import Stop
 from artcluster.serve.app import make_app
 from artcluster.serve.live import Live
 from artcluster.serve.live_report import Draw, LiveReport
-from artcluster.stages.pictures import Pictures
-from artcluster.stages.shown import choose_run
-from artcluster.stages.stop import Stop
 from artcluster.store import Store
+from artcluster.workflows.embedding.pictures import Pictures
+from artcluster.workflows.runs import choose_run
 
 _COPY_PX = 320
+
 _LAST_S = 10.0
+
 """A report that is being drawn is given so long to end, once it was asked to."""
 
 

@@ -1,7 +1,6 @@
 """The store: Delta tables, shards, leases, and the small files beside them."""
 
-from artcluster.store.fence import Fence
-from artcluster.store.lease import Lease
+from artcluster.store.lease import Fence, Lease
 from artcluster.store.reader import TableReader
 from artcluster.store.shards import ShardInfo, ShardWriter, shard_name
 from artcluster.store.store import Store

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from artcluster.location import Location
 from artcluster.schema import Table
 from artcluster.store import delta
-from artcluster.store.fence import Fence
+from artcluster.store.lease import Fence
 from artcluster.store.shards import ShardInfo, ShardWriter
 
 _FILE_BYTES = 128 * 1024 * 1024

@@ -11,9 +11,10 @@ from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 
 from artcluster.errors import StoreError
 from artcluster.location import Location, ObjectStore
-from artcluster.redaction import redact
+from artcluster.location.redaction import redact
 
 _STEP_UP = re.compile(r"(^|/)\.{0,2}(/|$)")
+
 
 _ADVICE = {
     "404 Not Found": " Is the bucket's name right? Buckets are not made by this program.",

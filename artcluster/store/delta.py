@@ -13,14 +13,14 @@ from deltalake.transaction import AddAction
 
 from artcluster.errors import StoreError
 from artcluster.location import Location
-from artcluster.redaction import redact
+from artcluster.location.redaction import redact
 from artcluster.schema import Table
 from artcluster.store.blobs import Blobs
-from artcluster.store.fence import Fence
-from artcluster.store.replaced import never_again
-from artcluster.store.shards import ShardInfo
+from artcluster.store.lease import Fence
+from artcluster.store.shards import ShardInfo, never_again
 
 _ATTEMPTS = 20
+
 _SECOND_ATTEMPT_S = 0.05
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from artcluster.errors import UsageError
 from artcluster.schema import METADATA, METADATA_KEYS, Table
-from artcluster.store.fence import Fence
+from artcluster.store.lease import Fence
 from artcluster.store.store import Store
 
 

@@ -10,13 +10,11 @@ from artcluster.location import Location
 from artcluster.schema import METADATA, TABLES, Table
 from artcluster.store import append, delta, shards
 from artcluster.store.blobs import Blobs
-from artcluster.store.fence import Fence
 from artcluster.store.format import open_mark
-from artcluster.store.lease import Lease
+from artcluster.store.lease import Fence, Lease
 from artcluster.store.parquet import read_file
 from artcluster.store.reader import TableReader
-from artcluster.store.replaced import never_again
-from artcluster.store.shards import ShardInfo, ShardWriter
+from artcluster.store.shards import ShardInfo, ShardWriter, never_again
 
 
 class Store:

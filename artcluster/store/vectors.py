@@ -12,13 +12,14 @@ import pyarrow as pa
 from artcluster.errors import StoreError, UsageError
 from artcluster.schema import EMBEDDINGS
 from artcluster.store.blobs import Blobs
-from artcluster.store.content_keys import Ids, as_keys, from_keys, positions, sorted_keys
-from artcluster.store.member_ids import member_ids
+from artcluster.store.members import Ids, as_keys, from_keys, member_ids, positions, sorted_keys
 from artcluster.store.parquet import read_file
 from artcluster.store.store import Store
 
 _FILES_AHEAD = 2
+
 _KEYS = ["content_id", "region"]
+
 _COMPACT_ROWS = 65_536
 
 

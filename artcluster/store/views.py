@@ -1,16 +1,29 @@
 """Views of the store: the same SQL for DuckDB and Spark, and as frames of Polars and pandas."""
 
-from collections.abc import Sequence
+import atexit
+import re
+import shutil
+import tempfile
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from artcluster.schema import ASSIGNMENTS, IMAGES, METADATA, METADATA_KEYS, TABLES
+import duckdb
+import pyarrow.compute as pc
+
+from artcluster.schema import ASSIGNMENTS, IMAGES, METADATA, METADATA_KEYS, RUNS, TABLES
 from artcluster.store.store import Store
 
 _IMAGE_COLUMNS = ("archive_id", "path", "uri", "content_id", "width", "height", "format")
+
 _ASSIGNMENT_COLUMNS = tuple(
     name for name in ASSIGNMENTS.schema.names if name not in ("model_id", "content_id")
 )
+
 _BOX_COLUMNS = ("kind", "x", "y", "width", "height", "score")
+
 _TAKEN = {
     *_IMAGE_COLUMNS,
     *_ASSIGNMENT_COLUMNS,
@@ -19,6 +32,7 @@ _TAKEN = {
     "model_cluster",
     "cluster_name",
 }
+
 
 VIEWS = (
     "current_images",
@@ -31,6 +45,7 @@ VIEWS = (
     "latest",
     "parts",
 )
+
 """Names of the views: the latest row of each path that was not removed; those of it that were
 rejected; the metadata of each path; the last run of each archive; the clusters' names; clusters
 that people merged into others; images that people moved; `latest`: images with metadata, cluster
@@ -209,7 +224,6 @@ def read_view(store: Store, view: str, library: str = "polars", **limits: Any) -
     Raises:
         ValueError: There is no view of this name, no such library, or no such run.
     """
-    from artcluster.store.duckdb import duckdb_connection
 
     convert = {"polars": "pl", "pandas": "df", "arrow": "to_arrow_table"}
     if view not in VIEWS:
@@ -228,3 +242,83 @@ def _spark(kind: Any) -> str:
     if text.startswith("timestamp"):
         return "TIMESTAMP"
     return names.get(text, "STRING")
+
+
+_TABLES = tuple(dict.fromkeys((RUNS.name, *TABLES, METADATA.name)))
+
+"""In the order they are opened in: a run's row is written last, so all that it names is there."""
+
+
+def duckdb_connection(
+    store: Store,
+    only: Collection[str] | None = None,
+    *,
+    memory_limit: str = "2GB",
+    temp_directory: Path | None = None,
+    threads: int | None = None,
+    as_of: str | None = None,
+    run_id: str | None = None,
+) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB connection with a store's tables, as they are now, and its views.
+
+    It reads through delta-rs, on S3, Google and Azure as on a disk.
+
+    Args:
+        store: The store.
+        only: The tables and views to have, with those that they are made of; None for all. Each
+            table costs a look at its log.
+        memory_limit: What DuckDB may use, in its words; beyond it, it spills to disk.
+        temp_directory: Where it spills to; by default a folder of its own that goes away at exit.
+        threads: DuckDB's threads; None for all CPUs.
+        as_of: A run's metadata_version: metadata as that run saw it; None for the newest.
+        run_id: A past run, which the views then show as it was; see `view_sql`.
+
+    Raises:
+        ValueError: There is no such run.
+    """
+    if run_id is not None and not store.table(RUNS).read([], pc.field("run_id") == run_id).num_rows:
+        raise ValueError(f"run_id: the store has no run {run_id!r}; `artcluster runs` lists them.")
+    if temp_directory is None:
+        # Of its own, for DuckDB's files have the same names in each; it is made when spilled to.
+        temp_directory = _spill_folder() / uuid.uuid4().hex
+    connection = duckdb.connect(
+        config={"memory_limit": memory_limit, "temp_directory": str(temp_directory)}
+    )
+    if threads is not None:
+        connection.execute(f"SET threads = {threads:d}")
+    views = view_sql([], as_of=as_of, run_id=run_id)
+    wanted = {*_TABLES, *views} if only is None else _with_parts(only, views)
+    for table in _TABLES:
+        if table in wanted:
+            connection.register(table, store.table(table).dataset())
+    if METADATA.name in wanted:
+        views = view_sql(metadata_columns(store), as_of=as_of, run_id=run_id)
+    for view, query in views.items():
+        if view in wanted:
+            connection.execute(f"CREATE VIEW {view} AS {query}")
+    return connection
+
+
+def _with_parts(names: Iterable[str], views: Mapping[str, str]) -> set[str]:
+    """Return tables and views with those that the views are made of.
+
+    >>> sorted(_with_parts(["rejects"], view_sql([])))
+    ['current_images', 'images', 'rejects']
+    """
+    found: set[str] = set()
+    left = list(names)
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            words = set(re.findall(r"\w+", views.get(name, "")))
+            left += words.intersection({*_TABLES, *views})
+    return found
+
+
+@cache
+def _spill_folder() -> Path:
+    """Return this process's folder, which others may not read and which goes away at exit."""
+    folder = Path(tempfile.mkdtemp(prefix="artcluster-duckdb-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

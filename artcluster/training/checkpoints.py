@@ -13,6 +13,7 @@ from artcluster.training.worker import Worker
 
 State = dict[str, Any]
 
+
 _IDENTITY = "identity"
 
 

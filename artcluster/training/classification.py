@@ -1,10 +1,161 @@
 """How a classifier is fine-tuned, what it is validated on, and what comes of it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from artcluster.embedders.fine_tuning import FineTunedNetwork
+from artcluster.training.checkpoints import State
+from artcluster.training.frozen import Draw
+from artcluster.training.worker import Worker
+
+
+class EarlyStopping:
+    """Counts the epochs since the best one, as Keras's callback of this name does.
+
+    Args:
+        patience: Epochs in a row without a new least loss that end training.
+
+    Raises:
+        ValueError: `patience` is below 1.
+
+    >>> stopping = EarlyStopping(patience=2)
+    >>> [(stopping.is_best(loss), stopping.is_over) for loss in (3.0, 2.0, 2.5, 2.0)]
+    [(True, False), (True, False), (False, False), (False, True)]
+    """
+
+    def __init__(self, patience: int) -> None:
+        if patience < 1:
+            raise ValueError(f"patience must be at least 1, got {patience}")
+        self._patience = patience
+        self.least = math.inf
+        self.stale = 0
+
+    def is_best(self, loss: float) -> bool:
+        """Take an epoch's loss and tell whether it is the least so far."""
+        best = loss < self.least
+        self.stale = 0 if best else self.stale + 1
+        self.least = min(loss, self.least)
+        return best
+
+    @property
+    def is_over(self) -> bool:
+        """Whether patience has run out."""
+        return self.stale >= self._patience
+
+
+class Phase:
+    """How far a phase is.
+
+    Args:
+        patience: Of early stopping.
+        classes: How many there are.
+    """
+
+    def __init__(self, patience: int, classes: int) -> None:
+        self.stopping = EarlyStopping(patience)
+        self.best = 0
+        self.stopped = ""
+        self.confusion_CC = torch.zeros(classes, classes, dtype=torch.int64)
+        self.weights: dict[str, torch.Tensor] = {}
+
+    def packed(self, prefix: str) -> State:
+        """Return what a checkpoint keeps of it."""
+        return {
+            f"{prefix}/least": self.stopping.least,
+            f"{prefix}/stale": self.stopping.stale,
+            f"{prefix}/best": self.best,
+            f"{prefix}/stopped": self.stopped,
+            f"{prefix}/confusion": self.confusion_CC,
+            **{f"{prefix}/weights/{name}": value for name, value in self.weights.items()},
+        }
+
+    def restore(self, state: State, prefix: str) -> None:
+        """Go on from `packed`."""
+        self.stopping.least = state[f"{prefix}/least"]
+        self.stopping.stale = state[f"{prefix}/stale"]
+        self.best = state[f"{prefix}/best"]
+        self.stopped = state[f"{prefix}/stopped"]
+        self.confusion_CC = state[f"{prefix}/confusion"]
+        named = f"{prefix}/weights/"
+        self.weights = {
+            name.removeprefix(named): value.clone()
+            for name, value in state.items()
+            if name.startswith(named)
+        }
+
+
+def validation_rows(labels: Sequence[str], share: float, seed: int) -> np.ndarray:
+    """Choose the rows to validate on: of each label its share, at least one, but not all.
+
+    A label with a single row is trained on alone.
+
+    Args:
+        labels: A label of each row.
+        share: Of each label's rows, 0 to 1, both excluded.
+        seed: Seeds the choice.
+
+    Returns:
+        bool, one a row.
+
+    Raises:
+        ValueError: The share is not between 0 and 1.
+
+    >>> rows = validation_rows(["a"] * 10 + ["b"] * 3 + ["c"], 0.2, seed=0)
+    >>> [int(part.sum()) for part in np.split(rows, [10, 13])]
+    [2, 1, 0]
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"share must be between 0 and 1, got {share}")
+    of_label = np.asarray(labels, dtype=object)
+    chosen = np.zeros(len(of_label), bool)
+    for number, label in enumerate(sorted(set(labels))):
+        rows = np.flatnonzero(of_label == label)
+        count = min(len(rows) - 1, max(1, round(share * len(rows))))
+        order = np.random.default_rng((seed, number)).permutation(rows)
+        chosen[order[:count]] = True
+    return chosen
+
+
+_AT_ONCE = 64
+
+
+@torch.no_grad()
+def validated(
+    worker: Worker,
+    network: FineTunedNetwork,
+    features: nn.Module,
+    rows: Draw,
+    classes: np.ndarray,
+) -> tuple[float, torch.Tensor]:
+    """Return the summed cross-entropy of all ranks' images, and their confusion matrix.
+
+    Args:
+        worker: This rank.
+        network: Gives scores to features.
+        features: What is trained below them, or nothing.
+        rows: This rank's images, or what the frozen part made of them.
+        classes: Their classes, int64 (N,).
+
+    Returns:
+        The loss, and images by their class and the one told, int64 (C, C).
+    """
+    count = network.head.out_features
+    found = torch.zeros(1 + count * count, dtype=torch.float64, device=worker.device)
+    for start in range(0, len(classes), _AT_ONCE):
+        wanted = torch.from_numpy(classes[start : start + _AT_ONCE]).to(worker.device)
+        scores_NC = network.scores(features(rows(np.arange(start, start + len(wanted)))))
+        found[0] += functional.cross_entropy(scores_NC, wanted, reduction="sum")
+        cells = wanted * count + scores_NC.argmax(1)
+        found[1:] += torch.bincount(cells, minlength=count * count)
+    found = worker.reduce(found).cpu()
+    return float(found[0]), found[1:].to(torch.int64).view(count, count)
 
 
 @dataclass(frozen=True, kw_only=True)

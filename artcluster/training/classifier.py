@@ -21,14 +21,16 @@ from artcluster.training.checkpoints import (
     save_state,
     unpack,
 )
-from artcluster.training.classification import Classified, ClassifierConfig, Epoch, Labelled
-from artcluster.training.dropout import dropout_masks
-from artcluster.training.frozen import Draw, FrozenOutputs, PixelRows
-from artcluster.training.gradients import sum_gradients
-from artcluster.training.optimizers import make_optimizer
-from artcluster.training.phase import Phase
-from artcluster.training.validation import validated
-from artcluster.training.worker import Worker
+from artcluster.training.classification import (
+    Classified,
+    ClassifierConfig,
+    Epoch,
+    Labelled,
+    Phase,
+    validated,
+)
+from artcluster.training.frozen import Draw, FrozenOutputs, PixelRows, dropout_masks
+from artcluster.training.worker import Worker, make_optimizer, sum_gradients
 
 
 def train_classifier(

@@ -1,14 +1,80 @@
 """DEC's refinement on vectors: a dense encoder and the centroids together, without the decoder."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 
 from artcluster.clustering.encoder import encoder_from_state
+from artcluster.embedders.trained_networks import Autoencoder, network_input
+from artcluster.training.autoencoders import check_bytes, pixel_budget
 from artcluster.training.reconstruction import DTYPES
 from artcluster.training.refinement import Clustering, DecConfig, DecResult, refine
-from artcluster.training.worker import Worker
+from artcluster.training.worker import OptimizerName, Worker
+
+
+@dataclass(frozen=True, kw_only=True)
+class DcecConfig(DecConfig):
+    """DCEC-Paint's settings: batches of 128 images, AdaMax at Keras's 0.001, λ = 0.1.
+
+    The loss is λ Lr + (1 − λ) Lc. DCEC's own weights are (1 − λ) Lr + λ Lc, and without weights
+    it is Lr + Lc. With `reconstruction_weight=0` it is DEC on a convolutional encoder.
+    """
+
+    batch_size: int = 128
+    optimizer: OptimizerName = "adamax"
+    clustering_weight: float = 0.9
+    reconstruction_weight: float = 0.1
+    chunk_rows: int = 256
+
+
+def train_dcec(
+    worker: Worker,
+    network: Autoencoder,
+    centroids_KD: np.ndarray,
+    config: DecConfig,
+    *,
+    row_shape: tuple[int, int, int],
+    autoencoder: Mapping[str, torch.Tensor] | None = None,
+) -> DecResult:
+    """Refine a convolutional autoencoder and centroids on the worker's pictures, N×H×W×3 uint8.
+
+    Pixels stay bytes until their batch is drawn, as in `train_cae`. The decoder is trained along
+    where the reconstruction has a weight, and dropped where it has none.
+
+    Args:
+        worker: This rank.
+        network: An autoencoder, trained in place.
+        centroids_KD: Seeds, from k-means on its codes.
+        config: How to refine.
+        row_shape: Height, width and channels of the pictures, which are in colour.
+        autoencoder: State to begin from; None for the network's own.
+
+    Returns:
+        The refined encoder: the same, but for rounding, with any number of ranks, and identical
+        where a run was interrupted and resumed.
+
+    Raises:
+        ValueError: The shards are not uint8 or of another shape, centroids and codes differ in
+            length, the loss is no longer finite, or the job's checkpoint is of another job.
+
+    Source: Castellano and Vessio 2021 (DCEC-Paint), §3 and §4.2; Guo et al. 2017 (DCEC), Eq. 5.
+    """
+    check_bytes(worker)
+    if autoencoder is not None:
+        network.load_state_dict(dict(autoencoder))
+    network.to(memory_format=torch.channels_last)
+    model = Clustering(
+        network.encoder,
+        centroids_KD,
+        code_dim=network.code,
+        decoder=network.decoder if config.reconstruction_weight else None,
+        prepare=partial(network_input, channels=network.channels, dtype=DTYPES[config.dtype]),
+    )
+    config = replace(config, resident_bytes=pixel_budget(worker, config.resident_bytes))
+    return refine(worker, model, config, stage="dcec", row_shape=row_shape, row_dtype=torch.uint8)
 
 
 def train_dec(

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
+from artcluster.training.autoencoders import check_bytes, pixel_budget
 from artcluster.training.checkpoints import CheckpointClock, identity, load_state
-from artcluster.training.pixels import check_bytes, pixel_budget
 from artcluster.training.rows import Rows, place_rows
 from artcluster.training.worker import Worker
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from artcluster.training.batches import BatchStream
 from artcluster.training.checkpoints import (
     CheckpointClock,
     State,
@@ -18,10 +19,7 @@ from artcluster.training.checkpoints import (
     save_state,
     unpack,
 )
-from artcluster.training.gradients import sum_gradients
-from artcluster.training.optimizers import OptimizerName, make_optimizer
-from artcluster.training.stream import BatchStream
-from artcluster.training.worker import Worker
+from artcluster.training.worker import OptimizerName, Worker, make_optimizer, sum_gradients
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 

@@ -8,9 +8,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from artcluster.clustering.losses import kl_divergence_sum, squared_error_sum
-from artcluster.clustering.soft_assignment import soft_assignment
-from artcluster.clustering.stopping import converged
+from artcluster.clustering.dec import (
+    converged,
+    kl_divergence_sum,
+    soft_assignment,
+    squared_error_sum,
+)
+from artcluster.training.batches import BatchStream
 from artcluster.training.checkpoints import (
     CheckpointClock,
     State,
@@ -19,12 +23,9 @@ from artcluster.training.checkpoints import (
     save_state,
     unpack,
 )
-from artcluster.training.gradients import sum_gradients
-from artcluster.training.optimizers import OptimizerName, make_optimizer
 from artcluster.training.reconstruction import DTYPES
-from artcluster.training.refresh import Refresh, TargetKeeper
-from artcluster.training.stream import BatchStream
-from artcluster.training.worker import Worker
+from artcluster.training.target_distribution import Refresh, TargetKeeper
+from artcluster.training.worker import OptimizerName, Worker, make_optimizer, sum_gradients
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,8 @@ from typing import Any
 from unittest import mock
 
 from artcluster.cli import main
-from artcluster.stages import embed_steps
-from artcluster.stages.embed_part import EmbedPart
+from artcluster.workflows.embedding import embed as embed_steps
+from artcluster.workflows.embedding.embed_task import EmbedPart
 
 PART = 3
 

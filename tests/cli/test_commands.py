@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from artcluster.cli import main
-from tests.stages.jobs import copy_pictures
+from tests.workflows.jobs import copy_pictures
 
 LOCAL = ("--executor", "in-process")
 
@@ -122,7 +122,7 @@ def test_no_end_is_without_words(
     def exits(*_: object) -> None:
         raise SystemExit(0)
 
-    monkeypatch.setattr("artcluster.stages.cluster.choose_archive", exits)
+    monkeypatch.setattr("artcluster.workflows.clustering.cluster.choose_archive", exits)
     assert run("cluster", store, *LOCAL) == 1
     assert "ended this process by sys.exit(0)" in capsys.readouterr().err
 

@@ -7,7 +7,7 @@ import pytest
 
 from artcluster.cli import main
 from artcluster.config import load_config
-from tests.stages.jobs import copy_pictures
+from tests.workflows.jobs import copy_pictures
 
 QUICK = ("--probe-seconds", 0.2)
 HISTOGRAM = ("--backbone", "color-histogram")

@@ -10,7 +10,7 @@ from artcluster.store import Store
 from tests.cli.ends_itself import PART
 from tests.faults.driver import Driver
 from tests.faults.kills import wait_for
-from tests.stages.jobs import copy_pictures
+from tests.workflows.jobs import copy_pictures
 
 PICTURES = 24
 SETTINGS = {

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from artcluster.cli import polite_end as module
-from artcluster.cli.polite_end import polite_end
+from artcluster.cli import session as module
+from artcluster.cli.session import polite_end
 from artcluster.errors import StoppedError
-from artcluster.stages.stop import Stop
+from artcluster.runtime.cancellation import Stop
 
 
 def ended(job: Callable[[Stop], object], error: type[BaseException] = StoppedError) -> None:

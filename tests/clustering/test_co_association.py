@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from artcluster.clustering.co_association import co_association
+from artcluster.clustering.consensus import co_association
 
 
 def naive(members: list[np.ndarray]) -> np.ndarray:

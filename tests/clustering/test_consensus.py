@@ -8,15 +8,17 @@ from scipy.sparse import csr_array
 from sklearn.datasets import load_digits
 
 from artcluster.clustering import consensus as consensus_module
-from artcluster.clustering import spectral
-from artcluster.clustering.agglomeration import agglomerate, cut
-from artcluster.clustering.cells import group_means, make_cells
-from artcluster.clustering.communities import communities, resolution_for
+from artcluster.clustering import graphs as spectral
 from artcluster.clustering.consensus import ConsensusConfig, consensus, mean_agreement
-from artcluster.clustering.fuzzy_graph import fuzzy_graph
-from artcluster.clustering.kmeans import kmeans
-from artcluster.clustering.nearest_neighbours import nearest_neighbours
-from artcluster.clustering.spectral import spectral_coordinates
+from artcluster.clustering.graphs import (
+    communities,
+    fuzzy_graph,
+    nearest_neighbours,
+    resolution_for,
+    spectral_coordinates,
+)
+from artcluster.clustering.hierarchy import agglomerate, cut, group_means, make_cells
+from artcluster.clustering.kmeans.kmeans import kmeans
 from artcluster.metrics.agreement import label_agreement
 
 CONFIG = ConsensusConfig(k=5, rounds=2, neighbours=(10,))

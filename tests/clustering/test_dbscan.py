@@ -7,11 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.cluster import DBSCAN
 
-from artcluster.clustering.core_reach import CoreReach
-from artcluster.clustering.dbscan import dbscan, knee_distance
-from artcluster.clustering.model import ClusterModel
-from artcluster.clustering.model_fit import fit_model
-from artcluster.clustering.model_space import ModelSpace
+from artcluster.clustering.dbscan import CoreReach, dbscan, knee_distance
+from artcluster.clustering.model.fit import fit_model
+from artcluster.clustering.model.model import ClusterModel
+from artcluster.clustering.model.space import ModelSpace
 
 
 @given(

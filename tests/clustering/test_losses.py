@@ -4,13 +4,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artcluster.clustering.losses import (
+from artcluster.clustering.dec import (
     kl_divergence,
     kl_divergence_sum,
     reconstruction_error,
+    soft_assignment,
     squared_error_sum,
 )
-from artcluster.clustering.soft_assignment import soft_assignment
 from tests.reference import dec_numpy
 
 

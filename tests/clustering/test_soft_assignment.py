@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from artcluster.clustering.soft_assignment import soft_assignment
+from artcluster.clustering.dec import soft_assignment
 from tests.reference import dec_numpy
 
 

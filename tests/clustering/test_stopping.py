@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artcluster.clustering.stopping import changed_labels, converged, label_change
+from artcluster.clustering.dec import changed_labels, converged, label_change
 
 
 def test_hand_worked() -> None:

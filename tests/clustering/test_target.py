@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artcluster.clustering.target import soft_frequencies, target_distribution
+from artcluster.clustering.dec import soft_frequencies, target_distribution
 from tests.reference import dec_numpy
 
 

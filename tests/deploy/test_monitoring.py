@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from artcluster.stages import meters
+from artcluster.runtime import progress as meters
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "monitoring"
 EXPORTED = {

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from artcluster.embedders.autoencoder import (
+from artcluster.embedders.autoencoders import (
     ConvolutionalAutoencoder,
     SameConv2d,
     SameConvTranspose2d,

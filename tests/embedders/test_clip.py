@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from artcluster.embedders import Contract, load, prepare
-from artcluster.embedders.clip_networks import clip_preprocessing
+from artcluster.embedders.clip import clip_preprocessing
 from artcluster.embedders.clip_text import TEMPLATES, TextTower
 from artcluster.embedders.weights import WeightsSource, fetch_weights
 from artcluster.errors import UsageError

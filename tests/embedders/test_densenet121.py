@@ -10,7 +10,7 @@ from torch.nn import functional
 from torchvision.models import densenet121
 
 from artcluster.embedders import load, prepare
-from artcluster.embedders.pixels import cosine_distance
+from artcluster.embedders.embedder import cosine_distance
 from artcluster.embedders.state import save_state
 from artcluster.errors import UsageError
 from tests.embedders.conftest import pictures

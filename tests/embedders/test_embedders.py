@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from artcluster.embedders import PRECISION_CLASSES, load, load_state, prepare, save_state
-from artcluster.embedders.autoencoder import ConvolutionalAutoencoder
-from artcluster.embedders.openvino_model import TOLERANCE
-from artcluster.embedders.pixels import cosine_distance
+from artcluster.embedders.autoencoders import ConvolutionalAutoencoder
+from artcluster.embedders.embedder import cosine_distance
+from artcluster.embedders.openvino_engine import TOLERANCE
 from artcluster.errors import UsageError
 from tests.embedders.conftest import pictures
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from artcluster.embedders.genre_autoencoders import GenreAutoencoder, genre_autoencoder_v2
+from artcluster.embedders.autoencoders import GenreAutoencoder, genre_autoencoder_v2
 from artcluster.embedders.networks import build_network
-from artcluster.embedders.pixel_input import luma
+from artcluster.embedders.trained_networks import luma
 
 
 def count(module: torch.nn.Module) -> int:

@@ -1,7 +1,7 @@
 import numpy as np
 
 from artcluster.embedders import load, prepare
-from artcluster.embedders.histogram import color_histogram
+from artcluster.embedders.embedder import color_histogram
 from tests.embedders.conftest import pictures
 
 

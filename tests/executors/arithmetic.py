@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from artcluster.errors import ArchiveError
-from artcluster.stages.executor import Step
+from artcluster.runtime.executor import Step
 
 
 def widen() -> Callable[[int], dict]:

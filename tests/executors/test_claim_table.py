@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from artcluster.executors import claim_table
 from artcluster.executors.claim_table import ClaimTable, digests
-from artcluster.stages.executor import Claim
+from artcluster.runtime.executor import Claim
 
 CONTENTS = [sha256(bytes([number])).hexdigest() for number in range(24)]
 CONTENTS += ["00" * 32, "ff" * 32, "ab" * 15 + "00" * 17]

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from artcluster.errors import ArtclusterError
 from artcluster.executors.placement import Node, place
-from artcluster.stages.executor import Step
+from artcluster.runtime.executor import Step
 
 
 def make():

@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from artcluster.images.decoder import Decoder
-from artcluster.stages import decoding
-from artcluster.stages.embed import embed_archive
+from artcluster.images.sandbox.decoder import Decoder
 from artcluster.store import Store
 from artcluster.store.views import read_view
+from artcluster.workflows.embedding import decoding
+from artcluster.workflows.embedding.embed import embed_archive
 from tests.faults.outcome import Outcome, doubled, lost
 from tests.images import poisons
-from tests.stages.jobs import copy_pictures, make_job
+from tests.workflows.jobs import copy_pictures, make_job
 
 POISONS = {
     "segfault": (poisons.SEGFAULT, "decoder-crash"),

@@ -10,7 +10,7 @@ from artcluster.store import Store
 from tests.faults.driver import Driver, finished
 from tests.faults.outcome import Outcome, doubled, lost
 from tests.faults.reader import watched
-from tests.stages.jobs import copy_pictures
+from tests.workflows.jobs import copy_pictures
 
 SIZES_KIB = (64, 160, 256, 352)
 

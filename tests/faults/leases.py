@@ -10,7 +10,7 @@ from tests.faults.driver import Driver, finished
 from tests.faults.kills import STAGES, files, wait_for
 from tests.faults.outcome import Outcome, doubled, lost
 from tests.faults.reader import watched
-from tests.stages.jobs import copy_pictures
+from tests.workflows.jobs import copy_pictures
 
 
 def updates_race(folder: Path, times: int) -> Outcome:

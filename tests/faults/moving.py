@@ -4,11 +4,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from artcluster.stages.embed import embed_archive
-from artcluster.stages.progress import Silent, Timings
+from artcluster.runtime.progress import Silent, Timings
 from artcluster.store import Store
+from artcluster.workflows.embedding.embed import embed_archive
 from tests.faults.outcome import Outcome, doubled, lost
-from tests.stages.jobs import copy_pictures, make_job
+from tests.workflows.jobs import copy_pictures, make_job
 
 
 class Meddler(Silent):

@@ -21,15 +21,15 @@ from ray._private.node import Node
 from ray.cluster_utils import Cluster
 
 from artcluster.config import load_config
-from artcluster.executors.in_process import InProcessExecutor
-from artcluster.executors.ray_executor import RayExecutor
-from artcluster.stages import embed_steps
-from artcluster.stages.embed import embed_archive
-from artcluster.stages.embed_part import EmbedPart
-from artcluster.stages.job import Job
-from artcluster.stages.progress import Silent, Timings
+from artcluster.executors.local import InProcessExecutor
+from artcluster.executors.ray.executor import RayExecutor
+from artcluster.runtime.progress import Silent, Timings
 from artcluster.store import Store
-from tests.stages.jobs import copy_pictures
+from artcluster.workflows.embedding import embed as embed_steps
+from artcluster.workflows.embedding.embed import embed_archive
+from artcluster.workflows.embedding.embed_task import EmbedPart
+from artcluster.workflows.job import Job
+from tests.workflows.jobs import copy_pictures
 
 FIRST, ALL = 12, 48
 

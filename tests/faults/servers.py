@@ -8,7 +8,7 @@ from tests.faults.driver import Driver
 from tests.faults.outcome import Outcome, doubled, lost
 from tests.faults.reader import watched
 from tests.s3_server import S3Server
-from tests.stages.jobs import copy_pictures
+from tests.workflows.jobs import copy_pictures
 
 
 def server_killed(folder: Path, times: int) -> Outcome:

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from artcluster.schema import ASSIGNMENTS, CLUSTERS, EMBEDDINGS, LINEAGE, MODELS, RUNS
-from artcluster.stages.curation import Curation
-from artcluster.stages.update import update_archive
 from artcluster.store import Store
 from artcluster.store.views import read_view
-from tests.stages.growing import GrowingArchive
-from tests.stages.jobs import make_job
+from artcluster.workflows.curation.curate import Curation
+from artcluster.workflows.growing.update import update_archive
+from tests.workflows.growing.growing import GrowingArchive
+from tests.workflows.jobs import make_job
 
 STEPS = (
     ("after", "embeddings"),

@@ -8,8 +8,8 @@ import time
 import numpy as np
 
 from artcluster.images.decode import decode_image
-from artcluster.images.info import ImageInfo
 from artcluster.images.policy import PixelPolicy
+from artcluster.images.rejects import ImageInfo
 
 SEGFAULT, HANG, SLEEP, EAT, EXIT, RAISE, ABORT, WRONG, OUTSIDE, LEAK = (
     f"poison:{name}".encode()

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from artcluster.images.colour import to_rgb
-from artcluster.images.colour_profile import moves_colours, to_srgb
+from artcluster.images.colour import moves_colours, to_rgb, to_srgb
 from tests.images.handmade import (
     QUADRANTS,
     cmyk_profile_of_one_colour,

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from artcluster.images.colour import to_rgb
-from artcluster.images.depth import deep_to_grey, scale_to_uint8
+from artcluster.images.colour import deep_to_grey, scale_to_uint8, to_rgb
 from tests.images.handmade import encode
 
 RAMP_16 = np.linspace(0, 65535, 256 * 4).round().astype(np.uint16).reshape(4, 256)

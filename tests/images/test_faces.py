@@ -6,8 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from artcluster.images.face_detector import detect_faces
-from artcluster.images.faces import Face, FaceLimits, crop_face, find_faces, inside_picture
+from artcluster.images.faces import (
+    Face,
+    FaceLimits,
+    crop_face,
+    detect_faces,
+    find_faces,
+    inside_picture,
+)
 from tests.faces import PICTURES
 
 

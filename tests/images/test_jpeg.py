@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from artcluster.images.decode import decode_image
-from artcluster.images.jpeg import decode_jpeg, scale_divisor
+from artcluster.images.decode import decode_image, decode_jpeg, scale_divisor
 from artcluster.images.policy import PixelPolicy
 from tests.images.handmade import encode, painting, psnr_db
 

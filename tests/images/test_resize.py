@@ -81,7 +81,7 @@ def test_turning_after_the_resize_equals_turning_before(
 
 def test_a_giant_is_resized_without_leaving_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = noise(900, 1200)
-    monkeypatch.setattr("artcluster.images.resize._GIANT_PIXELS", 1000)
+    monkeypatch.setattr("artcluster.images.policy._GIANT_PIXELS", 1000)
     for turned in (False, True):
         result = resize(
             Image.fromarray(pixels), (224, 200), (100, 0, 1100, 900), turned=turned, exact=False

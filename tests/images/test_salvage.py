@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from artcluster.images.policy import PixelPolicy
-from artcluster.images.salvage import decode_salvaged
+from artcluster.images.thumbnail import decode_salvaged
 
 PEOPLE = Path(__file__).parent.parent.parent / "examples/demo-archive/images/drawings/people"
 

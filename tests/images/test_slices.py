@@ -10,8 +10,8 @@ from PIL import Image
 
 from artcluster.images.augment import augmented
 from artcluster.images.decode import decode_image
-from artcluster.images.decoder import Decoder
 from artcluster.images.policy import PixelPolicy
+from artcluster.images.sandbox.decoder import Decoder
 from artcluster.images.slices import DecodeSlices, cut_slices, slice_grid
 
 SIDES = st.integers(1, 60_000)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from artcluster.stages import meters
+from artcluster.runtime import progress as meters
 from artcluster.store import Store
 from tests.cli.test_polite_end import GRANTED_S, known_paths, told
 from tests.faults.driver import Driver
 from tests.faults.kills import wait_for
 from tests.ray_session import RayHead
-from tests.stages.jobs import copy_pictures
+from tests.workflows.jobs import copy_pictures
 
 pytestmark = pytest.mark.ray
 

@@ -7,7 +7,7 @@ import pytest
 
 from artcluster.store import Store
 from tests.ray_session import RayHead
-from tests.stages.jobs import copy_pictures
+from tests.workflows.jobs import copy_pictures
 
 pytestmark = pytest.mark.ray
 

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from artcluster.lineage.changes import changes
-from artcluster.lineage.overlap import overlap
+from artcluster.lineage.matching import changes, overlap
 
 
 def kinds(old: str, new: str) -> set[tuple[str, str, str]]:

@@ -5,12 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from artcluster.lineage.drift import (
-    Profile,
-    drift,
-    population_stability_index,
-    total_variation,
-)
+from artcluster.lineage.drift import Profile, drift, population_stability_index, total_variation
 
 
 def profile(*sizes: int, low: float = 0.05, out: float = 0.01, distance: float = 1.0) -> Profile:

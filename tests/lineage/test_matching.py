@@ -7,9 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artcluster.lineage.matching import best_kept_share, match_clusters
-from artcluster.lineage.numbering import stable_numbers
-from artcluster.lineage.overlap import Overlap, overlap
+from artcluster.lineage.matching import (
+    Overlap,
+    best_kept_share,
+    match_clusters,
+    overlap,
+    stable_numbers,
+)
 
 labels = st.lists(st.tuples(st.integers(-1, 4), st.integers(-1, 4)), min_size=1, max_size=40).map(
     np.array

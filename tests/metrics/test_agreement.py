@@ -10,11 +10,13 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from artcluster.metrics.agreement import (
     adjusted_rand_index,
+    cluster_sizes,
     clustering_accuracy,
+    contingency,
     label_agreement,
+    non_empty_clusters,
     normalised_mutual_information,
 )
-from artcluster.metrics.contingency import cluster_sizes, contingency, non_empty_clusters
 
 pairs = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=40)
 

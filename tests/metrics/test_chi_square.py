@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from artcluster.metrics import chi_square
-from artcluster.metrics.chi_square import mean_chi_square
+from artcluster.metrics import correlation as chi_square
+from artcluster.metrics.correlation import mean_chi_square
 
 
 def naive(x: np.ndarray, y: np.ndarray) -> float:

@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from artcluster.metrics.choosing_k import Measured, recommend
-from artcluster.metrics.elbow import elbow
-from artcluster.metrics.stability import mean_ari, mean_ari_with
+from artcluster.metrics.choosing_k import Measured, elbow, mean_ari, mean_ari_with, recommend
 
 ROWS = [
     Measured(2, 2, 0.20, 50.0, 100.0, 0.9),

@@ -3,9 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artcluster.metrics import components
-from artcluster.metrics.components import Components
-from artcluster.metrics.hash_groups import hamming, hash_groups
+from artcluster.metrics import near_duplicates as components
+from artcluster.metrics.near_duplicates import Components, hamming, hash_groups
 
 
 def by_comparing_all(hashes, bits):

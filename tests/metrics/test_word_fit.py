@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from artcluster.metrics.word_fit import word_fit
+from artcluster.metrics.over_representation import word_fit
 
 
 def test_by_hand() -> None:

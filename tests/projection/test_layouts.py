@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from artcluster.projection import LayoutSettings, make_layout
-from artcluster.projection.principal import Components
-from artcluster.projection.sampling import stratified_sample
+from artcluster.projection.layout import stratified_sample
+from artcluster.projection.methods import Components
 
 QUICK = {
     "tsne": LayoutSettings(perplexity=10, early_iterations=50, iterations=100),

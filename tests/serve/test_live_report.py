@@ -11,8 +11,8 @@ import pytest
 from artcluster.location import Location
 from artcluster.schema import RUNS
 from artcluster.serve.live_report import Draw, LiveReport
-from artcluster.stages.shown import ShownRun, choose_run
 from artcluster.store import Store
+from artcluster.workflows.runs import ShownRun, choose_run
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

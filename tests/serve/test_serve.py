@@ -16,13 +16,13 @@ from urllib.parse import quote, urlsplit
 import pytest
 from PIL import Image
 
-from artcluster.stages.cluster import cluster_archive
-from artcluster.stages.shown import choose_run
 from artcluster.store import Store
+from artcluster.workflows.clustering.cluster import cluster_archive
+from artcluster.workflows.runs import choose_run
 from tests.browser import open_browser, visit
 from tests.cli.test_commands import run
 from tests.curated import ASKED, EVIL, Curated
-from tests.stages.jobs import make_job
+from tests.workflows.jobs import make_job
 
 REPORT = """<!doctype html><html lang="en" data-root=""><head><title>r</title>
 <link rel="icon" href="data:,"></head><body>

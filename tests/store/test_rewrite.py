@@ -7,8 +7,7 @@ from artcluster.errors import FencedError
 from artcluster.schema import EMBEDDINGS, RUNS
 from artcluster.store import Fence, Store, shard_name
 from artcluster.store.delta import checkpoint_log
-from artcluster.store.rewrite import replace_files
-from artcluster.store.rows import read_rows, remove_partitions, remove_rows
+from artcluster.store.rewrite import read_rows, remove_partitions, remove_rows, replace_files
 from tests.store.rows import PARTITION, vectors
 
 FENCE = Fence("artcluster/vacuum", 1)

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from artcluster.errors import StoreError, UsageError
 from artcluster.schema import EMBEDDINGS
 from artcluster.store import Store, shard_name
-from artcluster.store.content_keys import as_keys, from_keys
-from artcluster.store.member_ids import member_id, split_member
+from artcluster.store.members import as_keys, from_keys, member_id, split_member
 from artcluster.store.parquet import read_file
 from artcluster.store.vectors import find_vectors, gather, matrix, read_ids, read_vectors
 from tests.store.rows import EMBEDDER, PARTITION, assert_right, content_id, vectors

@@ -9,9 +9,8 @@ import pytest
 from artcluster.errors import UsageError
 from artcluster.schema import ASSIGNMENTS, CLUSTER_NAMES, EMBEDDINGS, IMAGES, RUNS
 from artcluster.store import Store, shard_name
-from artcluster.store.duckdb import duckdb_connection
 from artcluster.store.metadata import metadata_version, replace_metadata
-from artcluster.store.views import VIEWS, read_view, spark_sql
+from artcluster.store.views import VIEWS, duckdb_connection, read_view, spark_sql
 from tests.store.rows import EMBEDDER, PARTITION, content_id, vectors
 
 NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)

@@ -20,8 +20,7 @@ from artcluster.errors import UsageError
 from artcluster.training.batches import cut_into_shards, owned_shards
 from artcluster.training.classification import Classified, ClassifierConfig, Labelled
 from artcluster.training.classifier import train_classifier
-from artcluster.training.dropout import dropout_masks
-from artcluster.training.frozen import FrozenOutputs, PixelRows
+from artcluster.training.frozen import FrozenOutputs, PixelRows, dropout_masks
 from artcluster.training.solo import SoloWorker
 from tests.training.ranks import run_ranks
 

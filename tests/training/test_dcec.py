@@ -5,11 +5,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from artcluster.embedders.autoencoder import ConvolutionalAutoencoder
-from artcluster.embedders.genre_autoencoders import genre_autoencoder_v2
-from artcluster.embedders.pixel_input import network_input
+from artcluster.embedders.autoencoders import ConvolutionalAutoencoder, genre_autoencoder_v2
+from artcluster.embedders.trained_networks import network_input
 from artcluster.training.batches import cut_into_shards
-from artcluster.training.dcec import DcecConfig, train_dcec
+from artcluster.training.dec import DcecConfig, train_dcec
 from artcluster.training.refinement import Clustering, DecResult
 from artcluster.training.solo import SoloWorker
 from tests.training.ranks import run_ranks

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from artcluster.embedders.autoencoder import ConvolutionalAutoencoder
+from artcluster.embedders.autoencoders import ConvolutionalAutoencoder
+from artcluster.training.autoencoders import CaeConfig, train_cae
 from artcluster.training.batches import cut_into_shards
-from artcluster.training.pixels import CaeConfig, train_cae
 from artcluster.training.reconstruction import Reconstruction
 from artcluster.training.solo import SoloWorker
 from tests.training.ranks import run_ranks

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from artcluster.clustering.encoder import DenseAutoencoder
+from artcluster.training.autoencoders import PretrainConfig, pretrain_autoencoder
 from artcluster.training.batches import cut_into_shards
-from artcluster.training.pretraining import PretrainConfig, pretrain_autoencoder
 from artcluster.training.reconstruction import Reconstruction
 from artcluster.training.solo import SoloWorker
 from tests.reference import dec_numpy

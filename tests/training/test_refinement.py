@@ -5,9 +5,9 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 from artcluster.clustering.encoder import DenseAutoencoder, encode, encoder_from_state
+from artcluster.training.autoencoders import PretrainConfig, pretrain_autoencoder
 from artcluster.training.batches import cut_into_shards
 from artcluster.training.dec import train_dec
-from artcluster.training.pretraining import PretrainConfig, pretrain_autoencoder
 from artcluster.training.refinement import DecConfig, DecResult
 from artcluster.training.solo import SoloWorker
 from tests.reference import dec_numpy

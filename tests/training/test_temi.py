@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from artcluster.clustering.nearest_neighbours import nearest_neighbours
+from artcluster.clustering.graphs import nearest_neighbours
 from artcluster.metrics.agreement import label_agreement
 from artcluster.training.temi import TemiConfig, temi_loss, train_temi
 

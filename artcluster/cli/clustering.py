@@ -1,0 +1,155 @@
+"""`artcluster cluster`: vectors in, clusters out."""
+
+from dataclasses import asdict
+
+import click
+
+from artcluster.cli.options import (
+    archive_option,
+    cluster_options,
+    executor_option,
+    force_option,
+    vectors_option,
+    with_config,
+)
+from artcluster.config import Config
+from artcluster.errors import UsageError
+
+_ASSIGN_EPILOG = """\b
+Examples:
+  artcluster assign store/ new/portrait.jpg new/bridge.png
+  artcluster assign store/ inbox/ --json
+  artcluster assign drawings-model/ inbox/
+"""
+
+
+@click.command(epilog=_ASSIGN_EPILOG)
+@click.argument("store", metavar="STORE|PACKAGE")
+@click.argument("images", nargs=-1, required=True)
+@click.option("--model", "model_id", metavar="ID", help="Which model; by default the last run's.")
+@with_config
+def assign(
+    store: str,
+    images: tuple[str, ...],
+    model_id: str | None,
+    config: Config,
+    as_json: bool,
+) -> None:
+    """Tell the cluster of each of IMAGES (files or folders) by a model of STORE, or by a PACKAGE.
+
+    Nothing is written.
+    """
+    from artcluster.cli.show import show_assigned
+    from artcluster.location import Location
+    from artcluster.runtime.executor import usable_cpus
+    from artcluster.store import Store
+    from artcluster.workflows.clustering.assign import artefact_of_store, assign_by
+    from artcluster.workflows.clustering.package import Package, is_package
+
+    place = Location.parse(store, config.store.options)
+    if is_package(place):
+        artefact = Package.open(place).artefact
+        if model_id not in (None, artefact.model_id):
+            raise UsageError(f"--model: the package {place} has the model {artefact.model_id!r}")
+    else:
+        artefact = artefact_of_store(Store.open(place), model_id)
+    show_assigned(list(assign_by(artefact, images, config, usable_cpus())), as_json)
+
+
+_PACKAGE_EPILOG = """\b
+Examples:
+  artcluster package store/ drawings-model/
+  artcluster package store/ kmeans-d7d0843d46fc s3://museum/models/drawings
+  artcluster assign drawings-model/ inbox/
+"""
+
+
+@click.command(epilog=_PACKAGE_EPILOG)
+@click.argument("store")
+@click.argument("model", nargs=-1, metavar="[MODEL]")
+@click.argument("folder", metavar="DIR")
+@with_config
+def package(
+    store: str,
+    model: tuple[str, ...],
+    folder: str,
+    config: Config,
+    as_json: bool,
+) -> None:
+    """Write a MODEL of STORE into DIR: weights, centroids, thresholds, preprocessing, a README.
+
+    MODEL is a model's or a run's name; by default the last run's. `artcluster assign DIR IMAGES`
+    then works anywhere, without the store.
+    """
+    from artcluster.cli.tables import new_console, print_json, print_rows
+    from artcluster.location import Location
+    from artcluster.store import Store
+    from artcluster.workflows.clustering.package import package_model
+
+    if len(model) > 1:
+        raise UsageError(f"expected STORE [MODEL] DIR, got {len(model) + 2} arguments")
+    opened = Store.open(store, options=config.store.options)
+    location = Location.parse(folder, config.store.options)
+    facts = package_model(opened, model[0] if model else None, location, config)
+    if as_json:
+        print_json(asdict(facts))
+        return
+    rows = [
+        ("model", f"{facts.model_id}, {facts.k} clusters"),
+        ("embedder", facts.embedder_id),
+        ("run", facts.run_id or "none"),
+        ("files", ", ".join(sorted(facts.files))),
+    ]
+    print_rows(new_console(), f"Package {location}", rows)
+
+
+_EPILOG = """\b
+Examples:
+  artcluster cluster store/ --method kmeans --k 20
+  artcluster cluster store/ --method delius --k 8 --label style --label genre
+  artcluster cluster store/ --method consensus --k 12
+  artcluster cluster store/ --method hierarchy --k 30
+  artcluster cluster store/ --method guided --k 8 --set cluster.hints=labels.csv
+  artcluster cluster store/ --method faces-dbscan
+  artcluster cluster store/ --k 12 --parent last
+  artcluster cluster store/ --method dcec-paint --k 7 --set embed.cae.max_steps=2000
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("store")
+@archive_option
+@vectors_option
+@cluster_options
+@force_option
+@click.option(
+    "--parent",
+    metavar="RUN",
+    help="A run, or `last`, whose clusters' numbers, names and edits go on; by default none.",
+)
+@executor_option
+@with_config
+def cluster(
+    store: str,
+    archive_id: str | None,
+    backbone: str | None,
+    force: bool,
+    parent: str | None,
+    executor: str,
+    config: Config,
+    as_json: bool,
+) -> None:
+    """Cluster what STORE holds embeddings of.
+
+    Methods that train a network of their own (pca-kmeans, cae-*, dcec*, genre-dec) read the
+    pictures again, from where they were embedded.
+    """
+    from artcluster.cli.session import open_job
+    from artcluster.cli.show import show
+    from artcluster.workflows.clustering.cluster import cluster_archive, clusters_or_none
+
+    with open_job(config, store, executor, create=False) as job:
+        clustered = clusters_or_none(
+            lambda: cluster_archive(job, archive_id, backbone, force=force, parent=parent)
+        )
+    show([clustered], as_json)

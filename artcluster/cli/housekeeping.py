@@ -1,0 +1,93 @@
+"""`artcluster vacuum`: what a store no longer needs."""
+
+from dataclasses import asdict
+
+import click
+
+from artcluster.cli.options import with_config
+from artcluster.cli.tables import in_bytes, new_console, print_json, print_table
+from artcluster.config import Config
+from artcluster.workflows.housekeeping.vacuum import VacuumSummary
+
+
+def show_vacuum(summary: VacuumSummary, json_wanted: bool) -> None:
+    """Print what goes, with counts and bytes, and what stays and why."""
+    if json_wanted:
+        print_json(asdict(summary))
+        return
+    console = new_console()
+    rows = [
+        (
+            f"{removal.count:,} {removal.unit}",
+            in_bytes(removal.size_bytes) if removal.size_bytes else "–",
+            removal.why,
+        )
+        for removal in summary.removals
+    ]
+    if rows:
+        total = sum(removal.size_bytes for removal in summary.removals)
+        rows.append(("altogether", in_bytes(total), ""))
+        title = "Would go (nothing was removed: --yes does it)" if summary.dry else "Removed"
+        print_table(console, title, ("what", "bytes", "why"), rows)
+    else:
+        console.print("There is nothing to remove.\n")
+    if summary.kept:
+        print_table(console, "Stays", ("what, and why",), [(words,) for words in summary.kept])
+
+
+_STATUS_EPILOG = """\b
+Examples:
+  artcluster status store/
+  artcluster status s3://museum/store --json
+"""
+
+
+@click.command(epilog=_STATUS_EPILOG)
+@click.argument("store")
+@with_config
+def status(
+    store: str,
+    config: Config,
+    as_json: bool,
+) -> None:
+    """Show what STORE holds, what a job left unfinished, and who writes to it now."""
+    from artcluster.cli.show import show_status
+    from artcluster.store import Store
+    from artcluster.workflows.housekeeping.status import store_status
+
+    opened = Store.open(store, options=config.store.options)
+    show_status(store_status(opened, config), as_json)
+
+
+_EPILOG = """\b
+Examples:
+  artcluster vacuum store/
+  artcluster vacuum store/ --yes
+  artcluster vacuum s3://museum/store --yes --set vacuum.keep_runs=10 --set vacuum.keep_days=30
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("store")
+@click.option("--yes", is_flag=True, help="Remove it; without, it is only listed.")
+@with_config
+def vacuum(
+    store: str,
+    yes: bool,
+    config: Config,
+    as_json: bool,
+) -> None:
+    """List what STORE no longer needs, and remove it with --yes.
+
+    Runs past their retention (vacuum.keep_runs, vacuum.keep_days), models that no run uses, files
+    that killed jobs left, listings and plans of past nights; small files of many nights are merged.
+    What a job needs that is at work, or broke off and will go on, stays.
+    """
+    from artcluster.cli.console import progress_for_terminal
+    from artcluster.store import Store
+    from artcluster.workflows.housekeeping.vacuum import vacuum_store
+
+    opened = Store.open(store, options=config.store.options)
+    with progress_for_terminal() as progress:
+        summary = vacuum_store(opened, config, progress, dry=not yes)
+    show_vacuum(summary, as_json)

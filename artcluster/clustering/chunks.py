@@ -1,0 +1,90 @@
+"""Chunks of rows that fit a core's cache, worked on by threads, results in the chunks' order."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def squared_distances(z_ND: Tensor, points_PD: Tensor) -> Tensor:
+    """Return squared distances in float64, as `membership` computes them."""
+    z, points = z_ND.double(), points_PD.double()
+    found = torch.addmm(torch.linalg.vecdot(points, points)[None, :], z, points.T, alpha=-2)
+    return found.add_(torch.linalg.vecdot(z, z)[:, None]).clamp_(min=0)
+
+
+def unit_rows(x_ND: np.ndarray) -> np.ndarray:
+    """Scale each row to length one; rows of zeros stay.
+
+    Returns:
+        float32 (N, D).
+
+    >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+    [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
+    """
+    x_ND = np.asarray(x_ND, np.float32)
+    length_N1 = np.linalg.norm(x_ND, axis=1, keepdims=True)
+    return x_ND / np.where(length_N1 > 0, length_N1, 1)
+
+
+T = TypeVar("T")
+
+
+def row_chunks(rows: int, chunk: int) -> list[tuple[int, int]]:
+    """Cut `rows` rows into ranges of `chunk`, the last one shorter.
+
+    >>> row_chunks(5, 2)
+    [(0, 2), (2, 4), (4, 5)]
+    """
+    return [(start, min(rows, start + chunk)) for start in range(0, rows, chunk)]
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Let torch compute with one thread a caller; restores the process's setting at the end."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class ChunkPool:
+    """Maps a function over chunks on threads, each of which computes with one torch thread.
+
+    Parallelism lies between chunks, whose bounds do not depend on the number of threads, and
+    results come in the chunks' order: sums taken over them are the same bits for any number.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
+        self.threads = threads or torch.get_num_threads()
+        self._executor = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
+        self._single = one_torch_thread()
+
+    def __enter__(self) -> "ChunkPool":
+        self._single.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
+        self._single.__exit__(kind, error, trace)
+
+    def map(
+        self, function: Callable[[tuple[int, int]], T], chunks: list[tuple[int, int]]
+    ) -> Iterator[T]:
+        """Yield `function(chunk)` for every chunk, in order."""
+        if self._executor is None or len(chunks) == 1:
+            return map(function, chunks)
+        return self._executor.map(function, chunks)

@@ -1,0 +1,1 @@
+"""k-means: seeds, Lloyd's iterations, and its variants."""

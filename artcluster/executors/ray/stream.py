@@ -1,0 +1,224 @@
+"""A stream over Ray Data: every item once, whatever dies, and never a silent standstill."""
+
+import itertools
+import logging
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ray.actor import ActorHandle
+
+from artcluster.errors import ArtclusterError, StalledError, StepError
+from artcluster.executors.failure import Failure, describe
+from artcluster.executors.placement import Placement, place
+from artcluster.executors.ray.coordinator import ask
+from artcluster.executors.ray.nodes import Nodes
+from artcluster.executors.ray.pipeline import Reading, build
+from artcluster.executors.ray.steps import RemoteStep, pack, unpack
+from artcluster.executors.step_progress import ProgressBook, Snapshot
+from artcluster.runtime.cancellation import Stop
+from artcluster.runtime.executor import Item, Step, StepProgress
+
+_log = logging.getLogger(__name__)
+
+
+_WINDOW = 10_000
+
+"""Items given to one pipeline; the next begins when they are done, so that memory is bounded."""
+
+_POLL_S = 0.5
+
+_MOST_ATTEMPTS = 4
+
+_MOST_REBUILDS = 5
+
+
+class RayStream:
+    """One run of items through steps.
+
+    Args:
+        host: Keeps the progress that workers report.
+        steps: What to apply.
+        stall_timeout_s: Give up when no step finished an item for so long.
+        node_loss_grace_s: After a machine is lost, Ray has so long without progress to recover by
+            itself before the pipeline is built again for the items still missing.
+        stop: Once it is asked for, results come as long as items taken up before then are missing.
+    """
+
+    def __init__(
+        self,
+        host: ActorHandle[Any],
+        steps: Sequence[Step],
+        *,
+        stall_timeout_s: float,
+        node_loss_grace_s: float,
+        stop: Stop,
+    ) -> None:
+        self._host = host
+        self._steps = steps
+        self._stall_timeout_s = stall_timeout_s
+        self._grace_s = node_loss_grace_s
+        self._stop = stop
+        self._done = 0
+        self._done_at_end: int | None = None
+        self._id = f"progress-{uuid.uuid4().hex}"
+        self._pending: dict[int, Item] = {}
+        self._placements: list[Placement] = []
+        host.keep.remote(self._id, ProgressBook([step.name for step in steps]))
+
+    def run(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield results as they finish; see `Executor.stream`."""
+        numbered = enumerate(items)
+        with self._stop.awaited():
+            while window := dict(itertools.islice(numbered, _WINDOW)):
+                self._stop.check()
+                self._pending = window
+                yield from self._until_done()
+
+    def _until_done(self) -> Iterator[Item]:
+        """Yield the results of the pending items, through as many pipelines as that takes."""
+        rebuilds = 0
+        while self._pending:
+            before = len(self._pending)
+            yield from self._pass()
+            if self._pending:
+                self._stop.check()
+                rebuilds = 0 if len(self._pending) < before else rebuilds + 1
+                if rebuilds > _MOST_REBUILDS:
+                    raise StalledError(
+                        f"Machines were lost {rebuilds} times and no item finished between. "
+                        "Start the same command again on machines that stay."
+                    )
+
+    def progress(self) -> Mapping[str, StepProgress]:
+        """Return how far each step is."""
+        return self._snapshot().steps
+
+    def close(self) -> None:
+        """Let the host forget this stream."""
+        self._host.drop.remote(self._id)
+
+    def _pass(self) -> Iterator[Item]:
+        """Run the pending items through one pipeline; returns early when it must be built again."""
+        nodes = Nodes.now()
+        self._placements = place(self._steps, nodes.sizes, growing=nodes.growing)
+        remote = [RemoteStep(self._id, step, self._host) for step in self._steps]
+        rows = [pack(number, item) for number, item in self._pending.items()]
+        reading = Reading(build(rows, remote, self._placements))
+        del rows
+        try:
+            waiting_since = time.monotonic()
+            while self._pending and not self._ended():
+                try:
+                    row = reading.next_within(_POLL_S)
+                except TimeoutError:
+                    idle_s = time.monotonic() - waiting_since
+                    if self._must_rebuild(nodes, idle_s):
+                        return
+                    continue
+                except ArtclusterError:
+                    raise
+                except Exception as error:
+                    # Whoever ends the job may have ended Ray with it.
+                    self._stop.check()
+                    if nodes.lost():
+                        _log.warning("A machine was lost; building the pipeline again.")
+                        return
+                    raise _gave_up(error) from error
+                if row is Reading.END:
+                    return
+                number, item = unpack(row)
+                if number not in self._pending:
+                    continue
+                original = self._pending.pop(number)
+                if isinstance(item, Failure):
+                    raise item.exception(describe(original))
+                self._done += 1
+                yield item
+                waiting_since = time.monotonic()
+        finally:
+            reading.stop()
+
+    def _ended(self) -> bool:
+        """Tell whether the job is to end, and every item is out that was in hand by then.
+
+        The pipeline goes on to take up others meanwhile; those are done again another time.
+        """
+        if not self._stop.asked:
+            return False
+        if self._done_at_end is None:
+            try:
+                self._done_at_end = self._snapshot().steps[self._steps[0].name].started
+            except ArtclusterError:
+                # Whoever ends the job has ended Ray with it.
+                return True
+        return self._done >= self._done_at_end
+
+    def _snapshot(self) -> Snapshot:
+        snapshot: Snapshot = ask(self._host, self._id, "snapshot")
+        return snapshot
+
+    def _must_rebuild(self, nodes: Nodes, idle_s: float) -> bool:
+        """Look after a stream that gave nothing for a while.
+
+        Raises:
+            StepError: An item kills its workers.
+            StalledError: Nothing moves, and no machine was lost.
+        """
+        snapshot = self._snapshot()
+        for (step, number), attempts in snapshot.attempts.items():
+            if attempts > _MOST_ATTEMPTS and number in self._pending:
+                raise StepError(
+                    f"Step {step!r} lost its worker process {attempts - 1} times on "
+                    f"{describe(self._pending[number])}: it crashes, or it takes more memory than "
+                    "the machine has. Start the same command again with smaller embed.part_images "
+                    "or on larger machines."
+                )
+        # While the reader is busy elsewhere the pipeline waits for it, and that is no standstill.
+        idle_s = min(idle_s, snapshot.idle_s)
+        if idle_s > min(self._grace_s, self._stall_timeout_s) and nodes.lost():
+            _log.warning("A machine was lost and Ray stands still; building the pipeline again.")
+            return True
+        if idle_s > self._stall_timeout_s:
+            raise StalledError(self._stalled(snapshot, nodes))
+        return False
+
+    def _stalled(self, snapshot: Snapshot, nodes: Nodes) -> str:
+        """Say which step stands still, on what, and why that may be."""
+        busy = [step.name for step in self._steps if snapshot.in_flight[step.name]]
+        lines = [f"No step finished an item for {self._stall_timeout_s:.0f} s."]
+        if busy:
+            step = busy[0]
+            numbers = [n for n in snapshot.in_flight[step] if n in self._pending]
+            on = f", first {describe(self._pending[numbers[0]])}" if numbers else ""
+            lines.append(
+                f"Step {step!r} is at work on {len(snapshot.in_flight[step])} item(s){on}, and "
+                "does not return."
+            )
+        else:
+            behind = next(
+                (
+                    step.name
+                    for step in self._steps
+                    if snapshot.steps[step.name].finished < len(self._pending)
+                ),
+                self._steps[-1].name,
+            )
+            lines.append(f"Step {behind!r} has no worker at work: {nodes.shortage()}")
+        wants = ", ".join(
+            f"{step.name} {placed.cpus:g} CPU"
+            + (f" and {placed.gpus:g} GPU" if placed.gpus else "")
+            + (f" × {placed.pool[0]}–{placed.pool[1]} workers" if placed.pool else " a task")
+            for step, placed in zip(self._steps, self._placements, strict=True)
+        )
+        lines.append(f"The steps ask for: {wants}.")
+        return " ".join(lines)
+
+
+def _gave_up(error: BaseException) -> StepError:
+    first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return StepError(
+        f"Ray could not go on: {type(error).__name__}: {first.strip()}. What was committed is "
+        "kept: start the same command again."
+    )

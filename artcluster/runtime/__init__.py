@@ -1,0 +1,1 @@
+"""The contract between work and machines: executors, steps, cancellation, progress, meters."""

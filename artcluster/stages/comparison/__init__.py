@@ -1,1 +1,0 @@
-"""A comparison in the store, and what its pages show: summary, curves and maps, tables."""

@@ -1,1 +1,0 @@
-"""Profiles: what an archive holds, before anything is clustered."""

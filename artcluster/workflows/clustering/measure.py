@@ -1,0 +1,193 @@
+"""Measuring a run: how well its clusters are separated, and how they agree with labels."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from artcluster.archive.database import identifier, quoted
+from artcluster.clustering.model.confidence import medoids
+from artcluster.clustering.model.model import ClusterModel
+from artcluster.config import ClusterSettings
+from artcluster.metrics.agreement import (
+    NOISE,
+    LabelAgreement,
+    cluster_sizes,
+    label_agreement,
+    non_empty_clusters,
+)
+from artcluster.metrics.dispersion import DispersionStatistic
+from artcluster.metrics.dispersion import inertia as inertia_of
+from artcluster.metrics.silhouette import silhouette
+from artcluster.store.members import rows_among, split_members
+from artcluster.store.views import metadata_columns
+from artcluster.workflows.archives import open_tables
+from artcluster.workflows.clustering.assignments import Assigned
+from artcluster.workflows.clustering.methods import TrainingSet
+from artcluster.workflows.curation.keywords import grouping_columns, telling_terms, term_text
+from artcluster.workflows.job import Job
+
+
+def terms_of_clusters(job: Job, archive_id: str, assigned: Assigned) -> dict[int, list[str]]:
+    """Return each cluster's over-represented metadata values, such as `style: aztec`.
+
+    A content at several paths has the metadata of the first.
+
+    Args:
+        job: What to work with.
+        archive_id: The archive.
+        assigned: Every content's cluster.
+    """
+    wanted = job.config.report.columns
+    columns = [name for name in metadata_columns(job.store) if not wanted or name in wanted]
+    if not columns:
+        return {}
+    chosen = ", ".join(
+        f"arg_min(m.{identifier(name)}, i.path) AS {identifier(name)}" for name in columns
+    )
+    pictures, _ = split_members(assigned.content_ids)
+    asked = pa.table(
+        {
+            "member": assigned.content_ids,
+            "content_id": pictures,
+            "cluster": assigned.assignment.cluster,
+        }
+    )
+    with open_tables(job.store, job.config, "current_images", "current_metadata") as tables:
+        tables.register("asked", asked)
+        tables.execute(
+            f"""
+            CREATE TEMP TABLE described AS
+            SELECT any_value(a.cluster) AS cluster, {chosen}
+            FROM asked a
+            JOIN current_images i ON i.content_id = a.content_id
+            JOIN current_metadata m ON m.archive_id = i.archive_id AND m.path = i.path
+            WHERE i.archive_id = {quoted(archive_id)} AND i.status = 'ok'
+            GROUP BY a.member
+            """
+        )
+        found = telling_terms(tables, "described", grouping_columns(tables, "described", columns))
+    return {cluster: [term_text(term) for term in terms] for cluster, terms in found.items()}
+
+
+_MEDOIDS = 9
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is worth knowing of a run.
+
+    Attributes:
+        metrics: Values as JSON has them; what is not defined is None.
+        sizes: Distinct contents by cluster, empty ones too.
+        medoids: content_ids nearest to each cluster's centroid.
+    """
+
+    metrics: Mapping[str, Any]
+    sizes: Mapping[int, int]
+    medoids: Mapping[int, Sequence[str]]
+
+
+def measure(
+    model: ClusterModel,
+    data: TrainingSet,
+    assigned: Assigned,
+    labels: Mapping[str, Sequence[str | None]],
+    settings: ClusterSettings,
+) -> Measured:
+    """Measure a run.
+
+    Distances are measured on the vectors that the model was fitted on: all, or the stated sample.
+
+    Args:
+        model: The model.
+        data: Those vectors.
+        assigned: Every content's cluster.
+        labels: By metadata column, a label for each assigned content; None where it has none.
+        settings: Limits of exactness.
+    """
+    clusters_N = assigned.assignment.cluster
+    centroids_N = model.centroid_rows(clusters_N)
+    fitted_N = centroids_N[rows_among(data.content_ids, assigned.content_ids)]
+    z_ND = model.transform(data.x_ND, threads=torch.get_num_threads())
+    metrics: dict[str, Any] = {
+        "contents": len(clusters_N),
+        "measured_on": len(fitted_N),
+        "non_empty": non_empty_clusters(clusters_N),
+        "noise": int(np.sum(clusters_N == NOISE)),
+        "low_confidence_share": _mean(assigned.assignment.low_confidence),
+        "outlier_share": _mean(assigned.assignment.outlier),
+        "mean_confidence": _mean(assigned.assignment.confidence),
+        "mean_distance": _mean(assigned.assignment.distance),
+        "inertia": inertia_of(z_ND, fitted_N, model.centroids_KD),
+        "labels": {},
+    }
+    spaces = {"_embedder": data.x_ND}
+    if model.space.steps:
+        spaces[""] = z_ND
+    if data.pretrained_ND is not None:
+        # A refined network's own space says little: its objective made the clusters there.
+        spaces["_pretrained"] = data.pretrained_ND
+    separation = {
+        name: _separation(points, fitted_N, model.k, settings) for name, points in spaces.items()
+    }
+    separation.setdefault("", separation["_embedder"])
+    for space, values in separation.items():
+        metrics |= {name.format(space): value for name, value in values.items()}
+    for name, truth in labels.items():
+        agreement = label_agreement(clusters_N, truth)
+        metrics["labels"][name] = {
+            **agreement_facts(agreement),
+            "mapping": {str(cluster): label for cluster, label in agreement.mapping.items()},
+        }
+    nearest = medoids(centroids_N, assigned.assignment.distance, model.k, _MEDOIDS)
+    sizes = cluster_sizes(centroids_N, model.k)
+    numbers = model.numbers_K.tolist()
+    return Measured(
+        metrics,
+        dict(zip(numbers, sizes.tolist(), strict=True)),
+        {
+            cluster: assigned.content_ids.take(pa.array(found)).to_pylist()
+            for cluster, found in zip(numbers, nearest, strict=True)
+        },
+    )
+
+
+def agreement_facts(agreement: LabelAgreement) -> dict[str, Any]:
+    """Return how far clusters agree with a label, as JSON has it."""
+    return {
+        "accuracy": defined(agreement.accuracy),
+        "nmi": defined(agreement.nmi),
+        "ari": defined(agreement.ari),
+        "non_empty": agreement.non_empty,
+        "labelled_count": agreement.labelled_count,
+    }
+
+
+def defined(value: float) -> float | None:
+    """Return a measure as JSON has it: None where it is not defined."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _separation(
+    points_ND: np.ndarray, clusters_N: np.ndarray, k: int, settings: ClusterSettings
+) -> dict[str, Any]:
+    """Return how well clusters are apart in a space, by name with a place for the space's."""
+    found = silhouette(
+        points_ND, clusters_N, limit=settings.max_silhouette_vectors, seed=settings.seed
+    )
+    dispersion = DispersionStatistic(k, points_ND.shape[1])
+    dispersion.update(points_ND, clusters_N)
+    return {
+        "silhouette{}": defined(found.value),
+        "silhouette{}_points": found.points,
+        "calinski_harabasz{}": defined(dispersion.compute().calinski_harabasz),
+    }
+
+
+def _mean(values_N: np.ndarray) -> float:
+    return float(np.mean(values_N, dtype=np.float64))

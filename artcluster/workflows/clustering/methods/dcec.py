@@ -1,0 +1,190 @@
+"""Methods that refine a convolutional encoder on pixels: DCEC-Paint and its relatives.
+
+| method | loss | network, optimiser |
+|---|---|---|
+| `dcec-paint` | λ Lr + (1 − λ) Lc, λ = 0.1 | `cae`, AdaMax |
+| `dcec` | (1 − λ) Lr + λ Lc, DCEC's own weights | `cae`, AdaMax |
+| `dcec-noweights` | Lr + Lc | `cae`, AdaMax |
+| `cae-dec` | Lc alone, the decoder dropped | `cae`, AdaMax |
+| `genre-dec` | Lr + Lc | `genre-v2`, Adam |
+
+Lr is the mean squared error over pixels, Lc the KL divergence summed over clusters and averaged
+over samples, both Keras's. The genre paper states neither weights nor optimiser: both losses count
+alike there, and the optimiser is Adam at 0.001, which its peers use.
+
+Source: Castellano and Vessio 2021 (DCEC-Paint), §3, §4.2 and §4.3; Guo et al. 2017 (DCEC);
+Barandooru Janavejirao et al., "Image clustering based on genres using autoencoder", §IV.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import torch
+
+from artcluster.clustering.model.fit import fit_model
+from artcluster.clustering.model.model import ClusterModel
+from artcluster.clustering.model.space import ModelSpace
+from artcluster.embedders.trained_networks import AUTOENCODERS
+from artcluster.errors import UsageError
+from artcluster.store.vectors import gather
+from artcluster.training.dec import DcecConfig, train_dcec
+from artcluster.training.refinement import DecConfig, DecResult
+from artcluster.training.worker import Worker
+from artcluster.workflows.archives import stored_scan
+from artcluster.workflows.clustering.methods.base import Fitted, TrainingSet
+from artcluster.workflows.clustering.methods.dec import guarded, how_it_ended, refinement_facts
+from artcluster.workflows.clustering.methods.kmeans import kmeans_facts, seeds
+from artcluster.workflows.clustering.methods.own_network import own_embedder, with_own_network
+from artcluster.workflows.embedding.embed import embed_known
+from artcluster.workflows.embedding.embedder import ReadyEmbedder, refined_embedder
+from artcluster.workflows.embedding.encode_pixels import encode_pixels, write_codes
+from artcluster.workflows.embedding.pixels import decoded, loaders
+from artcluster.workflows.embedding.trained_network import input_px, max_images, trained_network
+from artcluster.workflows.job import WORTH_A_CLUSTER_PICTURES, Job, digest, training_place
+
+_WEIGHTS: Mapping[str, Callable[[float], tuple[float, float]]] = {
+    "dcec-paint": lambda balance: (1 - balance, balance),
+    "dcec": lambda balance: (balance, 1 - balance),
+    "dcec-noweights": lambda _: (1.0, 1.0),
+    "cae-dec": lambda _: (1.0, 0.0),
+    "genre-dec": lambda _: (1.0, 1.0),
+}
+
+"""Method → from λ to the weights of Lc and Lr."""
+
+
+def fit_dcec(job: Job, data: TrainingSet) -> Fitted:
+    """Refine the method's network and the clusters of its codes, and keep what is better.
+
+    It is trained on those contents of the training set whose pixels are kept: all of a small
+    archive, the stated sample of a large one. The refined encoder becomes an embedder with vectors
+    of the whole archive, and the model is the centroids among them. Both clusterings are judged in
+    the space of the network's codes before refinement.
+
+    Raises:
+        UsageError: There are no pictures to these vectors, or fewer with pixels than clusters.
+    """
+    if not data.archive_id:
+        raise UsageError(
+            f"the method {job.config.cluster.method} is trained on pictures, and there are only "
+            "vectors here: use a method such as delius or kmeans"
+        )
+    job = replace(job, config=with_own_network(job.config))
+    settings, side = job.config.cluster, input_px(job.config.embed)
+    pretrained = own_embedder(job, data.archive_id)
+    archive, scan = stored_scan(job, data.archive_id)
+    shards = decoded(job, archive, scan, side, max_images(job.config.embed))
+    found = loaders(job.store, shards, frozenset(data.content_ids.to_pylist()))
+    loads = [load for load, _ in found]
+    start = _training_set(job, data, pretrained, [c for _, contents in found for c in contents])
+    with job.timings.stage("k-means"):
+        seeded = seeds(start.x_ND, settings)
+    state = trained_network(job, archive, scan)
+    place = training_place(job, len(start.x_ND), WORTH_A_CLUSTER_PICTURES)
+    config = refinement_config(job)
+    facts = [config.deciding(), settings.model_dump(mode="json"), pretrained.embedder_id]
+    with job.timings.stage("refine"):
+        refined = place.train_shards(
+            partial(
+                _refine,
+                network=pretrained.contract.network,
+                side=side,
+                autoencoder=state,
+                centroids_KD=seeded.centroids_KD,
+                config=config,
+            ),
+            loads,
+            f"{settings.method}-{digest([*facts, start.digest])}",
+        )
+    embedder = refined_embedder(job, settings.method, pretrained, refined.encoder)
+    codes_ND = encode_pixels(job, place, embedder, loads, len(start.x_ND))
+    contents = [content for _, some in found for content in some]
+    order = np.argsort(contents)
+    codes_ND = codes_ND[order]
+    training = {"pretrained": pretrained.embedder_id, "pictures": len(contents)}
+    training |= kmeans_facts(seeded)
+    fitted = guarded(
+        job,
+        start.x_ND,
+        before=Fitted(_model(job, pretrained, start.x_ND, seeded.centroids_KD), training),
+        after=Fitted(
+            _model(job, embedder, codes_ND, refined.centroids_KD),
+            training | refinement_facts(refined),
+            how_it_ended(refined),
+        ),
+        after_ND=codes_ND,
+        margin=settings.dcec.guard_margin,
+    )
+    if fitted.model.embedder_id == embedder.embedder_id:
+        write_codes(job, embedder, [contents[row] for row in order], codes_ND)
+        embed_known(job, data.archive_id, embedder)
+    return fitted
+
+
+def refinement_config(job: Job) -> DecConfig:
+    """Return how the configured method refines."""
+    settings = job.config.cluster
+    clustering, reconstruction = _WEIGHTS[settings.method](settings.dcec.balance)
+    return DcecConfig(
+        refresh_every=settings.dcec.refresh_every,
+        tolerance=settings.dcec.tolerance,
+        max_iterations=settings.dcec.max_iterations,
+        batch_size=settings.dcec.batch_size,
+        learning_rate=settings.dcec.learning_rate,
+        optimizer="adam" if settings.method == "genre-dec" else "adamax",
+        clustering_weight=clustering,
+        reconstruction_weight=reconstruction,
+        seed=settings.seed,
+    )
+
+
+def _training_set(
+    job: Job, data: TrainingSet, pretrained: ReadyEmbedder, contents: list[str]
+) -> TrainingSet:
+    """Return the codes, before refinement, of the contents whose pixels are kept."""
+    settings = job.config.cluster
+    content_ids, x_ND = gather(
+        job.store, pretrained.embedder_id, contents, limit_bytes=settings.max_training_bytes
+    )
+    if len(content_ids) < settings.k:
+        raise UsageError(
+            f"cluster.k is {settings.k}, but there are pixels of only {len(content_ids)} distinct "
+            "images to train on: ask for fewer clusters (--k)"
+        )
+    assert len(content_ids) == len(contents)
+    return replace(data, embedder_id=pretrained.embedder_id, content_ids=content_ids, x_ND=x_ND)
+
+
+def _refine(
+    worker: Worker,
+    *,
+    network: str,
+    side: int,
+    autoencoder: Mapping[str, torch.Tensor],
+    centroids_KD: np.ndarray,
+    config: DecConfig,
+) -> DecResult:
+    return train_dcec(
+        worker,
+        AUTOENCODERS[network](input_px=side, seed=config.seed),
+        centroids_KD,
+        config,
+        row_shape=(side, side, 3),
+        autoencoder=autoencoder,
+    )
+
+
+def _model(
+    job: Job, embedder: ReadyEmbedder, x_ND: np.ndarray, centroids_KD: np.ndarray
+) -> ClusterModel:
+    return fit_model(
+        x_ND,
+        method=job.config.cluster.method,
+        embedder_id=embedder.embedder_id,
+        space=ModelSpace(x_ND.shape[1]),
+        centroids_KD=centroids_KD,
+        seed=job.config.cluster.seed,
+        threads=torch.get_num_threads(),
+    )

@@ -1,0 +1,228 @@
+"""`ae-kmeans` and `delius`: k-means on an autoencoder's codes, and DEC's refinement of it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any, TypeGuard
+
+import numpy as np
+import torch
+
+from artcluster.clustering.encoder import encode, encoder_from_state
+from artcluster.clustering.guard import PartitionQuality, guard
+from artcluster.clustering.kmeans.kmeans import KMeansResult
+from artcluster.clustering.model.model import ClusterModel
+from artcluster.clustering.model.space import dense_space
+from artcluster.config import ClusterSettings
+from artcluster.embedders import load_state, save_state
+from artcluster.metrics.agreement import cluster_sizes
+from artcluster.metrics.silhouette import silhouette
+from artcluster.training.autoencoders import PretrainConfig, pretrain_autoencoder
+from artcluster.training.dec import train_dec
+from artcluster.training.refinement import DecConfig, DecResult
+from artcluster.workflows.clustering.methods.base import Fitted, TrainingSet, made_model
+from artcluster.workflows.clustering.methods.kmeans import kmeans_facts, seeds
+from artcluster.workflows.job import Job, TrainingPlace, digest, training_place
+
+
+def guarded(
+    job: Job,
+    x_ND: np.ndarray,
+    *,
+    before: Fitted,
+    after: Fitted,
+    after_ND: np.ndarray | None = None,
+    margin: float | None = None,
+) -> Fitted:
+    """Return the refined model, or the one it began from if refinement did harm; say which.
+
+    Args:
+        job: What to work with.
+        x_ND: The embedder's vectors, where both are judged, and which the first model takes.
+        before: What refinement began from.
+        after: What it led to; its verdict says how it ended.
+        after_ND: The vectors that the refined model takes; by default the same.
+        margin: How far the silhouette may fall; by default `cluster.dec.guard_margin`.
+    """
+    settings = job.config.cluster
+    with job.timings.stage("guard"):
+        verdict = guard(
+            _quality(before.model, x_ND, x_ND, settings),
+            _quality(after.model, x_ND if after_ND is None else after_ND, x_ND, settings),
+            silhouette_margin=settings.dec.guard_margin if margin is None else margin,
+        )
+    if verdict.keep_refinement:
+        return replace(after, verdict=f"kept; {after.verdict}")
+    reasons = "; ".join(verdict.reasons)
+    job.progress.say(f"Refinement made the clusters worse: {reasons}. The seeds' result is kept.")
+    return Fitted(
+        before.model, after.training, f"discarded, the seeds' clusters are kept: {reasons}"
+    )
+
+
+def _quality(
+    model: ClusterModel, taken_ND: np.ndarray, x_ND: np.ndarray, settings: ClusterSettings
+) -> PartitionQuality:
+    labels_N = model.predict(taken_ND, threads=torch.get_num_threads()).cluster
+    found = silhouette(x_ND, labels_N, limit=settings.max_silhouette_vectors, seed=settings.seed)
+    sizes = cluster_sizes(model.centroid_rows(labels_N), model.k)
+    return PartitionQuality(sizes.tolist(), found.value)
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A trained autoencoder.
+
+    Attributes:
+        state: Its tensors.
+        training: Steps and losses, as JSON has it.
+    """
+
+    state: dict[str, torch.Tensor]
+    training: dict[str, Any]
+
+
+def pretrained_autoencoder(job: Job, place: TrainingPlace, data: TrainingSet) -> Pretrained:
+    """Return the autoencoder, trained now or by an earlier job of the same settings and vectors."""
+    settings = job.config.cluster
+    config = PretrainConfig(
+        epochs=settings.pretrain.epochs,
+        min_steps=settings.pretrain.min_steps,
+        max_steps=settings.pretrain.max_steps,
+        batch_size=settings.pretrain.batch_size,
+        learning_rate=settings.pretrain.learning_rate,
+        seed=settings.seed,
+        hidden=settings.dec.hidden,
+        code_dim=settings.dec.code_dim,
+        initialisation=settings.dec.initialisation,
+    )
+    facts = [asdict(config), settings.scaling, data.embedder_id, data.digest]
+    path = f"pretrained/autoencoder-{digest(facts)}"
+    if job.store.exists(f"{path}.json"):
+        training = json.loads(job.store.read_bytes(f"{path}.json"))
+        state = load_state(job.store.read_bytes(f"{path}.safetensors"))
+        return Pretrained(state, training | {"cached": True})
+    with job.timings.stage("pretrain"):
+        trained = place.train(
+            partial(pretrain_autoencoder, config=config),
+            data.scaled(settings.scaling),
+            path.removeprefix("pretrained/"),
+        )
+    training = {"steps": trained.steps, "losses": [float(loss) for loss in trained.losses]}
+    job.store.write_bytes(f"{path}.safetensors", save_state(trained.state))
+    job.store.write_bytes(f"{path}.json", json.dumps(training).encode())
+    return Pretrained(trained.state, training)
+
+
+def refinement_facts(refined: DecResult) -> dict[str, Any]:
+    """Return what a refinement told, as JSON has it."""
+    facts = {
+        "iterations": refined.iterations,
+        "converged": refined.converged,
+        "history": [asdict(refresh) for refresh in refined.history],
+    }
+    return {"dec": facts}
+
+
+def how_it_ended(refined: DecResult) -> str:
+    """Return whether a refinement converged, and after how long, in words."""
+    how = "converged" if refined.converged else "stopped at max_iterations"
+    return f"{how} after {refined.iterations} iterations"
+
+
+@dataclass(frozen=True)
+class _Seeded:
+    """A trained autoencoder and the clusters of its codes."""
+
+    place: TrainingPlace
+    autoencoder: Pretrained
+    seeds: KMeansResult
+    fitted: Fitted
+
+
+def fit_ae_kmeans(job: Job, data: TrainingSet) -> Fitted:
+    """Fit k-means on the codes of an autoencoder."""
+    return _seeded(job, data).fitted
+
+
+def fit_delius(job: Job, data: TrainingSet) -> Fitted:
+    """Refine the encoder and the centroids of `ae-kmeans` by DEC, and keep what is better."""
+    seeded = _seeded(job, data)
+    with job.timings.stage("refine"):
+        refined = _refined(job, data, seeded)
+    model = _model(job.config.cluster, data, refined.centroids_KD, refined.encoder)
+    return guarded(
+        job,
+        data.x_ND,
+        before=seeded.fitted,
+        after=Fitted(
+            model,
+            {**seeded.fitted.training, **refinement_facts(refined)},
+            how_it_ended(refined),
+        ),
+    )
+
+
+def _seeded(job: Job, data: TrainingSet) -> _Seeded:
+    settings = job.config.cluster
+    place = training_place(job, len(data.x_ND))
+    autoencoder = pretrained_autoencoder(job, place, data)
+    encoder = encoder_from_state(autoencoder.state)
+    codes_ND = encode(encoder, data.scaled(settings.scaling), device=torch.device("cpu"))
+    with job.timings.stage("k-means"):
+        found = seeds(codes_ND, settings)
+    model = _model(settings, data, found.centroids_KD, autoencoder.state)
+    training = {"pretrain": autoencoder.training} | kmeans_facts(found)
+    return _Seeded(place, autoencoder, found, Fitted(model, training))
+
+
+def dec_config(settings: ClusterSettings) -> DecConfig:
+    """Return how DEC refines."""
+    return DecConfig(
+        refresh_every=settings.dec.refresh_every,
+        tolerance=settings.dec.tolerance,
+        max_iterations=settings.dec.max_iterations,
+        batch_size=settings.dec.batch_size,
+        learning_rate=settings.dec.learning_rate,
+        seed=settings.seed,
+    )
+
+
+def _refined(job: Job, data: TrainingSet, seeded: _Seeded) -> DecResult:
+    settings = job.config.cluster
+    config = dec_config(settings)
+    facts = [config.deciding(), settings.model_dump(mode="json"), data.embedder_id, data.digest]
+    loop = partial(
+        train_dec,
+        autoencoder=seeded.autoencoder.state,
+        centroids_KD=seeded.seeds.centroids_KD,
+        config=config,
+    )
+    rows_ND = data.scaled(settings.scaling)
+    return seeded.place.train(loop, rows_ND, f"dec-{digest(facts)}")
+
+
+def _model(
+    settings: ClusterSettings,
+    data: TrainingSet,
+    centroids_KD: np.ndarray,
+    encoder: Mapping[str, torch.Tensor],
+) -> ClusterModel:
+    """Return a model of centroids among the codes of an encoder."""
+    network = encoder_from_state(encoder)
+    layers = [(layer.weight, layer.bias) for layer in network.layers if _is_linear(layer)]
+    return made_model(
+        settings,
+        data,
+        dense_space(
+            layers,
+            input_scale=float(network.input_scale),
+            unit_length=settings.scaling == "unit",
+        ),
+        centroids_KD,
+    )
+
+
+def _is_linear(layer: torch.nn.Module) -> TypeGuard[torch.nn.Linear]:
+    return isinstance(layer, torch.nn.Linear)

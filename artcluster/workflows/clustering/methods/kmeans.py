@@ -1,0 +1,64 @@
+"""k-means as the configuration asks for it: a method of its own, and the seeds of others."""
+
+from typing import Any
+
+import numpy as np
+
+from artcluster.clustering.kmeans.faiss import kmeans_by_faiss
+from artcluster.clustering.kmeans.kmeans import KMeansResult, kmeans
+from artcluster.clustering.kmeans.spherical import spherical_kmeans
+from artcluster.clustering.model.model import ClusterModel
+from artcluster.clustering.model.space import ModelSpace, UnitLength
+from artcluster.config import ClusterSettings
+from artcluster.workflows.clustering.methods.base import Fitted, TrainingSet, made_model
+from artcluster.workflows.job import Job
+
+
+def seeds(x_ND: np.ndarray, settings: ClusterSettings) -> KMeansResult:
+    """Cluster vectors float32 (N, D), or codes."""
+    engine = kmeans if settings.kmeans_engine == "torch" else kmeans_by_faiss
+    return engine(
+        x_ND,
+        settings.k,
+        restarts=settings.restarts,
+        seed=settings.seed,
+        gpu="auto" if settings.use_gpu is None else settings.use_gpu,
+    )
+
+
+def kmeans_facts(found: KMeansResult) -> dict[str, Any]:
+    """Return what is worth keeping of it, as JSON has it."""
+    facts = {
+        "inertia": found.inertia,
+        "iterations": found.iterations,
+        "non_empty": found.non_empty,
+        "restart_inertias": list(found.restart_inertias),
+    }
+    return {"kmeans": facts}
+
+
+def fit_kmeans(job: Job, data: TrainingSet) -> Fitted:
+    """Fit centroids."""
+    settings = job.config.cluster
+    with job.timings.stage("k-means"):
+        found = seeds(data.scaled(settings.scaling), settings)
+    steps = (UnitLength(),) if settings.scaling == "unit" else ()
+    model = made_model(settings, data, ModelSpace(data.x_ND.shape[1], steps), found.centroids_KD)
+    return Fitted(model, kmeans_facts(found))
+
+
+def fit_spherical(job: Job, data: TrainingSet, last: ClusterModel | None = None) -> Fitted:
+    """Fit centroids of length one; from the last model's, if it is given."""
+    settings = job.config.cluster
+    with job.timings.stage("k-means"):
+        found = spherical_kmeans(
+            data.scaled("unit"),
+            settings.k if last is None else last.k,
+            restarts=settings.restarts,
+            seed=settings.seed,
+            init_KD=None if last is None else last.centroids_KD,
+        )
+    model = made_model(
+        settings, data, ModelSpace(data.x_ND.shape[1], (UnitLength(),)), found.centroids_KD
+    )
+    return Fitted(model, kmeans_facts(found))

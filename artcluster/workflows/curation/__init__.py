@@ -1,0 +1,1 @@
+"""What people and words say about clusters: names, edits, keywords."""

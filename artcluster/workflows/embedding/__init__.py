@@ -1,0 +1,1 @@
+"""Embedding: what is new in an archive becomes vectors."""

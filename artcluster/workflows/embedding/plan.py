@@ -1,0 +1,346 @@
+"""What embedding an archive would take: counted, sampled and measured; nothing is written."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from artcluster.archive.comparison import Comparison
+from artcluster.archive.fetch import Fetcher
+from artcluster.archive.parts import PartRow
+from artcluster.config import Config
+from artcluster.embedders import is_trained_here, load
+from artcluster.embedders.networks import build_network
+from artcluster.errors import RejectShareError, UsageError
+from artcluster.location import Location
+from artcluster.runtime.executor import Hardware, this_machine
+from artcluster.schema import EMBEDDINGS
+from artcluster.workflows.archives import fetch_settings, resolve_archive
+from artcluster.workflows.embedding.decoding import taker_for
+from artcluster.workflows.embedding.embedder import (
+    ReadyEmbedder,
+    State,
+    cache_folder,
+    contract_and_state,
+    stored_state,
+)
+from artcluster.workflows.embedding.scanning import Planning, check_not_empty
+from artcluster.workflows.embedding.sizing import Sizing, Work, size
+from artcluster.workflows.embedding.throughput import (
+    GpuFigure,
+    MeasuredRates,
+    Rate,
+    gpu_figure,
+    measure_rates,
+    read_rate,
+    spread,
+)
+from artcluster.workflows.embedding.trained_network import input_px
+from artcluster.workflows.job import Job
+from artcluster.workflows.results import ArchiveCounts, EmbedSummary
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a job would find before it embeds anything.
+
+    Attributes:
+        embedder: The job's; its weights may not be in the store yet.
+        state: Its weights, or what reads them.
+        comparison: The archive as it is now, against the store.
+        fetcher: Reads the archive's files.
+    """
+
+    embedder: ReadyEmbedder
+    state: State
+    comparison: Comparison
+    fetcher: Fetcher
+
+    @property
+    def skipped(self) -> int:
+        """Files left out by name: hidden ones, texts, the excluded."""
+        return sum(self.comparison.scan.skipped.values())
+
+
+@contextmanager
+def previewed(job: Job, images: str, embedder: ReadyEmbedder | None = None) -> Iterator[Preview]:
+    """List an archive and compare it with the store.
+
+    Args:
+        job: What to work with.
+        images: Where the archive lies.
+        embedder: One that the store has; by default the configured one.
+
+    Raises:
+        ArchiveError: The archive cannot be listed.
+        UsageError: There are no images, or the embedder cannot be had.
+    """
+    archive = resolve_archive(images, job.config)
+    with job.timings.stage("prepare"):
+        if embedder is None:
+            embedder, state = _configured_embedder(job.config)
+        else:
+            state = stored_state(job.store, embedder)
+    with tempfile.TemporaryDirectory(prefix="artcluster-preview-") as scratch:
+        planning = Planning(
+            job.store,
+            job.config,
+            archive,
+            embedder.embedder_id,
+            embedder.policy,
+            Location.parse(scratch),
+        )
+        with job.timings.stage("list", unit="files"):
+            scan = planning.scan()
+        with job.timings.stage("plan"), planning.compared(scan) as comparison:
+            check_not_empty(comparison.summary, archive)
+            fetcher = Fetcher(archive.location, fetch_settings(job.config))
+            yield Preview(embedder, state, comparison, fetcher)
+
+
+def _configured_embedder(config: Config) -> tuple[ReadyEmbedder, State]:
+    untrained = None
+    if is_trained_here(config.embed.backbone) and config.embed.weights == "auto":
+        # Its cost is that of the trained one, and what has a vector is not known before it is.
+        side = input_px(config.embed)
+        untrained = build_network(config.embed.backbone, (side, side), seed=0).state_dict()
+    contract, state, policy = contract_and_state(config, untrained)
+    return ReadyEmbedder(contract, policy, weights_path=""), state
+
+
+_SAMPLE = 24
+
+
+def plan_archive(job: Job, images: str, embedder: ReadyEmbedder | None = None) -> ArchiveCounts:
+    """List an archive and say what embedding it would take.
+
+    Args:
+        job: What to work with.
+        images: Where the archive lies.
+        embedder: One that the store has; by default the configured one.
+
+    Raises:
+        ArchiveError: The archive cannot be listed or read.
+        UsageError: There are no images, or the embedder cannot be had.
+    """
+    with previewed(job, images, embedder) as preview:
+        seconds, reason = _expected(job, preview)
+    summary = preview.comparison.summary
+    return ArchiveCounts(
+        listed=summary.listed,
+        listed_bytes=summary.listed_bytes,
+        new=summary.new,
+        changed=summary.changed,
+        unchanged=summary.unchanged,
+        removed=summary.removed,
+        todo=summary.todo,
+        todo_bytes=summary.todo_bytes,
+        skipped=preview.skipped,
+        expected_seconds=seconds,
+        expected_from=reason,
+    )
+
+
+def _expected(job: Job, preview: Preview) -> tuple[float, str]:
+    """Return seconds to expect, at the last job's rate or one measured here, and what from."""
+    summary = preview.comparison.summary
+    if not summary.todo:
+        return 0.0, "nothing is new"
+    last = read_rate(job.store, preview.embedder.embedder_id)
+    if last is not None:
+        words = f"at {last.images_per_s:.1f} images/s, as in the job of {last.at[:16]}"
+        return summary.estimate_s(last.images_per_s), words
+    network = load(
+        preview.embedder.contract,
+        preview.state,
+        engine=job.config.embed.engine,
+        threads=max(1, int(job.local.resources().cpus)),
+        batch_size=job.config.embed.batch_size,
+        cache_dir=cache_folder(),
+    )
+    rows = _some(preview.comparison)
+    take = taker_for(preview.embedder, job.config.images, preview.state)
+    with take.decoder:
+        began = time.perf_counter()
+        files = enumerate(preview.fetcher.fetch_many(rows))
+        blobs = {str(number): file.data for number, (_, file) in files}
+        pixels = take(blobs, blobs.keys()).pixels_NHWC
+        if len(pixels):
+            network(pixels)
+    rate = len(rows) / (time.perf_counter() - began)
+    words = f"at {rate:.1f} images/s, measured on {len(rows)} of them on this machine alone"
+    return summary.estimate_s(rate), words
+
+
+def _some(comparison: Comparison) -> list[PartRow]:
+    """Return some of the files to do, spread over the first thousands."""
+    first: pa.Table = next(comparison.todo())
+    step = max(1, first.num_rows // _SAMPLE)
+    chosen = first.take(pa.array(range(0, first.num_rows, step))).slice(0, _SAMPLE)
+    return [PartRow(**row) for row in chosen.to_pylist()]
+
+
+def check_reject_share(summary: EmbedSummary, allowed_share: float) -> None:
+    """Compare a job's rejects with the share that is allowed.
+
+    Raises:
+        RejectShareError: More are rejected.
+    """
+    if summary.reject_share > allowed_share:
+        rejected = sum(summary.rejects.values())
+        reasons = ", ".join(f"{why}: {count}" for why, count in summary.rejects.items())
+        raise RejectShareError(
+            f"{rejected} of {rejected + summary.images} images are rejected "
+            f"({summary.reject_share:.0%}, allowed: {allowed_share:.0%}). {reasons}. What could be "
+            "embedded is in the store. Look at the rejects with `artcluster status`, and raise "
+            "images.max_reject_share if they are to be expected."
+        )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a plan is asked for.
+
+    Attributes:
+        machines: Those of the job.
+        gpu: Kind of GPU, of `gpu_figures`; None for this machine's, or where a rate is given.
+        gpu_rate: Images a second of one GPU, as its owner measured it.
+        sample: Pictures to read.
+        probe_s: Seconds that each measurement may take.
+    """
+
+    machines: Hardware
+    gpu: str | None = None
+    gpu_rate: float | None = None
+    sample: int = 200
+    probe_s: float = 3.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What reading some pictures told.
+
+    Attributes:
+        found: What they are like and cost.
+        sizing: What all of them take.
+    """
+
+    found: MeasuredRates
+    sizing: Sizing
+
+
+@dataclass(frozen=True)
+class JobPlan:
+    """What an archive holds against the store, and what embedding it would take.
+
+    Attributes:
+        embedder_id: Whose vectors are missing.
+        listed: Files of the archive.
+        listed_bytes: Their bytes.
+        new: Paths that the store does not know.
+        changed: Paths whose files changed.
+        unembedded: Paths known, without a vector by this embedder.
+        removed: Paths gone since.
+        todo: Files to fetch and embed.
+        todo_bytes: Their bytes.
+        skipped: Files left out by name.
+        machines: Where it is to run.
+        last_job: Rate of the last job over this store with this embedder, if there was one.
+        measured: What it takes, and what that rests on; None where nothing is to do.
+    """
+
+    embedder_id: str
+    listed: int
+    listed_bytes: int
+    new: int
+    changed: int
+    unembedded: int
+    removed: int
+    todo: int
+    todo_bytes: int
+    skipped: int
+    machines: Hardware
+    last_job: Rate | None
+    measured: Measured | None
+
+
+def plan_job(job: Job, images: str, asked: Asked) -> JobPlan:
+    """List an archive, read some of its pictures, measure, and size the job.
+
+    Raises:
+        ArchiveError: The archive cannot be listed or read.
+        UsageError: There are no images, the embedder cannot be had, or no rate is known of the
+            GPUs that were asked for.
+    """
+    gpu = _gpu_figure(asked, job.config.embed.backbone)
+    with previewed(job, images) as preview:
+        summary, embedder_id = preview.comparison.summary, preview.embedder.embedder_id
+        measured = None
+        if summary.todo:
+            with job.timings.stage("measure"):
+                measured = _measured(job, preview, asked, gpu)
+    return JobPlan(
+        embedder_id=embedder_id,
+        listed=summary.listed,
+        listed_bytes=summary.listed_bytes,
+        new=summary.new,
+        changed=summary.changed,
+        unembedded=summary.unembedded + summary.retried,
+        removed=summary.removed,
+        todo=summary.todo,
+        todo_bytes=summary.todo_bytes,
+        skipped=preview.skipped,
+        machines=asked.machines,
+        last_job=read_rate(job.store, embedder_id),
+        measured=measured,
+    )
+
+
+def _gpu_figure(asked: Asked, backbone: str) -> GpuFigure | None:
+    """Return what one GPU does and who says so; None to measure it, or for CPUs.
+
+    Raises:
+        UsageError: Nobody knows.
+    """
+    if not asked.machines.gpus:
+        return None
+    if asked.gpu_rate is not None:
+        return GpuFigure(asked.gpu_rate, "as given by --gpu-rate")
+    if asked.gpu is not None:
+        figure = gpu_figure(asked.gpu, backbone)
+        words = f"NOT measured by this project, but by {figure.source}"
+        return GpuFigure(figure.images_per_s, words)
+    if this_machine().gpus:
+        return None
+    raise UsageError(
+        "machines with GPUs are asked for, and none is here to be measured: name their kind with "
+        "--gpu, or give images a second of one with --gpu-rate"
+    )
+
+
+def _measured(job: Job, preview: Preview, asked: Asked, gpu: GpuFigure | None) -> Measured:
+    """Read a sample of the files to do, measure what they cost, and size the job."""
+    contract = preview.embedder.contract
+    found = measure_rates(
+        job,
+        preview.fetcher,
+        spread(preview.comparison, asked.sample),
+        preview.embedder,
+        preview.state,
+        on_gpu=asked.machines.gpus > 0,
+        gpu=gpu,
+        budget_s=asked.probe_s,
+    )
+    mine = {"embedder_id": contract.embedder_id}
+    work = Work(
+        images=preview.comparison.summary.todo,
+        image_bytes=found.sample.size_bytes / found.sample.pictures,
+        pixels=round(found.sample.megapixels[2] * 1e6),
+        side_px=contract.input_px[0],
+        dim=contract.dim,
+        known=sum(rows for _, rows in job.store.table(EMBEDDINGS).file_rows(mine)),
+    )
+    return Measured(found, size(work, found.rates, asked.machines, job.config))

@@ -1,0 +1,305 @@
+"""One trial: a method is fitted and measured; what came out is kept by the name of its facts."""
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from safetensors.numpy import load, save
+
+from artcluster.clustering.kmeans.kmeans import sample_indices
+from artcluster.metrics.agreement import NOISE, non_empty_clusters
+from artcluster.metrics.dispersion import DispersionStatistic
+from artcluster.metrics.dispersion import inertia as inertia_of
+from artcluster.metrics.silhouette import silhouette
+from artcluster.projection import make_layout
+from artcluster.projection.methods import Components
+from artcluster.runtime.progress import Silent, Timings
+from artcluster.schema import COMPARISONS, SWEEPS, TRIALS
+from artcluster.store import Lease, Store
+from artcluster.store.members import rows_among
+from artcluster.workflows.clustering.cluster import model_settings
+from artcluster.workflows.clustering.measure import defined
+from artcluster.workflows.clustering.methods import Fitted, TrainingSet, fit
+from artcluster.workflows.job import Job, digest, layout_settings
+
+_CLEAR = Path("/proc/self/clear_refs")
+
+_STATUS = Path("/proc/self/status")
+
+_PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
+
+
+def reset_peak() -> bool:
+    """Let the kernel forget the peak so far; False where it cannot (not Linux)."""
+    try:
+        _CLEAR.write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def peak_bytes() -> int | None:
+    """Return the peak of this process's resident memory since then; None where not told."""
+    try:
+        found = _PEAK.search(_STATUS.read_text())
+    except OSError:
+        return None
+    return None if found is None else int(found.group(1)) * 1024
+
+
+MISSING = -2
+
+"""Stands for the cluster of a content that a method left out."""
+
+
+MEASURES = (
+    *("silhouette", "silhouette_common", "calinski_harabasz", "calinski_harabasz_common"),
+    *("inertia", "inertia_common", "non_empty", "noise_share", "iterations", "converged"),
+    *("verdict", "seconds", "peak_bytes"),
+)
+
+"""Columns of a trial that sweeps and comparisons repeat."""
+
+
+_SHARED_STAGES = ("pretrain",)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial to make.
+
+    Attributes:
+        job: What to work with; its config is that of the fit.
+        shared: All contents, in the common space.
+        data: What the method is given: those of them that have a vector of its embedder.
+        resample: Number of the part of the contents that it is fitted on; None for all.
+    """
+
+    job: Job
+    shared: TrainingSet
+    data: TrainingSet
+    resample: int | None = None
+
+    @property
+    def trial_id(self) -> str:
+        """Names all that decides the fit and its measures."""
+        facts = {
+            "contents": self.data.digest,
+            "shared": self.shared.digest,
+            "embedder_id": self.data.embedder_id,
+            "common": self.shared.embedder_id,
+            "settings": model_settings(self.job.config),
+            "resample": self._resampling,
+        }
+        return f"{self.job.config.cluster.method}-{digest(facts)}"
+
+    @property
+    def _resampling(self) -> list[float] | None:
+        if self.resample is None:
+            return None
+        settings = self.job.config.trials
+        return [self.resample, settings.resample_share, settings.sample_seed]
+
+    def fitted_on(self) -> TrainingSet:
+        """Return the contents that it is fitted on: the same for every method and k."""
+        if self.resample is None:
+            return self.data
+        settings = self.job.config.trials
+        count = max(2, round(settings.resample_share * len(self.data.x_ND)))
+        seed = settings.sample_seed + 1 + self.resample
+        rows = sample_indices(len(self.data.x_ND), count, seed)
+        chosen = self.data.content_ids.take(pa.array(rows))
+        return replace(self.data, content_ids=chosen, x_ND=self.data.x_ND[rows])
+
+
+def known_trials(store: Store, trial_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the rows of trials that were made already, by trial_id."""
+    rows = store.table(TRIALS).read(None, pc.field("trial_id").isin(list(trial_ids)))
+    return {row["trial_id"]: row for row in rows.to_pylist()}
+
+
+def make_trial(trial: Trial, lease: Lease) -> dict[str, Any]:
+    """Fit, measure and keep a trial; return its row.
+
+    Raises:
+        UsageError: There are fewer contents than clusters, or the method takes no such vectors.
+        FencedError: Another job holds the lease now.
+    """
+    caught: dict[str, tuple[Sequence[str], np.ndarray]] = {}
+    timings = Timings(Silent())
+    job = replace(trial.job, progress=Silent(), timings=timings, caught=caught)
+    given = trial.fitted_on()
+    told = reset_peak()
+    began = time.perf_counter()
+    fitted = fit(job, given)
+    seconds = time.perf_counter() - began
+    peak = peak_bytes() if told else None
+    shared_s = {name: spent for name, spent in timings.seconds.items() if name in _SHARED_STAGES}
+    taken = _taken(fitted, given, caught)
+    assigned_N = fitted.model.predict(taken.x_ND, threads=torch.get_num_threads()).cluster
+    row = {
+        "trial_id": trial.trial_id,
+        "archive_id": trial.shared.archive_id,
+        "contents": trial.shared.digest,
+        "points": len(taken.x_ND),
+        "method": job.config.cluster.method,
+        "k": job.config.cluster.k,
+        "seed": job.config.cluster.seed,
+        "resample": trial.resample,
+        "embedder_id": trial.data.embedder_id,
+        "common_embedder_id": trial.shared.embedder_id,
+        **_measures(trial, fitted, taken, assigned_N),
+        "verdict": fitted.verdict,
+        "seconds": seconds - sum(shared_s.values()),
+        "peak_bytes": peak,
+        "shared_seconds": json.dumps(shared_s),
+        "settings": json.dumps(model_settings(job.config)),
+        "path": f"trials/{trial.trial_id}.safetensors",
+        "created_at": datetime.now(UTC),
+    }
+    clusters_N = np.full(len(trial.shared.x_ND), MISSING, np.int32)
+    clusters_N[rows_among(taken.content_ids, trial.shared.content_ids)] = assigned_N
+    files = {"clusters": clusters_N}
+    if trial.resample is None:
+        files |= _map(trial, fitted, taken)
+    job.store.write_bytes(str(row["path"]), save(files))
+    lease.check()
+    job.store.append(TRIALS, pa.Table.from_pylist([row], TRIALS.schema), lease.fence)
+    return row
+
+
+def clusters_of(store: Store, row: Mapping[str, Any]) -> np.ndarray:
+    """Return the cluster of each shared content in a trial, int32; −2 where it left one out."""
+    return np.asarray(load(store.read_bytes(row["path"]))["clusters"])
+
+
+def map_of(store: Store, row: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Return positions in the plane, float32 (M, 2), and the clusters of what is shown there."""
+    found = load(store.read_bytes(row["path"]))
+    return found["map"], found["clusters"][found["map_rows"]]
+
+
+def _taken(
+    fitted: Fitted, given: TrainingSet, caught: Mapping[str, tuple[Sequence[str], np.ndarray]]
+) -> TrainingSet:
+    """Return the vectors that the model takes: those given, or those that the method made."""
+    embedder_id = fitted.model.embedder_id
+    if embedder_id == given.embedder_id:
+        return given
+    contents, codes_ND = caught[embedder_id]
+    order = np.argsort(np.array(contents))
+    ids = pa.array([contents[row] for row in order], pa.string())
+    return replace(given, embedder_id=embedder_id, content_ids=ids, x_ND=codes_ND[order])
+
+
+def _measures(
+    trial: Trial, fitted: Fitted, taken: TrainingSet, assigned_N: np.ndarray
+) -> dict[str, Any]:
+    model, settings = fitted.model, trial.job.config.cluster
+    rows_N = model.centroid_rows(assigned_N)
+    z_ND = model.transform(taken.x_ND, threads=torch.get_num_threads())
+    measures: dict[str, Any] = {
+        "inertia": inertia_of(z_ND, rows_N, model.centroids_KD),
+        "non_empty": non_empty_clusters(assigned_N),
+        "noise_share": float(np.mean(assigned_N == NOISE)),
+        **_iterations(fitted.training),
+    }
+    common_ND = trial.shared.x_ND[rows_among(taken.content_ids, trial.shared.content_ids)]
+    for suffix, points in (("", z_ND), ("_common", common_ND)):
+        found = silhouette(
+            points, rows_N, limit=settings.max_silhouette_vectors, seed=settings.seed
+        )
+        statistic = DispersionStatistic(model.k, points.shape[1])
+        statistic.update(points, rows_N)
+        dispersion = statistic.compute()
+        measures[f"silhouette{suffix}"] = defined(found.value)
+        measures[f"calinski_harabasz{suffix}"] = defined(dispersion.calinski_harabasz)
+        if suffix:
+            measures["inertia_common"] = dispersion.inertia
+    return measures
+
+
+def _iterations(training: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the iterations of a refinement, or else of k-means, as far as a method tells them."""
+    refined = training.get("dec")
+    last = refined if isinstance(refined, Mapping) else training.get("kmeans")
+    told = last if isinstance(last, Mapping) else {}
+    return {"iterations": told.get("iterations"), "converged": told.get("converged")}
+
+
+def _map(trial: Trial, fitted: Fitted, taken: TrainingSet) -> dict[str, np.ndarray]:
+    """Lay a sample of the contents, the same for all trials, out in the method's own space."""
+    job = trial.job
+    settings, how = job.config.trials, job.config.map
+    count = len(trial.shared.x_ND)
+    chosen = sample_indices(count, settings.map_points, settings.sample_seed)
+    rows = rows_among(taken.content_ids, trial.shared.content_ids)
+    mine = np.flatnonzero(np.isin(rows, chosen))
+    z_MD = fitted.model.transform(taken.x_ND[mine], threads=torch.get_num_threads())
+    z_MD = Components.fit(z_MD, how.pca_dim, how.seed)(z_MD)
+    # Methods that do not refine have one space for every k, and its map is drawn once.
+    name = digest([how.model_dump(mode="json"), _hash(z_MD)])
+    path = f"trials/maps/{name}.safetensors"
+    if job.store.exists(path):
+        y_M2 = load(job.store.read_bytes(path))["map"]
+    else:
+        y_M2 = make_layout(how.method, layout_settings(how)).fit(z_MD).astype(np.float32)
+        job.store.write_bytes(path, save({"map": y_M2}))
+    return {"map": np.ascontiguousarray(y_M2), "map_rows": rows[mine].astype(np.int64)}
+
+
+def _hash(array: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def trials_lease(job: Job, archive_id: str) -> Lease:
+    """Return the lease on an archive's trials, sweeps and comparisons."""
+    return job.lease(f"trials={archive_id}", TRIALS, SWEEPS, COMPARISONS)
+
+
+def make_trials(job: Job, trials: Sequence[Trial], lease: Lease) -> list[dict[str, Any]]:
+    """Return the rows of trials, in their order; each is committed as it is finished.
+
+    Args:
+        job: Watches.
+        trials: What to make.
+        lease: On the archive's trials.
+
+    Raises:
+        UsageError: There are fewer contents than clusters.
+    """
+    names = [trial.trial_id for trial in trials]
+    known = known_trials(job.store, names)
+    rows = []
+    new = sum(name not in known for name in dict.fromkeys(names))
+    if known:
+        job.progress.say(f"{len(names) - new:,} of {len(names):,} trials were made already.")
+    with job.timings.stage("trials", len(trials), "trials"):
+        for trial, name in zip(trials, names, strict=True):
+            if name not in known:
+                known[name] = make_trial(trial, lease)
+                job.progress.say(_told(known[name]))
+            rows.append(known[name])
+            job.progress.advance("trials", 1)
+    return rows
+
+
+def _told(row: dict[str, Any]) -> str:
+    part = "" if row["resample"] is None else f", resample {row['resample'] + 1}"
+    silhouette = row["silhouette_common"]
+    shown = "–" if silhouette is None else f"{silhouette:.3f}"
+    return (
+        f"{row['method']}, k = {row['k']}, seed {row['seed']}{part}: silhouette {shown}, "
+        f"{row['non_empty']} clusters, {row['seconds']:.1f} s"
+        + (f"; {row['verdict']}" if row["verdict"] else "")
+    )

@@ -1,0 +1,147 @@
+"""What a profile tells: tables, counts and shaded matrices."""
+
+from artcluster.pages.findings import Bars, Block, Findings, Heat, Section, Table
+from artcluster.workflows.experiments.findings_files import figure
+from artcluster.workflows.studies.profile import Profile
+from artcluster.workflows.studies.profile_colours import ColourDistances
+from artcluster.workflows.studies.profile_counts import ColumnCounts, Cross, Sizes
+
+
+def profile_findings(profile: Profile) -> Findings:
+    """Return what an archive holds, for a page."""
+    doubles = profile.images - profile.contents
+    lead = f"{profile.images:,} images" + (f", {doubles:,} of them doubles" if doubles else "")
+    sections = [
+        Section(
+            "Metadata",
+            "Columns whose values name single images are not counted value by value.",
+            [_columns(profile), *(_bars(each) for each in profile.columns if each.groups)],
+        )
+    ]
+    if profile.decades is not None and profile.decades.values:
+        bars = Bars(f"Decades of {profile.decades.column}", profile.decades.values)
+        sections.append(Section("Time", "", [bars]))
+    if profile.crosses:
+        sections.append(
+            Section(
+                "Against each other",
+                "Images that have both; a cell is shaded by its share of its row.",
+                [_cross(each) for each in profile.crosses],
+            )
+        )
+    sections.append(Section("Pixel sizes", "", _sizes(profile.sizes)))
+    if profile.colours is not None:
+        sections.append(_colours(profile.colours))
+    return Findings(
+        title=f"Profile of {profile.archive_id}",
+        lead=lead + ".",
+        sections=sections,
+        foot=profile.archive_id,
+    )
+
+
+def _columns(profile: Profile) -> Table:
+    rows = [
+        [
+            each.column,
+            f"{each.filled:,}",
+            f"{each.filled / profile.images:.0%}",
+            f"{each.distinct:,}",
+            f"{each.values[0][0]} ({each.values[0][1]:,})" if each.values else "–",
+        ]
+        for each in profile.columns
+    ]
+    return Table("", ["column", "images", "filled", "distinct values", "most frequent"], rows)
+
+
+def _bars(counts: ColumnCounts) -> Bars:
+    more = counts.distinct - len(counts.values)
+    left = f"{more:,} further values: {counts.others:,} images." if more else ""
+    return Bars(counts.column, counts.values, left)
+
+
+def _cross(each: Cross) -> Heat:
+    cells = []
+    for counts in each.counts:
+        total = max(1, sum(counts))
+        cells.append([(f"{count:,}", count / total) if count else None for count in counts])
+    return Heat(
+        f"{each.row_column} against {each.column}", each.row_column, each.columns, each.rows, cells
+    )
+
+
+def _sizes(sizes: Sizes) -> list[Block]:
+    rows = [[name, *map(figure, values)] for name, values in sizes.quantiles.items() if values]
+    heads = ["", *(f"{share:.0%}" for share in sizes.shares)]
+    heads[1], heads[4], heads[-1] = "least", "median", "most"
+    steps = [f"≤ {side:,}" for side in sizes.sides] + [f"> {sizes.sides[-1]:,}"]
+    used_rows = [n for n, row in enumerate(sizes.by_side) if any(row)]
+    used = [n for n in range(len(steps)) if any(row[n] for row in sizes.by_side)]
+    most = max((count for row in sizes.by_side for count in row), default=1) or 1
+    heat = Heat(
+        "Height against width",
+        "height (px)",
+        [steps[column] for column in used],
+        [steps[row] for row in used_rows],
+        [
+            [
+                (f"{sizes.by_side[row][column]:,}", sizes.by_side[row][column] / most)
+                if sizes.by_side[row][column]
+                else None
+                for column in used
+            ]
+            for row in used_rows
+        ],
+        f"Width in pixels across; {sizes.known:,} images whose size is known.",
+    )
+    title = "Quantiles" if sizes.exact else "Quantiles, approximate"
+    return [Table(title, heads, rows), heat, Bars("Formats", sizes.formats)]
+
+
+def _colours(found: ColourDistances) -> Section:
+    known = [value for row in found.distances for value in row if value is not None]
+    low, high = min(known, default=0.0), max(known, default=1.0)
+    span = max(high - low, 1e-9)
+    heat = Heat(
+        "Mean chi-square distance of colour histograms",
+        found.column,
+        found.groups,
+        found.groups,
+        [
+            [None if v is None else (f"{v:.3f}", (v - low) / span) for v in row]
+            for row in found.distances
+        ],
+        "½ Σ (x − y)² / (x + y) over 512 colours: 0 is alike, 1 has no colour in common. Means "
+        "over all pairs of pictures compared; the diagonal is within a group.",
+    )
+    rows = [
+        [
+            group,
+            f"{size:,}",
+            f"{sampled:,}",
+            figure(found.distances[n][n]),
+            figure(_mean([found.distances[n][m] for m in range(len(found.groups)) if m != n])),
+        ]
+        for n, (group, size, sampled) in enumerate(
+            zip(found.groups, found.sizes, found.sampled, strict=True)
+        )
+    ]
+    table = Table("", [found.column, "images", "compared", "within", "to the others"], rows)
+    points = []
+    if found.within is not None and found.between is not None:
+        ratio = "farther apart" if found.between > found.within else "no farther apart"
+        points.append(
+            f"Pictures of different {found.column} are {ratio} in colour than those of one: "
+            f"{found.between:.3f} between, {found.within:.3f} within (means over groups)."
+        )
+    if sum(found.sampled) < sum(found.sizes):
+        points.append(
+            f"{sum(found.sampled):,} of {sum(found.sizes):,} pictures were compared, at most the "
+            "same number of each group."
+        )
+    return Section("Colours", "", [table, heat], points)
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

@@ -1,0 +1,242 @@
+"""What a report's pages say of the run as a whole."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow.compute as pc
+import yaml
+
+from artcluster.pages.content import Crosstab, Entry, Kin, Term
+from artcluster.schema import CLUSTERS, LINEAGE, MODELS, RUNS
+from artcluster.store import Store
+from artcluster.workflows.curation.keywords import count_values, distinct_names, suggested_name
+from artcluster.workflows.curation.zero_shot_names import ClusterWords
+from artcluster.workflows.viewing.report.members import Members
+
+_MOST_VALUES = 24
+
+_METRICS = (
+    (
+        "silhouette_embedder",
+        "Silhouette",
+        "How much nearer {members} are to their own cluster than to "
+        "the next, in the embedder’s space: 1 is apart, 0 is overlapping.",
+    ),
+    (
+        "silhouette",
+        "Silhouette of the model",
+        "The same in the model’s own space, which refinement pulls apart.",
+    ),
+    (
+        "calinski_harabasz_embedder",
+        "Calinski–Harabasz",
+        "Spread between clusters over spread "
+        "within them, in the embedder’s space; higher is better, comparable on the same {members}.",
+    ),
+    (
+        "mean_confidence",
+        "Mean confidence",
+        "Membership of the own cluster, 0 to 1. Compare it within a run, not across methods.",
+    ),
+    ("non_empty", "Clusters with {members}", "Of those asked for."),
+)
+
+
+def run_row(store: Store, run_id: str) -> dict[str, Any]:
+    """Return a run's row, with its JSON read."""
+    (row,) = store.table(RUNS).read(None, pc.field("run_id") == run_id).to_pylist()
+    for name in ("config", "metrics", "versions", "timings"):
+        row[name] = json.loads(row[name])
+    return dict(row)
+
+
+def model_row(store: Store, model_id: str) -> dict[str, Any]:
+    """Return a model's row, with its JSON read."""
+    (row,) = store.table(MODELS).read(None, pc.field("model_id") == model_id).to_pylist()
+    for name in ("config", "training"):
+        row[name] = json.loads(row[name])
+    return dict(row)
+
+
+def medoids_of(store: Store, run_id: str) -> dict[int, list[str]]:
+    """Return each cluster's medoids."""
+    rows = store.table(CLUSTERS).read(["cluster", "medoids"], pc.field("run_id") == run_id)
+    return {row["cluster"]: row["medoids"] or [] for row in rows.to_pylist()}
+
+
+def make_entries(
+    members: Members,
+    terms: Mapping[int, Sequence[Term]],
+    names: Mapping[int, str],
+    labels: Sequence[str],
+    words: Mapping[int, ClusterWords],
+) -> list[Entry]:
+    """Return the clusters with images, the largest first; noise last.
+
+    Words suggest names before metadata do: somebody asked for them.
+    """
+    rows = members.tables.sql(
+        "SELECT cluster, count(*), avg(confidence), avg(CAST(low_confidence AS INTEGER)), "
+        "avg(CAST(outlier AS INTEGER)) FROM members GROUP BY cluster "
+        "ORDER BY cluster < 0, count(*) DESC, cluster"
+    ).fetchall()
+    by_words = {cluster: each.name for cluster, each in words.items() if each.name}
+    suggested = distinct_names(
+        {
+            cluster: by_words.get(cluster) or suggested_name(terms.get(cluster, []), labels)
+            if cluster >= 0
+            else ""
+            for cluster, *_ in rows
+        }
+    )
+    return [
+        Entry(
+            cluster=cluster,
+            name=names.get(cluster, ""),
+            suggested=suggested[cluster],
+            images=count,
+            share=count / max(1, members.images),
+            confidence=float(confidence or 0),
+            low_confidence=float(low or 0),
+            outliers=float(outliers or 0),
+            terms=_distinct(terms.get(cluster, []))[:3],
+            by_words=cluster in by_words,
+        )
+        for cluster, count, confidence, low, outliers in rows
+    ]
+
+
+def _distinct(terms: Sequence[Term]) -> list[Term]:
+    """Leave out values that another column says, too."""
+    return list({term.value: term for term in reversed(terms)}.values())[::-1]
+
+
+def most_sure(members: Members) -> float:
+    """Return the greatest confidence, rounded up to a tenth."""
+    ((greatest,),) = members.tables.sql(
+        "SELECT coalesce(max(confidence), 1) FROM members"
+    ).fetchall()
+    return min(1.0, math.ceil(float(greatest) * 10) / 10) or 1.0
+
+
+def given_names(members: Members) -> dict[int, str]:
+    """Return the names that people gave to clusters."""
+    rows = members.tables.sql(
+        "SELECT cluster, any_value(cluster_name) FROM shown WHERE cluster_name IS NOT NULL "
+        "GROUP BY cluster"
+    ).fetchall()
+    return dict(rows)
+
+
+def lineage_of(store: Store, run_id: str) -> list[tuple[int | None, int | None, int, str]]:
+    """Return what became of the parent's clusters: old, new, shared members, kind."""
+    rows = store.table(LINEAGE).read(None, pc.field("run_id") == run_id).to_pylist()
+    found = [(r["old_cluster"], r["new_cluster"], r["overlap"], r["kind"]) for r in rows]
+    last = 1 << 31
+    return sorted(
+        found,
+        key=lambda row: (
+            last if row[1] is None else row[1],
+            -row[2],
+            last if row[0] is None else row[0],
+        ),
+    )
+
+
+def parents_of(
+    lineage: Sequence[tuple[int | None, int | None, int, str]], names: Mapping[int, str]
+) -> dict[int, list[Kin]]:
+    """Return by cluster the parent run's clusters that it comes from."""
+    found: dict[int, list[Kin]] = {}
+    for old, new, overlap, kind in lineage:
+        if new is not None:
+            name = "" if old is None else names.get(old, "")
+            kin = Kin(-1 if old is None else old, name, kind, overlap)
+            found.setdefault(new, []).append(kin)
+    return found
+
+
+def metric_lines(metrics: Mapping[str, Any], noun: str) -> list[tuple[str, str, str]]:
+    """Return name, value and meaning of a run's metrics; `noun` says what its members are."""
+    lines = [
+        (title.format(members=noun), _figure(metrics.get(name)), meaning.format(members=noun))
+        for name, title, meaning in _METRICS
+        if metrics.get(name) is not None
+        # A model that is the embedder's own space has nothing more to say.
+        and (name != "silhouette" or metrics[name] != metrics.get("silhouette_embedder"))
+    ]
+    for column, label in metrics.get("labels", {}).items():
+        lines.append(
+            (
+                f"NMI with {column}",
+                _figure(label.get("nmi")),
+                f"How much clusters and the column “{column}” tell of one another, 0 to 1, over "
+                f"{label.get('labelled_count', 0):,} labelled {noun}. Labels were not trained on.",
+            )
+        )
+    return lines
+
+
+def fact_lines(
+    run: Mapping[str, Any], model: Mapping[str, Any], noun: str
+) -> list[tuple[str, str]]:
+    """Return how a run was made; `noun` says what its members are."""
+    verdict = model["training"].get("verdict")
+    lines = [
+        ("Run", run["run_id"]),
+        ("Made", f"{run['created_at']:%Y-%m-%d %H:%M} UTC"),
+        ("Archive", run["archive_id"]),
+        ("Scan", str(run["scan_id"])),
+        ("Embedder", run["embedder_id"]),
+        ("Method", model["method"]),
+        ("Clusters asked for", str(model["k"])),
+        ("Model", run["model_id"]),
+        ("Fitted on", f"{model['training'].get('fitted_on', 0):,} {noun}"),
+        ("Parent run", run["parent"] or "none: a first run"),
+        ("Metadata version", run["metadata_version"] or "no metadata"),
+        ("Versions", ", ".join(f"{name} {number}" for name, number in run["versions"].items())),
+    ]
+    if verdict:
+        lines.insert(8, ("Refinement", str(verdict)))
+    return lines
+
+
+def settings_yaml(run: Mapping[str, Any]) -> str:
+    """Return the resolved config of a run as YAML."""
+    return yaml.safe_dump(run["config"], sort_keys=False, allow_unicode=True)
+
+
+def crosstabs(members: Members, columns: Sequence[str], entries: Sequence[Entry]) -> list[Crosstab]:
+    """Count images by cluster and value; past the most frequent values the rest is summed up."""
+    found = []
+    for column in columns:
+        counts = count_values(members.tables, "members", column)
+        rows = {cluster: counts.counts_CV[row] for row, cluster in enumerate(counts.clusters)}
+        shown = list(counts.values[:_MOST_VALUES])
+        others = len(counts.values) - len(shown)
+        table = []
+        for entry in entries:
+            row = rows.get(entry.cluster)
+            numbers = [0] * len(counts.values) if row is None else row.tolist()
+            rest = [sum(numbers[_MOST_VALUES:])] if others else []
+            table.append(numbers[:_MOST_VALUES] + rest)
+        found.append(
+            Crosstab(
+                column,
+                [*shown, f"{others:,} others"] if others else shown,
+                [(entry.cluster, entry.title) for entry in entries],
+                table,
+                others,
+            )
+        )
+    return found
+
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, int) or float(value).is_integer():
+        return f"{int(value):,}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
