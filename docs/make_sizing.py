@@ -5,7 +5,7 @@ from pathlib import Path
 from artcluster.config import Config
 from artcluster.runtime.executor import Hardware
 from artcluster.workflows.embedding.sizing import Rates, Work, size
-from artcluster.workflows.embedding.throughput import gpu_figure
+from artcluster.workflows.embedding.throughput import reference_rate
 
 PAGE = Path(__file__).parent / "sizing.md"
 BEGIN, END = "<!-- table: docs/make_sizing.py -->", "<!-- end of the table -->"
@@ -14,7 +14,7 @@ DECODE_S = 0.0100
 """2000×1500 JPEG, scaled: 8.8 ms, and the killable child's 1.2 (benchmarks/README.md)."""
 EMBED_S = 2 / 19.0
 """densenet121 by OpenVINO: 19.0 images/s on two threads (benchmarks/README.md)."""
-GPU_S = 1 / gpu_figure("rtx4090", "densenet121").images_per_s
+GPU_S = 1 / reference_rate("rtx4090", "densenet121").images_per_s
 
 MACHINES = {
     "2 CPUs": (Hardware(1, 2), EMBED_S),

@@ -135,7 +135,6 @@ def join_metadata(
     Args:
         source: The table.
         archive: The archive; values may also be full addresses below it.
-        archive_id: Its name in the store.
         images: Rows with a `path`: the files of a scan, or `images` rows of this archive.
         column: The column that names the image; by default the first of `JOIN_COLUMNS`.
         encoding: Of a CSV file; by default UTF-8, or what its byte order mark says.

@@ -25,7 +25,6 @@ class Plan:
     """What one scan leaves to do for one embedder.
 
     Attributes:
-        archive_id: The archive.
         scan_id: The scan planned.
         embedder_id: The embedder whose vectors are missing.
         pixel_policy: The policy planned for.

@@ -89,7 +89,6 @@ class Scan:
     """One complete listing.
 
     Attributes:
-        archive_id: The archive's name in the store.
         scan_id: Its number, from 1 upwards; broken listings leave gaps.
         uri: The archive's address.
         files: Its Parquet files, relative to the store's root.
@@ -124,7 +123,6 @@ def write_scan(
     Args:
         listing: The archive's listing, not begun.
         root: The store's root.
-        archive_id: The archive's name in the store.
         scratch: Folder for one temporary file.
 
     Raises:

@@ -102,12 +102,12 @@ def run(
     from artcluster.cli.show import show, show_counts
     from artcluster.workflows.clustering.cluster import cluster_archive, clusters_or_none
     from artcluster.workflows.clustering.methods.own_network import with_own_network
-    from artcluster.workflows.clustering.supervision import check_hints
+    from artcluster.workflows.clustering.supervision import check_supervision
     from artcluster.workflows.embedding.embed import embed_archive
     from artcluster.workflows.embedding.plan import check_reject_share, plan_archive
 
     asked, config = config, with_own_network(config)
-    check_hints(config.cluster, config.embed.backbone)
+    check_supervision(config.cluster, config.embed.backbone)
     with open_job(config, store, executor, create=True, dry=dry_run) as job:
         if (
             "backbone" in asked.embed.model_fields_set
@@ -281,7 +281,7 @@ def plan(
     """
     from artcluster.cli.session import open_job
     from artcluster.runtime.executor import Hardware, this_machine
-    from artcluster.workflows.embedding.plan import Asked, plan_job
+    from artcluster.workflows.embedding.plan import PlanRequest, plan_job
 
     here = this_machine()
     given = cpus is not None or gpus is not None
@@ -297,7 +297,7 @@ def plan(
             "--gpu and --gpu-rate tell of GPUs: say with --gpus how many a machine has"
         )
     with open_job(config, store, "in-process", create=True, dry=True) as job:
-        found = plan_job(job, images, Asked(machines, gpu, gpu_rate, sample, probe_seconds))
+        found = plan_job(job, images, PlanRequest(machines, gpu, gpu_rate, sample, probe_seconds))
     if out is not None:
         out.write_text(as_yaml(found), encoding="utf-8")
     show_plan(found, as_json)

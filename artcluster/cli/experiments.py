@@ -274,13 +274,13 @@ def compare(
     from artcluster.cli.session import open_job
     from artcluster.cli.tables import print_json
     from artcluster.workflows.clustering.methods import METHODS
-    from artcluster.workflows.experiments.compare import Asked, make_comparison
+    from artcluster.workflows.experiments.compare import ComparisonSpec, make_comparison
     from artcluster.workflows.experiments.compare_page import comparison_findings
     from artcluster.workflows.experiments.findings_files import write_findings
     from artcluster.workflows.experiments.method_spec import parse_entries, parse_numbers
 
     with open_job(config, store, executor, create=False) as job:
-        asked = Asked(
+        asked = ComparisonSpec(
             entries=parse_entries(methods, list(METHODS)),
             ks=parse_numbers(ks, "--k"),
             seeds=parse_numbers(seeds, "--seeds"),

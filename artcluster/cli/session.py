@@ -27,7 +27,7 @@ the last commit and the end of the processes take some."""
 
 
 @contextmanager
-def polite_end() -> Iterator[Stop]:
+def graceful_shutdown() -> Iterator[Stop]:
     """Ask the job to end when SIGTERM comes; interrupt it where it cannot, or takes too long.
 
     A second SIGTERM changes nothing: launchers send it to a process and to its group. Ctrl-C still
@@ -70,17 +70,16 @@ def polite_end() -> Iterator[Stop]:
 def open_job(
     config: Config, store: str, executor: str, *, create: bool, dry: bool = False
 ) -> Iterator[Job]:
-    """Open a store and whatever a job needs; SIGTERM ends it politely, see `polite_end`.
+    """Open a store and whatever a job needs; SIGTERM ends it politely, see `graceful_shutdown`.
 
     Args:
-        config: Every setting.
         store: Path or URI of the store.
         executor: Name of the executor.
         create: Make the store if there is none.
         dry: Work on what the store holds, but make none where there is none.
     """
     with ExitStack() as closing:
-        stop = closing.enter_context(polite_end())
+        stop = closing.enter_context(graceful_shutdown())
         place = Location.parse(store, config.store.options)
         if dry and not _is_store(place):
             place = Location.parse(closing.enter_context(tempfile.TemporaryDirectory()))

@@ -170,7 +170,7 @@ def serve(
     from artcluster.runtime.progress import Silent, Timings
     from artcluster.store import Store
     from artcluster.workflows.job import Job
-    from artcluster.workflows.runs import ShownRun
+    from artcluster.workflows.runs import CurrentRun
     from artcluster.workflows.viewing.report.make import make_report
 
     opened = Store.open(store, options=config.store.options)
@@ -181,7 +181,7 @@ def serve(
     )
     stop = Stop()
 
-    def draw(run: ShownRun, out: Location) -> None:
+    def draw(run: CurrentRun, out: Location) -> None:
         here, silent = make_executor("in-process", stop), Silent()
         job = Job(config, opened, here, here, silent, Timings(silent))
         make_report(job, run.run_id, run.archive_id, out)

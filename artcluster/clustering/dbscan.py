@@ -11,7 +11,7 @@ from artcluster.metrics.agreement import NOISE
 
 
 @dataclass(frozen=True)
-class CoreReach:
+class DbscanPredictor:
     """A point belongs to the cluster of its nearest core point within eps, else it is noise.
 
     Attributes:
@@ -31,7 +31,7 @@ class CoreReach:
     def __call__(self, z_ND: Tensor) -> Tensor:
         """Return the row of each point's cluster, or −1 for noise, int64.
 
-        >>> rule = CoreReach(torch.tensor([[0.0], [9.0]]), torch.tensor([0, 1]), 1.0)
+        >>> rule = DbscanPredictor(torch.tensor([[0.0], [9.0]]), torch.tensor([0, 1]), 1.0)
         >>> rule(torch.tensor([[0.5], [8.0], [4.0]])).tolist()
         [0, 1, -1]
         """
@@ -45,7 +45,7 @@ class CoreReach:
         return {"points": self.points_PD.numpy(), "rows": self.rows_P.numpy(), "eps": eps}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "CoreReach":
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "DbscanPredictor":
         """Rebuild it from `arrays`."""
         points, rows = (torch.from_numpy(arrays[name]) for name in ("points", "rows"))
         return cls(points, rows, float(arrays["eps"][0]))
@@ -64,7 +64,7 @@ class DbscanResult:
 
     labels_N: np.ndarray
     centroids_KD: np.ndarray
-    rule: CoreReach
+    rule: DbscanPredictor
 
 
 def dbscan(x_ND: np.ndarray, *, eps: float, min_samples: int) -> DbscanResult | None:
@@ -90,7 +90,7 @@ def dbscan(x_ND: np.ndarray, *, eps: float, min_samples: int) -> DbscanResult | 
     if not k:
         return None
     points = torch.from_numpy(np.ascontiguousarray(x_ND[core_P], np.float32))
-    rule = CoreReach(points, torch.from_numpy(found.labels_[core_P].astype(np.int64)), eps)
+    rule = DbscanPredictor(points, torch.from_numpy(found.labels_[core_P].astype(np.int64)), eps)
     # By the rule, so that a point is the same's whether it is fitted or comes later.
     labels_N = rule(torch.from_numpy(np.ascontiguousarray(x_ND, np.float32))).numpy()
     means = [x_ND[labels_N == row].mean(0, dtype=np.float64) for row in range(k)]

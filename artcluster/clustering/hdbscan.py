@@ -17,7 +17,7 @@ _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
-class DensityReach:
+class HdbscanPredictor:
     """A point belongs to the cluster that it reaches at the cluster's density, else it is noise.
 
     Its core distance is that to its m-th nearest fitted point. Of the fitted points, the one with
@@ -68,7 +68,7 @@ class DensityReach:
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "DensityReach":
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "HdbscanPredictor":
         """Rebuild it from `arrays`."""
         points, rows, core, reach = (
             torch.from_numpy(arrays[name]) for name in ("points", "rows", "core", "reach")
@@ -100,7 +100,7 @@ class DensityClusters:
 
     labels_N: np.ndarray
     centroids_KD: np.ndarray
-    rule: DensityReach
+    rule: HdbscanPredictor
 
 
 def density_clusters(
@@ -149,7 +149,7 @@ def density_clusters(
     return DensityClusters(
         labels_N,
         centroids_KD.float().numpy(),
-        DensityReach(points, rows, core_N, reach_K, min_samples),
+        HdbscanPredictor(points, rows, core_N, reach_K, min_samples),
     )
 
 

@@ -70,7 +70,6 @@ def read_tensors(data: bytes, what: str) -> "dict[str, torch.Tensor]":
     prefix `module.` of data-parallel training dropped.
 
     Args:
-        data: The file.
         what: Names the file in errors.
 
     Raises:

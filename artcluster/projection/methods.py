@@ -46,11 +46,7 @@ class Components:
 
 
 class Umap:
-    """Lays vectors out by UMAP with Euclidean distances; seeded, hence on one thread.
-
-    Args:
-        settings: How.
-    """
+    """Lays vectors out by UMAP with Euclidean distances; seeded, hence on one thread."""
 
     def __init__(self, settings: LayoutSettings) -> None:
         self._settings = settings
@@ -93,11 +89,7 @@ _PLACING_ITERATIONS = 100
 
 
 class Tsne:
-    """Lays vectors out by t-SNE with Euclidean distances.
-
-    Args:
-        settings: How.
-    """
+    """Lays vectors out by t-SNE with Euclidean distances."""
 
     def __init__(self, settings: LayoutSettings) -> None:
         self._settings = settings

@@ -20,7 +20,7 @@ from artcluster.store import Store
 from artcluster.workflows.clustering.assignments import load_model
 from artcluster.workflows.embedding.embedder import cache_folder
 from artcluster.workflows.embedding.pictures import Pictures
-from artcluster.workflows.runs import ShownRun, open_shown
+from artcluster.workflows.runs import CurrentRun, open_current_run
 from artcluster.workflows.searching.similar import Similar, SimilarPictures, open_neighbours
 
 _FRESH_S = 10.0
@@ -49,15 +49,13 @@ class Live:
     """Answers questions about one store. Threads may share it.
 
     Args:
-        store: The store.
         pictures: Reads originals and makes small copies.
-        config: Every setting.
         threads: CPU threads for pictures that are handed in.
         run: The run that is shown.
     """
 
     def __init__(
-        self, store: Store, pictures: Pictures, config: Config, threads: int, run: ShownRun
+        self, store: Store, pictures: Pictures, config: Config, threads: int, run: CurrentRun
     ) -> None:
         self.run = run
         self._store = store
@@ -71,7 +69,7 @@ class Live:
         self._copies: OrderedDict[str, bytes | None] = OrderedDict()
         self._uris: OrderedDict[str, str] = OrderedDict()
 
-    def show(self, run: ShownRun) -> None:
+    def show(self, run: CurrentRun) -> None:
         """Answer by another run of the archive from now on."""
         embedder_id = _embedder_of(self._store, run)
         another = embedder_id != self._embedder_id
@@ -105,7 +103,7 @@ class Live:
 
     def some(self, count: int) -> Sequence[tuple[str, str]]:
         """Return content_id and path of some pictures, to begin with: one a cluster first."""
-        with open_shown(self._store, self.run, self._config) as tables:
+        with open_current_run(self._store, self.run, self._config) as tables:
             rows = tables.execute(
                 "SELECT content_id, path, uri FROM (SELECT *, row_number() OVER "
                 "(PARTITION BY cluster ORDER BY distance, path) AS nth FROM shown) "
@@ -146,7 +144,7 @@ class Live:
 
     def _shown_cluster(self, cluster: int) -> tuple[int, str]:
         """Return number and name of a model's cluster as people edited it."""
-        with open_shown(self._store, self.run, self._config) as tables:
+        with open_current_run(self._store, self.run, self._config) as tables:
             found = tables.execute(
                 "SELECT cluster, any_value(cluster_name) FROM shown WHERE model_cluster = ? "
                 "GROUP BY cluster ORDER BY count(*) DESC LIMIT 1",
@@ -159,7 +157,7 @@ class Live:
             self._similar.refresh()
             self._looked = time.monotonic()
 
-    def _search(self, embedder_id: str, run: ShownRun) -> SimilarPictures:
+    def _search(self, embedder_id: str, run: CurrentRun) -> SimilarPictures:
         """Open the search over an embedder's vectors."""
         config, cache = self._config, cache_folder()
         neighbours = open_neighbours(
@@ -171,7 +169,7 @@ class Live:
         return similar
 
 
-def _embedder_of(store: Store, run: ShownRun) -> str:
+def _embedder_of(store: Store, run: CurrentRun) -> str:
     rows = store.table(RUNS).read(["embedder_id"], pc.field("run_id") == run.run_id)
     return str(rows["embedder_id"][0].as_py())
 

@@ -12,13 +12,13 @@ from artcluster.errors import UsageError
 from artcluster.location import Location
 from artcluster.serve.pages import ReportPages
 from artcluster.store import Store
-from artcluster.workflows.runs import ShownRun, choose_run
+from artcluster.workflows.runs import CurrentRun, choose_run
 from artcluster.workflows.viewing.report.make import report_run
 
 logger = logging.getLogger(__name__)
 
 
-Draw = Callable[[ShownRun, Location], object]
+Draw = Callable[[CurrentRun, Location], object]
 
 """Draws the pages of a run into an empty folder."""
 
@@ -44,7 +44,6 @@ class LiveReport:
     """Shows the pages of the last run, and until they are whole those of the run before.
 
     Args:
-        store: The store.
         stored: Where its report lies.
         run: The run that was asked for, which is kept to, or the last one, which is followed.
         draw: Draws a report; None to show the stored one as it is, whatever run it is of.
@@ -56,7 +55,7 @@ class LiveReport:
         self,
         store: Store,
         stored: Location,
-        run: ShownRun,
+        run: CurrentRun,
         draw: Draw | None,
         folder: Path,
         fresh_s: float = 3.0,
@@ -71,14 +70,14 @@ class LiveReport:
         self._before: ReportPages | None = None
         self._pages_run_id = run.run_id if draw is None else report_run(stored)
         self._run = self._run_of_pages() or run
-        self._show: Callable[[ShownRun], None] = lambda _: None
+        self._show: Callable[[CurrentRun], None] = lambda _: None
         self._drawing: threading.Thread | None = None
         self._failed = ""
         self._lock = threading.Lock()
         self._looked: float | None = None
 
     @property
-    def run(self) -> ShownRun:
+    def run(self) -> CurrentRun:
         """The run that is shown."""
         return self._run
 
@@ -92,7 +91,7 @@ class LiveReport:
         """Those before, whose pictures a browser may still ask for."""
         return self._before
 
-    def on_show(self, show: Callable[[ShownRun], None]) -> None:
+    def on_show(self, show: Callable[[CurrentRun], None]) -> None:
         """Have somebody told of each run that is shown from now on."""
         self._show = show
 
@@ -133,7 +132,7 @@ class LiveReport:
             self._drawing = threading.Thread(target=self._draw_run, args=[latest], daemon=True)
             self._drawing.start()
 
-    def _draw_run(self, run: ShownRun) -> None:
+    def _draw_run(self, run: CurrentRun) -> None:
         assert self._draw is not None
         folder = self._folder / run.run_id
         logger.info("drawing the report of run %s", run.run_id)
@@ -153,16 +152,16 @@ class LiveReport:
             if Location.parse(str(drawn)) not in kept:
                 shutil.rmtree(drawn, ignore_errors=True)
 
-    def _switch(self, run: ShownRun, pages: ReportPages) -> None:
+    def _switch(self, run: CurrentRun, pages: ReportPages) -> None:
         self._before, self._pages = self._pages, pages
         self._pages_run_id = run.run_id
         self._set_run(run)
 
-    def _set_run(self, run: ShownRun) -> None:
+    def _set_run(self, run: CurrentRun) -> None:
         self._show(run)
         self._run = run
 
-    def _run_of_pages(self) -> ShownRun | None:
+    def _run_of_pages(self) -> CurrentRun | None:
         """Return the run whose pages lie in the store; None where that is not known any more."""
         if self._pages_run_id in ("", self._wanted.run_id):
             return None

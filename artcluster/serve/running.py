@@ -45,11 +45,9 @@ def run_server(
     """Serve until interrupted.
 
     Args:
-        store: The store.
         report: Where its report lies.
         draw: Draws the report of a run, in a thread; None to show the one that lies there as it is.
         stop: Ends the drawing of a report.
-        config: Every setting.
         threads: CPU threads for pictures that are handed in.
         run_id: Which run; None for an archive's last one.
         archive_id: Which archive; None for the only one.

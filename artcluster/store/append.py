@@ -26,7 +26,6 @@ def append(
     """Append rows: all of them in one commit, or none.
 
     Args:
-        store: The store's root.
         table: The table; created where it is not there.
         data: Rows with the table's columns; a reader is read with bounded memory.
         fence: What the writer's lease gave it; None for tables that nobody leases.

@@ -126,7 +126,6 @@ def commit(
     Committing shards again changes nothing.
 
     Args:
-        store: The store's root.
         table: The table; created where it is not there.
         shards: What to add; with none, and a fence, an empty commit that cuts off earlier holders.
         fence: What the writer's lease gave it; None for tables that nobody leases.

@@ -27,8 +27,6 @@ def replace_metadata(
     """Replace all rows of one source of an archive's metadata.
 
     Args:
-        store: The store.
-        archive_id: The archive.
         source: Names the file the rows come from; its rows so far no longer count.
         content: Says what the rows were made from, such as the file's hash and the scan they were
             joined to. The same as the source's last time: nothing is written.

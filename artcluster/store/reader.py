@@ -38,7 +38,6 @@ class TableReader:
     """One table as it was when the reader was made; a table not yet created reads as empty.
 
     Args:
-        store: The store's root.
         table: The table; of `metadata` only the keys are known before it is created.
     """
 

@@ -45,8 +45,6 @@ def replace_files(
     The files themselves stay, for those who read an older version.
 
     Args:
-        store: The store's root.
-        table: The table.
         removed: Paths in the table's folder.
         added: Files that lie in the store, not yet committed.
         fences: Of all the leases that the files are written under.

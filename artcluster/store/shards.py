@@ -229,7 +229,6 @@ def leftover_shards(
 
     Args:
         blobs: Files of the store.
-        table: The table.
         partition: The partition to look in.
         names: Names of the shards wanted.
         committed: Paths in the table's folder that are committed.

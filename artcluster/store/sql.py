@@ -123,7 +123,6 @@ def open_for_queries(
     """Open a store's tables and views for queries that somebody else wrote.
 
     Args:
-        store: The store.
         memory_bytes: What DuckDB may use before it spills to disk.
         allow_files: Let queries read other files and web addresses, and load the extensions
             that are installed; by default neither files nor extensions can be reached.

@@ -21,7 +21,6 @@ class Store:
     """A store that exists. Open one with `Store.open`. Picklable.
 
     Attributes:
-        location: Where it lies.
         store_id: Names it wherever it is moved to.
     """
 

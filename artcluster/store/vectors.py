@@ -34,8 +34,6 @@ def read_vectors(
     """Yield an embedder's vectors in the order of its files, a few files in memory at a time.
 
     Args:
-        store: The store.
-        embedder_id: Whose vectors.
         wanted: Members to choose; None for all. Those without a vector are passed over.
         batch_rows: Rows yielded at a time, at most.
         paths: Files of the table to read, as `TableReader.paths` names them; None for all.
@@ -83,8 +81,6 @@ def gather(
     """Read an embedder's vectors into one matrix, sorted by member.
 
     Args:
-        store: The store.
-        embedder_id: Whose vectors.
         wanted: Members to choose, in any order; None for all.
         limit_bytes: The most that the matrix may take.
 

@@ -216,7 +216,6 @@ def read_view(store: Store, view: str, library: str = "polars", **limits: Any) -
     """Return a view as a frame of `polars`, `pandas`, or an `arrow` table.
 
     Args:
-        store: The store.
         view: One of `VIEWS`.
         library: `polars`, `pandas` or `arrow`.
         **limits: What `duckdb_connection` takes, such as `run_id` for a past run.
@@ -264,7 +263,6 @@ def duckdb_connection(
     It reads through delta-rs, on S3, Google and Azure as on a disk.
 
     Args:
-        store: The store.
         only: The tables and views to have, with those that they are made of; None for all. Each
             table costs a look at its log.
         memory_limit: What DuckDB may use, in its words; beyond it, it spills to disk.

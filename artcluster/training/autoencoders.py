@@ -152,7 +152,6 @@ def train_cae(
     Args:
         worker: This rank.
         network: With the same weights on every rank. It is trained in place.
-        config: How to train.
         row_shape: Height, width and channels of the pictures, which are in colour.
         validation: This rank's share of the pictures that the error is measured on after each
             epoch, as the shards are; None to measure none, on every rank.

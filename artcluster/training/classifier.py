@@ -54,7 +54,6 @@ def train_classifier(
         network: With the same weights on every rank. It is trained in place.
         classes: Classes of the rows of each shard that this rank owns, int64 from 0.
         validation: This rank's share of the validation images.
-        config: How to train.
         row_shape: Height, width and channels of the pictures.
         told: Called with numbers of images as they are seen.
 

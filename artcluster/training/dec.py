@@ -48,7 +48,6 @@ def train_dcec(
         worker: This rank.
         network: An autoencoder, trained in place.
         centroids_KD: Seeds, from k-means on its codes.
-        config: How to refine.
         row_shape: Height, width and channels of the pictures, which are in colour.
         autoencoder: State to begin from; None for the network's own.
 
@@ -89,7 +88,6 @@ def train_dec(
         worker: This rank.
         autoencoder: State of the pre-trained autoencoder, or of its encoder alone.
         centroids_KD: Seeds, from k-means on the codes.
-        config: How to refine.
 
     Returns:
         The same, but for rounding, with any number of ranks, and identical where a run was

@@ -126,7 +126,6 @@ def train_reconstruction(
         network: On the worker's device, with the same weights on every rank.
         batches: This rank's.
         batch_error: From rows to the summed squared error of their reconstruction.
-        config: How to train.
         stage: Names checkpoints.
         row_elements: Elements of one row.
         validate: Returns the error of rows that are not trained on, the same on every rank; asked

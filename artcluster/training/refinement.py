@@ -24,7 +24,7 @@ from artcluster.training.checkpoints import (
     unpack,
 )
 from artcluster.training.reconstruction import DTYPES
-from artcluster.training.target_distribution import Refresh, TargetKeeper
+from artcluster.training.target_distribution import RefreshStats, TargetDistribution
 from artcluster.training.worker import OptimizerName, Worker, make_optimizer, sum_gradients
 
 
@@ -98,7 +98,7 @@ class DecResult:
 
     encoder: dict[str, torch.Tensor]
     centroids_KD: np.ndarray
-    history: tuple[Refresh, ...]
+    history: tuple[RefreshStats, ...]
     iterations: int
     converged: bool
 
@@ -177,7 +177,6 @@ def refine(
     Args:
         worker: This rank.
         model: With the same weights on every rank. It is trained in place.
-        config: How to refine.
         stage: Names checkpoints.
         row_shape: Shape of one row.
         row_dtype: Of the rows, as they are kept and as `model` prepares them.
@@ -199,7 +198,7 @@ def refine(
     parameters = list(model.parameters())
     optimizer = make_optimizer(config.optimizer, parameters, config.learning_rate)
     named = identity(stage, {**config.deciding(), "k": clusters}, worker.shard_rows)
-    keeper = TargetKeeper(worker, batches.rows, clusters, dtype, config.chunk_rows)
+    keeper = TargetDistribution(worker, batches.rows, clusters, dtype, config.chunk_rows)
     clock = CheckpointClock(worker, config.checkpoint_interval_s)
     iteration = 0
     state = load_state(worker, named)

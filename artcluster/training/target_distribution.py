@@ -18,7 +18,7 @@ from artcluster.training.worker import Worker
 
 
 @dataclass(frozen=True)
-class Refresh:
+class RefreshStats:
     """The whole data set as seen at one refresh.
 
     Attributes:
@@ -35,7 +35,7 @@ class Refresh:
     sizes: tuple[int, ...]
 
 
-class TargetKeeper:
+class TargetDistribution:
     """Keeps the target of a rank's rows, and the history of refreshes.
 
     Args:
@@ -55,7 +55,7 @@ class TargetKeeper:
         self._total_rows = sum(worker.shard_rows)
         self._target_NK = torch.zeros((rows.count, clusters), dtype=dtype, device=worker.device)
         self._labels_N: torch.Tensor | None = None
-        self.history: list[Refresh] = []
+        self.history: list[RefreshStats] = []
 
     def target(self, numbers: torch.Tensor) -> torch.Tensor:
         """Return the target of some of the rank's rows."""
@@ -105,7 +105,7 @@ class TargetKeeper:
         if not self.history or self.history[-1].iteration < iteration:
             *sizes, changed = (int(value) for value in sums[clusters:].tolist())
             self.history.append(
-                Refresh(iteration, mean_loss, changed / self._total_rows, tuple(sizes))
+                RefreshStats(iteration, mean_loss, changed / self._total_rows, tuple(sizes))
             )
 
     def packed(self) -> State:
@@ -121,7 +121,7 @@ class TargetKeeper:
     def restore(self, state: State) -> None:
         """Go on from `packed`."""
         self.history = [
-            Refresh(int(iteration), loss, change, tuple(sizes))
+            RefreshStats(int(iteration), loss, change, tuple(sizes))
             for (iteration, loss, change), sizes in zip(
                 state["history"].tolist(), state["sizes"].tolist(), strict=True
             )

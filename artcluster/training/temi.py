@@ -138,7 +138,6 @@ def train_temi(
     Args:
         x_ND: Vectors, float32, of a mean square about one a coordinate.
         neighbours_NC: Rows of each one's neighbours, int64.
-        config: How.
         stepped: Told how many steps more are done, now and then.
     """
     device = x_ND.device

@@ -29,8 +29,6 @@ class Archive:
     """An archive as a job was given it.
 
     Attributes:
-        archive_id: Its name in the store.
-        location: Where it lies.
         pattern: Glob below it, or None.
     """
 
@@ -148,7 +146,6 @@ def choose_embedder(store: Store, wanted: str | None, *, whole: bool = False) ->
     """Return the embedder_id that is meant: by its name or id, or the only one with vectors.
 
     Args:
-        store: The store.
         wanted: Name or id.
         whole: Vectors of whole pictures are needed, not of faces.
 
@@ -224,8 +221,6 @@ def contents_of(
     """Return the distinct contents of an archive's usable images, sorted; those of a run if given.
 
     Args:
-        store: The store.
-        archive_id: Which archive.
         config: The memory that joins may take.
         run_id: As the archive was when this run was made.
         each_path: Return a content as often as the archive has it.

@@ -34,8 +34,6 @@ class Job:
     """A store to write to, settings, machines to run on, and somebody who watches.
 
     Attributes:
-        config: Every setting.
-        store: Where results go.
         executor: Where the work is done.
         local: This process, for work too small to be worth a cluster's start-up.
         progress: Shown what is going on.
@@ -117,7 +115,7 @@ class TrainingPlace:
         )
 
 
-def training_place(job: Job, rows: int, worth_a_cluster: int = WORTH_A_CLUSTER) -> TrainingPlace:
+def training_backend(job: Job, rows: int, worth_a_cluster: int = WORTH_A_CLUSTER) -> TrainingPlace:
     """Choose where to train on so many rows; `cluster.workers` and `use_gpu` overrule it."""
     settings = job.config.cluster
     checkpoints = job.store.location.child("checkpoints")

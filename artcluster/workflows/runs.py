@@ -58,11 +58,10 @@ def _numbered(
 
 
 @dataclass(frozen=True)
-class ShownRun:
+class CurrentRun:
     """A run to look at.
 
     Attributes:
-        run_id: Its name.
         archive_id: The archive it clustered.
         model_id: The model it applied.
         past: Whether it was asked for by name: then the archive is shown as the run saw it.
@@ -74,11 +73,10 @@ class ShownRun:
     past: bool
 
 
-def choose_run(store: Store, wanted: str | None, archive_id: str | None = None) -> ShownRun:
+def choose_run(store: Store, wanted: str | None, archive_id: str | None = None) -> CurrentRun:
     """Return the run that is meant: by its id or the beginning of it, or an archive's last one.
 
     Args:
-        store: The store.
         wanted: A run_id or the beginning of one; None for the last run.
         archive_id: Which archive; None for the only one, or the wanted run's.
 
@@ -99,7 +97,7 @@ def choose_run(store: Store, wanted: str | None, archive_id: str | None = None) 
             problem = "several runs begin with" if fitting else "there is no run"
             raise UsageError(f"--run: {problem} {wanted!r}; the last ones are {known}")
         chosen = (exact or fitting)[0]
-        return ShownRun(chosen["run_id"], chosen["archive_id"], chosen["model_id"], past=True)
+        return CurrentRun(chosen["run_id"], chosen["archive_id"], chosen["model_id"], past=True)
     archives = sorted({run["archive_id"] for run in runs})
     if archive_id is None and len(archives) > 1:
         raise UsageError(
@@ -108,12 +106,14 @@ def choose_run(store: Store, wanted: str | None, archive_id: str | None = None) 
         )
     for run in runs:
         if archive_id in (None, run["archive_id"]):
-            return ShownRun(run["run_id"], run["archive_id"], run["model_id"], past=False)
+            return CurrentRun(run["run_id"], run["archive_id"], run["model_id"], past=False)
     raise UsageError(f"--archive-id: no run of {archive_id!r}; choose one of {', '.join(archives)}")
 
 
 @contextmanager
-def open_shown(store: Store, run: ShownRun, config: Config) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_current_run(
+    store: Store, run: CurrentRun, config: Config
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the store's tables with the view `shown`: the run's rows of `latest`."""
     with duckdb_connection(
         store,

@@ -8,7 +8,7 @@ from typing import Any
 from unittest import mock
 
 from artcluster.cli import main
-from artcluster.workflows.embedding import embed as embed_steps
+from artcluster.workflows.embedding import embed as embed_pipeline
 from artcluster.workflows.embedding.embed_task import EmbedPart
 
 PART = 3
@@ -32,5 +32,5 @@ def asking(step: EmbedPart) -> Callable[[], Callable[[Any], Any]]:
 
 
 if __name__ == "__main__":
-    with mock.patch.object(embed_steps, "EmbedPart", lambda **given: asking(EmbedPart(**given))):
+    with mock.patch.object(embed_pipeline, "EmbedPart", lambda **given: asking(EmbedPart(**given))):
         main(sys.argv[1:])

@@ -7,14 +7,14 @@ from collections.abc import Callable
 import pytest
 
 from artcluster.cli import session as module
-from artcluster.cli.session import polite_end
+from artcluster.cli.session import graceful_shutdown
 from artcluster.errors import StoppedError
 from artcluster.runtime.cancellation import Stop
 
 
 def ended(job: Callable[[Stop], object], error: type[BaseException] = StoppedError) -> None:
     def run() -> None:
-        with polite_end() as stop:
+        with graceful_shutdown() as stop:
             job(stop)
 
     with pytest.raises(error):

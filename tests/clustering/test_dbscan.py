@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.cluster import DBSCAN
 
-from artcluster.clustering.dbscan import CoreReach, dbscan, knee_distance
+from artcluster.clustering.dbscan import DbscanPredictor, dbscan, knee_distance
 from artcluster.clustering.model.fit import fit_model
 from artcluster.clustering.model.model import ClusterModel
 from artcluster.clustering.model.space import ModelSpace
@@ -56,7 +56,7 @@ def test_a_saved_model_keeps_groups_of_any_shape_and_places_later_points() -> No
         rule=found.rule,
     )
     again = ClusterModel.from_files(model.to_files())
-    assert isinstance(again.rule, CoreReach)
+    assert isinstance(again.rule, DbscanPredictor)
     assert again.rule.eps == 1.2
     placed = again.predict(x_ND)
     assert placed.cluster.tolist() == [0] * 80 + [1] * 20 + [-1]
@@ -82,6 +82,6 @@ def test_the_knee_parts_near_ones_from_the_rest() -> None:
 
 
 def test_a_point_at_eps_is_reached() -> None:
-    rule = CoreReach(torch.zeros(1, 3), torch.tensor([0]), 0.5)
+    rule = DbscanPredictor(torch.zeros(1, 3), torch.tensor([0]), 0.5)
     points = torch.tensor([[0.5, 0, 0], [0.5001, 0, 0]])
     assert rule(points).tolist() == [0, -1]

@@ -139,7 +139,7 @@ def cleanings_killed(folder: Path, times: int) -> Outcome:
     )
 
 
-def polite_end(folder: Path, times: int) -> Outcome:
+def graceful_shutdown(folder: Path, times: int) -> Outcome:
     """End drivers by SIGTERM, as a machine that is taken away with notice does."""
     images, store = folder / "images", folder / "store"
     # What is in hand is finished: there must be more than that left when the signal comes.

@@ -25,7 +25,7 @@ from artcluster.executors.local import InProcessExecutor
 from artcluster.executors.ray.executor import RayExecutor
 from artcluster.runtime.progress import Silent, Timings
 from artcluster.store import Store
-from artcluster.workflows.embedding import embed as embed_steps
+from artcluster.workflows.embedding import embed as embed_pipeline
 from artcluster.workflows.embedding.embed import embed_archive
 from artcluster.workflows.embedding.embed_task import EmbedPart
 from artcluster.workflows.job import Job
@@ -97,7 +97,7 @@ def main(folder: Path) -> None:
         with RayExecutor(cluster.address, node_loss_grace_s=8) as executor:
             copy_pictures(images, FIRST)
             with mock.patch.object(
-                embed_steps, "EmbedPart", lambda **given: ExitOnce(EmbedPart(**given), mark)
+                embed_pipeline, "EmbedPart", lambda **given: ExitOnce(EmbedPart(**given), mark)
             ):
                 one_cpu_s = embedded(executor, images, store, Silent())
             copy_pictures(images, ALL - FIRST, start=FIRST)

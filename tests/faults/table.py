@@ -13,7 +13,7 @@ from pathlib import Path
 from artcluster import __version__
 from tests.faults.decoders import decoders_break
 from tests.faults.disks import disk_fills_up
-from tests.faults.kills import cleanings_killed, drivers_killed, polite_end
+from tests.faults.kills import cleanings_killed, drivers_killed, graceful_shutdown
 from tests.faults.leases import clock_jumps, holder_stops, updates_race
 from tests.faults.machines import machines_fail
 from tests.faults.moving import files_move
@@ -22,7 +22,7 @@ from tests.faults.servers import server_killed
 
 SCENARIOS: dict[Callable[[Path, int], Outcome], int] = {
     drivers_killed: 50,
-    polite_end: 2,
+    graceful_shutdown: 2,
     cleanings_killed: 3,
     decoders_break: 1,
     disk_fills_up: 2,

@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.decoders import decoders_break
 from tests.faults.disks import NoMountError, disk_fills_up
-from tests.faults.kills import drivers_killed, polite_end
+from tests.faults.kills import drivers_killed, graceful_shutdown
 from tests.faults.leases import NoFakeTimeError, clock_jumps, holder_stops, updates_race
 from tests.faults.machines import machines_fail
 from tests.faults.moving import files_move
@@ -21,7 +21,7 @@ from tests.faults.table import SCENARIOS
 MANY = "ARTCLUSTER_KILLS" in os.environ
 FEW = {
     drivers_killed: 3,
-    polite_end: 1,
+    graceful_shutdown: 1,
     decoders_break: 1,
     disk_fills_up: 1,
     updates_race: 1,

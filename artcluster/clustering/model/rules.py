@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from artcluster.clustering.chunks import squared_distances
-from artcluster.clustering.dbscan import CoreReach
-from artcluster.clustering.hdbscan import DensityReach
+from artcluster.clustering.dbscan import DbscanPredictor
+from artcluster.clustering.hdbscan import HdbscanPredictor
 from artcluster.clustering.hierarchy import Tree, cut
 
 
@@ -62,8 +62,8 @@ class Prototypes:
         return cls(torch.from_numpy(arrays["points"]), torch.from_numpy(arrays["rows"]), tree)
 
 
-Rule = Prototypes | DensityReach | CoreReach
+Rule = Prototypes | HdbscanPredictor | DbscanPredictor
 
-RULES: Mapping[str, type[Prototypes] | type[DensityReach] | type[CoreReach]] = {
-    rule.kind: rule for rule in (Prototypes, DensityReach, CoreReach)
+RULES: Mapping[str, type[Prototypes] | type[HdbscanPredictor] | type[DbscanPredictor]] = {
+    rule.kind: rule for rule in (Prototypes, HdbscanPredictor, DbscanPredictor)
 }

@@ -26,7 +26,7 @@ _EVERY_S = 0.002
 
 
 @contextmanager
-def kept_handlers(*signals: signal.Signals) -> Iterator[None]:
+def preserve_signal_handlers(*signals: signal.Signals) -> Iterator[None]:
     """Set the handlers of signals back to what they were before, whenever they are taken."""
     if os.name != "posix":
         yield
@@ -196,7 +196,7 @@ class RayCluster:
                 else:
                     require_reachable(self.address)
                 address = self.address if head is None else head.address
-                with kept_handlers(signal.SIGTERM):
+                with preserve_signal_handlers(signal.SIGTERM):
                     ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
             _quieten()
         except BaseException as error:
@@ -215,7 +215,7 @@ class RayCluster:
             # On a busy machine threads of Ray Data outlive their pipeline: their next call would
             # join the cluster again, and keep the process from ending.
             auto_init_hook.enable_auto_connect = False
-            with kept_handlers(signal.SIGTERM):
+            with preserve_signal_handlers(signal.SIGTERM):
                 ray.shutdown()
         if head is not None:
             head.stop()

@@ -16,7 +16,7 @@ from artcluster.errors import ArtclusterError
 from artcluster.executors.claim_table import ClaimTable, digests
 
 
-class Mailbox:
+class ResultSlot:
     """Holds what was put last."""
 
     def __init__(self) -> None:

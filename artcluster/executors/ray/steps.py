@@ -135,7 +135,7 @@ class StepActor:
 _made: dict[tuple[str, str], StepActor] = {}
 
 
-def made_here(remote: RemoteStep) -> StepActor:
+def cached_step(remote: RemoteStep) -> StepActor:
     """Return this process's own instance of a step; those of earlier streams are let go."""
     key = (remote.stream, remote.step.name)
     if key not in _made:
@@ -152,7 +152,7 @@ def as_task(remote: RemoteStep) -> Callable[[pa.Table], pa.Table]:
         # Ray unpickles this closure for every task, with copies of the globals that it names: what
         # is to last as long as the process is reached through its module.
 
-        return made_here(remote)(row)
+        return cached_step(remote)(row)
 
     apply.__name__ = apply.__qualname__ = remote.step.name
     return apply

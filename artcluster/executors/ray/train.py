@@ -17,7 +17,7 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from artcluster.errors import ArtclusterError, StepError, UsageError
 from artcluster.executors.checkpoints import Checkpoints
 from artcluster.executors.failure import Failure, limit_threads
-from artcluster.executors.ray.coordinator import Mailbox, ask
+from artcluster.executors.ray.coordinator import ResultSlot, ask
 from artcluster.executors.ray.nodes import Nodes
 from artcluster.runtime.cancellation import Stop
 
@@ -84,7 +84,7 @@ def train(
     share = _share(workers, use_gpu)
     mailbox = f"train-{uuid.uuid4().hex}"
     stop_box = f"{mailbox}-stop"
-    ray.get([host.keep.remote(name, Mailbox()) for name in (mailbox, stop_box)])
+    ray.get([host.keep.remote(name, ResultSlot()) for name in (mailbox, stop_box)])
     rank = _Rank(
         loop=loop,
         data=[shard if callable(shard) else ray.put(shard) for shard in data],

@@ -34,12 +34,10 @@ from artcluster.workflows.results import AssignedImage
 
 
 @dataclass(frozen=True)
-class Artefact:
+class LoadedModel:
     """All that assigning pictures needs.
 
     Attributes:
-        model_id: The model's name.
-        model: The model.
         embedder: Makes the vectors that the model takes.
         files: Where the embedder's weights are read from.
     """
@@ -50,7 +48,7 @@ class Artefact:
     files: Files
 
 
-def artefact_of_store(store: Store, model_id: str | None) -> Artefact:
+def artefact_of_store(store: Store, model_id: str | None) -> LoadedModel:
     """Return a store's model; by default that of the last run.
 
     Raises:
@@ -60,7 +58,7 @@ def artefact_of_store(store: Store, model_id: str | None) -> Artefact:
     model = load_model(store, model_id)
     embedder = read_embedder(store, model.embedder_id)
     model.check(embedder.embedder_id)
-    return Artefact(model_id, model, embedder, store)
+    return LoadedModel(model_id, model, embedder, store)
 
 
 def _choose_model(store: Store, wanted: str | None) -> str:
@@ -84,7 +82,7 @@ _AT_ONCE = 64
 
 
 def assign_by(
-    artefact: Artefact, images: Sequence[str], config: Config, threads: int
+    artefact: LoadedModel, images: Sequence[str], config: Config, threads: int
 ) -> Iterator[AssignedImage]:
     """Yield the cluster of each picture, or of each face in it, in the order given.
 

@@ -116,10 +116,7 @@ def assign_contents(
     there are many, and each batch is committed as it is finished.
 
     Args:
-        job: What to work with.
         model_id: The model's name; its files are in the store.
-        model: The model.
-        embedder_id: Whose vectors.
         contents: Members to assign; those without a vector are passed over.
         lease: On the model's assignments.
     """

@@ -32,7 +32,7 @@ from artcluster.workflows.clustering.assignments import (
     read_assignments,
 )
 from artcluster.workflows.clustering.labels import check_labels, labels_of
-from artcluster.workflows.clustering.measure import Measured, measure, terms_of_clusters
+from artcluster.workflows.clustering.measure import Measured, keywords_of_clusters, measure
 from artcluster.workflows.clustering.methods import TrainingSet, fit
 from artcluster.workflows.clustering.methods.base import vectors_for
 from artcluster.workflows.clustering.methods.own_network import (
@@ -41,7 +41,7 @@ from artcluster.workflows.clustering.methods.own_network import (
     with_own_network,
 )
 from artcluster.workflows.clustering.refit import record_lineage, refit
-from artcluster.workflows.clustering.supervision import check_hints, with_stored_hints
+from artcluster.workflows.clustering.supervision import check_supervision, with_stored_hints
 from artcluster.workflows.job import Job, digest
 from artcluster.workflows.results import ClusterSummary, NoClusters
 from artcluster.workflows.runs import (
@@ -142,7 +142,7 @@ def make_run(job: Job, run: NewRun) -> None:
             labels = labels_of(job, archive_id, settings.labels, pictures)
             taken = vectors_for(job, model, data)
             measured = measure(model, taken, assigned, labels, settings)
-            terms = terms_of_clusters(job, archive_id, assigned)
+            terms = keywords_of_clusters(job, archive_id, assigned)
         _commit(job, run, model_id, model, measured, terms, run.holds or own)
 
 
@@ -305,7 +305,6 @@ def cluster_archive(
     is written last; a run that exists is not made again.
 
     Args:
-        job: What to work with.
         archive_id: Which archive; None for the only one.
         embedder: Whose vectors, by name or id; None for the only one. Methods with a network of
             their own make their vectors themselves.
@@ -323,7 +322,7 @@ def cluster_archive(
     config = with_own_network(job.config)
     if network_of(config.cluster) is None:
         embedder_id = choose_embedder(job.store, embedder)
-        check_hints(config.cluster, embedder_id)
+        check_supervision(config.cluster, embedder_id)
         job = with_stored_hints(job, archive_id)
     else:
         job = with_stored_hints(replace(job, config=config), archive_id)

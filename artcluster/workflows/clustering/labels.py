@@ -11,7 +11,7 @@ from artcluster.store import Store
 from artcluster.store.members import in_one
 from artcluster.store.views import metadata_columns
 from artcluster.workflows.archives import open_tables
-from artcluster.workflows.clustering.supervision import read_hints
+from artcluster.workflows.clustering.supervision import read_supervision
 from artcluster.workflows.job import Job
 
 
@@ -55,7 +55,7 @@ def labels_of(
             group by a.row order by a.row
             """
         ).to_arrow_table()
-    hints = read_hints(job, archive_id)
+    hints = read_supervision(job, archive_id)
     told = frozenset() if hints is None else hints.contents
     held = [content not in told for content in content_ids.to_pylist()] if told else None
     return {name: _only(_shared(found[name]), held) for name in columns}

@@ -28,18 +28,16 @@ from artcluster.store.views import metadata_columns
 from artcluster.workflows.archives import open_tables
 from artcluster.workflows.clustering.assignments import Assigned
 from artcluster.workflows.clustering.methods import TrainingSet
-from artcluster.workflows.curation.keywords import grouping_columns, telling_terms, term_text
+from artcluster.workflows.curation.keywords import distinctive_keywords, grouping_columns, term_text
 from artcluster.workflows.job import Job
 
 
-def terms_of_clusters(job: Job, archive_id: str, assigned: Assigned) -> dict[int, list[str]]:
+def keywords_of_clusters(job: Job, archive_id: str, assigned: Assigned) -> dict[int, list[str]]:
     """Return each cluster's over-represented metadata values, such as `style: aztec`.
 
     A content at several paths has the metadata of the first.
 
     Args:
-        job: What to work with.
-        archive_id: The archive.
         assigned: Every content's cluster.
     """
     wanted = job.config.report.columns
@@ -70,7 +68,9 @@ def terms_of_clusters(job: Job, archive_id: str, assigned: Assigned) -> dict[int
             GROUP BY a.member
             """
         )
-        found = telling_terms(tables, "described", grouping_columns(tables, "described", columns))
+        found = distinctive_keywords(
+            tables, "described", grouping_columns(tables, "described", columns)
+        )
     return {cluster: [term_text(term) for term in terms] for cluster, terms in found.items()}
 
 
@@ -104,8 +104,6 @@ def measure(
     Distances are measured on the vectors that the model was fitted on: all, or the stated sample.
 
     Args:
-        model: The model.
-        data: Those vectors.
         assigned: Every content's cluster.
         labels: By metadata column, a label for each assigned content; None where it has none.
         settings: Limits of exactness.

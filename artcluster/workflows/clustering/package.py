@@ -19,7 +19,7 @@ from artcluster.schema import RUNS
 from artcluster.store import Store
 from artcluster.store.blobs import Blobs
 from artcluster.store.views import duckdb_connection
-from artcluster.workflows.clustering.assign import Artefact, artefact_of_store, assign_by
+from artcluster.workflows.clustering.assign import LoadedModel, artefact_of_store, assign_by
 from artcluster.workflows.clustering.package_format import (
     DESCRIPTION,
     PackagedCluster,
@@ -45,7 +45,7 @@ class Package:
         artefact: The model and its embedder.
     """
 
-    def __init__(self, facts: PackageFacts, artefact: Artefact) -> None:
+    def __init__(self, facts: PackageFacts, artefact: LoadedModel) -> None:
         self.facts = facts
         self.artefact = artefact
 
@@ -81,7 +81,7 @@ class Package:
         model.check(contract.embedder_id)
         policy = PixelPolicy.from_pixels_id(contract.pixel_policy_id)
         embedder = ReadyEmbedder(contract, policy, _WEIGHTS)
-        return cls(facts, Artefact(facts.model_id, model, embedder, files))
+        return cls(facts, LoadedModel(facts.model_id, model, embedder, files))
 
     def assign(
         self, images: Sequence[str | Path], config: Config | None = None, *, threads: int = 1
@@ -115,7 +115,7 @@ def is_package(location: Location) -> bool:
 
 
 def write_package(
-    artefact: Artefact,
+    artefact: LoadedModel,
     location: Location,
     *,
     run_id: str,

@@ -30,7 +30,6 @@ class PackageFacts:
     """What package.json says.
 
     Attributes:
-        model_id: The model.
         method: How it was made.
         k: Number of clusters.
         embedder_id: The only embedder whose vectors it takes.

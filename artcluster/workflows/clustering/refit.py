@@ -28,8 +28,6 @@ def record_lineage(
     """Write the lineage of a run whose clusters are written, and the edits that follow from it.
 
     Args:
-        job: What to work with.
-        run_id: The run.
         scan_id: Its scan.
         model_id: Its model; every content is assigned.
         parent: The run that it follows.
@@ -54,7 +52,6 @@ def refit(job: Job, data: TrainingSet, parent: RunRecord, *, warm: bool) -> Fitt
     all of them, or the sample that is recorded with the run.
 
     Args:
-        job: What to work with.
         data: The vectors of today.
         parent: The run to follow.
         warm: Start from the parent's model, if these are the vectors it takes; its method is one

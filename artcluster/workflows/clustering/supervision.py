@@ -29,7 +29,7 @@ _COLUMNS = "expected the columns path and label, or path, other and link (must o
 
 
 @dataclass(frozen=True)
-class Hints:
+class Supervision:
     """What was told, by content_id.
 
     Attributes:
@@ -49,7 +49,7 @@ class Hints:
         return frozenset((*self.labels, *pairs))
 
 
-def check_hints(settings: ClusterSettings, embedder: str) -> None:
+def check_supervision(settings: ClusterSettings, embedder: str) -> None:
     """Refuse, before any work, a method that is to be told of images and is not.
 
     Args:
@@ -94,7 +94,7 @@ def with_stored_hints(job: Job, archive_id: str) -> Job:
     return replace(job, config=job.config.model_copy(update={"cluster": cluster}))
 
 
-def read_hints(job: Job, archive_id: str) -> Hints | None:
+def read_supervision(job: Job, archive_id: str) -> Supervision | None:
     """Return the configured hints; None where there are none.
 
     Raises:
@@ -105,10 +105,10 @@ def read_hints(job: Job, archive_id: str) -> Hints | None:
         return None
     told = json.loads(job.store.read_bytes(path))
     pairs = {kind: [(one, other) for one, other in told[kind]] for kind in _KINDS}
-    return Hints(told["labels"], **pairs)
+    return Supervision(told["labels"], **pairs)
 
 
-def _read_file(job: Job, archive_id: str, path: str) -> Hints:
+def _read_file(job: Job, archive_id: str, path: str) -> Supervision:
     location = Location.parse(path, job.config.archive.options)
     with open_database(limits_of(job.config)) as database:
         columns = open_table(database, location, "given")
@@ -122,7 +122,7 @@ def _read_file(job: Job, archive_id: str, path: str) -> Hints:
         )
         rows = database.table(f"select {chosen} from given order by {ROW}").to_pylist()
     contents = _contents(job, archive_id, (row[key] for row in rows for key in ("path", "other")))
-    hints = Hints({}, [], [])
+    hints = Supervision({}, [], [])
     for number, row in enumerate(rows, 1):
         where = f"{location}, row {number}"
         one = _content(contents, row["path"], archive_id, where)

@@ -41,7 +41,6 @@ class Curation:
     What is said holds for all runs of the run's series, those to come too.
 
     Args:
-        store: The store.
         config: Limits, and terms of the lease.
         archive_id: Which archive; None for the only one.
         run_id: Which run; None for the last.

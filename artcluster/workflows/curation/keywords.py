@@ -120,7 +120,7 @@ def over_represented(column: str, counts: Counts, most: int = 12) -> dict[int, l
     return found
 
 
-def telling_terms(
+def distinctive_keywords(
     tables: duckdb.DuckDBPyConnection, relation: str, columns: Sequence[str], most: int = 12
 ) -> dict[int, list[Term]]:
     """Return each cluster's telling values over several grouping columns, the best first."""

@@ -29,7 +29,7 @@ from artcluster.pages.content import FittingWord
 from artcluster.schema import CLUSTER_WORDS
 from artcluster.store.vectors import gather
 from artcluster.workflows.job import Job
-from artcluster.workflows.runs import RunRecord, ShownRun, open_shown
+from artcluster.workflows.runs import CurrentRun, RunRecord, open_current_run
 
 _HOW = (
     "embed the archive by a CLIP-like network first: pip install 'artcluster[clip]', then "
@@ -44,7 +44,6 @@ def choose_word_embedder(
     """Return an embedder of the store whose vectors can be compared with words.
 
     Args:
-        store: The store.
         wanted: Its name or id; None for `first`, or the only one there is.
         first: The embedder_id that is taken where it knows words and none is wanted.
 
@@ -184,8 +183,6 @@ def suggest_words(
     as make 200,000 together.
 
     Args:
-        job: What to work with.
-        run: The run.
         past: Look at the archive as the run saw it, rather than as it is now.
         words: The words to choose from.
         backbone: Whose vectors; None for the run's own, or the only ones that know words.
@@ -203,8 +200,8 @@ def suggest_words(
     with job.timings.stage("words", len(words.words), "words"):
         words_WD = tower.words(words.words)
         job.progress.advance("words", len(words.words))
-    shown = ShownRun(run.run_id, run.archive_id, run.model_id, past)
-    with open_shown(job.store, shown, job.config) as tables:
+    shown = CurrentRun(run.run_id, run.archive_id, run.model_id, past)
+    with open_current_run(job.store, shown, job.config) as tables:
         picked = _picked(tables)
     with job.timings.stage("means", picked.num_rows, "images"):
         means = _means(job.store, embedder.embedder_id, picked, words_WD.shape[1])

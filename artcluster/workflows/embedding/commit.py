@@ -20,7 +20,7 @@ _log = logging.getLogger("artcluster.embed")
 _SAMPLE_EVERY_S = 5.0
 
 
-class EmbedEvents:
+class EmbedTelemetry:
     """Follows one stream of parts.
 
     Args:
@@ -151,7 +151,7 @@ def commit_shards(
 class Committer:
     """Commits finished parts every so often, counts them, and tells of them."""
 
-    def __init__(self, job: Job, leases: WriteLeases, tally: Tally, events: EmbedEvents) -> None:
+    def __init__(self, job: Job, leases: WriteLeases, tally: Tally, events: EmbedTelemetry) -> None:
         self._job = job
         self._leases = leases
         self._tally = tally

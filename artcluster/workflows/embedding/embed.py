@@ -25,7 +25,7 @@ from artcluster.workflows.archives import (
 )
 from artcluster.workflows.embedding.commit import (
     Committer,
-    EmbedEvents,
+    EmbedTelemetry,
     Tally,
     WriteLeases,
     commit_shards,
@@ -40,7 +40,7 @@ from artcluster.workflows.embedding.embedder import (
     record_embedder,
 )
 from artcluster.workflows.embedding.metadata import import_metadata
-from artcluster.workflows.embedding.recovery import find_leftovers, half_committed
+from artcluster.workflows.embedding.recovery import find_uncommitted, half_committed
 from artcluster.workflows.embedding.scanning import Planning, check_not_empty
 from artcluster.workflows.embedding.settings import record_settings
 from artcluster.workflows.embedding.throughput import record_rate
@@ -50,11 +50,10 @@ from artcluster.workflows.results import EmbedSummary
 _CPU_THREADS = 2
 
 
-def embed_steps(job: Job, archive: Archive, embedder: ReadyEmbedder) -> list[Step]:
+def embed_pipeline(job: Job, archive: Archive, embedder: ReadyEmbedder) -> list[Step]:
     """Return the step that decodes a part, and the one that embeds it.
 
     Args:
-        job: What to work with.
         archive: Where the images lie.
         embedder: The embedder, its weights in the store.
     """
@@ -110,7 +109,6 @@ def embed_archive(job: Job, images: str, embedder: ReadyEmbedder | None = None) 
     vector is not embedded again, wherever it lies.
 
     Args:
-        job: What to work with.
         images: Where the archive lies.
         embedder: One that the store has; by default the configured one.
 
@@ -164,7 +162,6 @@ def embed_known(job: Job, archive_id: str, embedder: ReadyEmbedder) -> int:
     A job that only measures embeds nothing: it catches the vectors that a method makes.
 
     Args:
-        job: What to work with.
         archive_id: The archive; its images are those of its last listing.
         embedder: The embedder, its weights in the store.
 
@@ -296,7 +293,7 @@ class _Embedding:
 
     def _adopt(self, work: _Work) -> list[PartRef]:
         """Commit what a killed job had written and not committed; return what is left to do."""
-        left = find_leftovers(
+        left = find_uncommitted(
             self.job.store, self.embedder.embedder_id, [ref.part_id for ref in work.refs]
         )
         commit_shards(self.job.store, self.leases, left.vectors, left.regions, left.images)
@@ -308,8 +305,8 @@ class _Embedding:
         began = time.monotonic()
         before = self.tally.embedded
         with self.job.timings.stage("embed", total):
-            steps = embed_steps(self.job, self.planning.archive, self.embedder)
-            events = EmbedEvents(
+            steps = embed_pipeline(self.job, self.planning.archive, self.embedder)
+            events = EmbedTelemetry(
                 self.job.executor, total, most_gpu_workers(self.job.executor, steps[-1])
             )
             results = self.job.executor.stream(

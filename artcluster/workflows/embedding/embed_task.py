@@ -124,8 +124,6 @@ def write_vectors(
     """Write a part's vectors, unless an attempt before this one has.
 
     Args:
-        store: Where.
-        embedder_id: Whose vectors.
         part_id: Names the shard.
         content_ids: Of each vector.
         vectors: float32 (N, dim).

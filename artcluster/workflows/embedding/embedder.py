@@ -128,7 +128,6 @@ def record_embedder(store: Store, embedder: ReadyEmbedder, engine: dict[str, str
     """Write down an embedder's contract once it has vectors, or looked for faces in vain.
 
     Args:
-        store: Where.
         embedder: The embedder; its lease is held.
         engine: What computed its vectors; empty where a job before this one did.
     """
@@ -243,7 +242,6 @@ def refined_embedder(
     """Put an encoder's weights into the store and state its contract.
 
     Args:
-        job: What to work with.
         name: What the embedder is called: the method's name.
         before: The embedder that was refined; the contract differs in name and weights alone.
         encoder: State of the encoder's layers.

@@ -51,7 +51,6 @@ def encode_pixels(
     """Return the vectors of all rows of some shards, in their order, float32 (N, D).
 
     Args:
-        job: What to work with.
         place: Where the network was trained, and is at hand.
         embedder: The embedder, its weights in the store.
         loads: The shards.

@@ -179,7 +179,6 @@ def decoded(
     """Return the shards of an archive's pixels, after decoding what none of them holds.
 
     Args:
-        job: What to work with.
         archive: The archive.
         scan: Its listing; None to list it now.
         side_px: Height and width of the pixels.

@@ -33,9 +33,9 @@ from artcluster.workflows.embedding.throughput import (
     GpuFigure,
     MeasuredRates,
     Rate,
-    gpu_figure,
     measure_rates,
     read_rate,
+    reference_rate,
     spread,
 )
 from artcluster.workflows.embedding.trained_network import input_px
@@ -70,7 +70,6 @@ def previewed(job: Job, images: str, embedder: ReadyEmbedder | None = None) -> I
     """List an archive and compare it with the store.
 
     Args:
-        job: What to work with.
         images: Where the archive lies.
         embedder: One that the store has; by default the configured one.
 
@@ -118,7 +117,6 @@ def plan_archive(job: Job, images: str, embedder: ReadyEmbedder | None = None) -
     """List an archive and say what embedding it would take.
 
     Args:
-        job: What to work with.
         images: Where the archive lies.
         embedder: One that the store has; by default the configured one.
 
@@ -201,7 +199,7 @@ def check_reject_share(summary: EmbedSummary, allowed_share: float) -> None:
 
 
 @dataclass(frozen=True)
-class Asked:
+class PlanRequest:
     """What a plan is asked for.
 
     Attributes:
@@ -267,7 +265,7 @@ class JobPlan:
     measured: Measured | None
 
 
-def plan_job(job: Job, images: str, asked: Asked) -> JobPlan:
+def plan_job(job: Job, images: str, asked: PlanRequest) -> JobPlan:
     """List an archive, read some of its pictures, measure, and size the job.
 
     Raises:
@@ -299,7 +297,7 @@ def plan_job(job: Job, images: str, asked: Asked) -> JobPlan:
     )
 
 
-def _gpu_figure(asked: Asked, backbone: str) -> GpuFigure | None:
+def _gpu_figure(asked: PlanRequest, backbone: str) -> GpuFigure | None:
     """Return what one GPU does and who says so; None to measure it, or for CPUs.
 
     Raises:
@@ -310,7 +308,7 @@ def _gpu_figure(asked: Asked, backbone: str) -> GpuFigure | None:
     if asked.gpu_rate is not None:
         return GpuFigure(asked.gpu_rate, "as given by --gpu-rate")
     if asked.gpu is not None:
-        figure = gpu_figure(asked.gpu, backbone)
+        figure = reference_rate(asked.gpu, backbone)
         words = f"NOT measured by this project, but by {figure.source}"
         return GpuFigure(figure.images_per_s, words)
     if this_machine().gpus:
@@ -321,7 +319,7 @@ def _gpu_figure(asked: Asked, backbone: str) -> GpuFigure | None:
     )
 
 
-def _measured(job: Job, preview: Preview, asked: Asked, gpu: GpuFigure | None) -> Measured:
+def _measured(job: Job, preview: Preview, asked: PlanRequest, gpu: GpuFigure | None) -> Measured:
     """Read a sample of the files to do, measure what they cost, and size the job."""
     contract = preview.embedder.contract
     found = measure_rates(

@@ -48,7 +48,7 @@ class Leftovers:
         return bool(self.vectors or self.regions or self.images)
 
 
-def find_leftovers(store: Store, embedder_id: str, part_ids: Sequence[str]) -> Leftovers:
+def find_uncommitted(store: Store, embedder_id: str, part_ids: Sequence[str]) -> Leftovers:
     """Find what of some parts was written and not committed, and may be.
 
     Args:

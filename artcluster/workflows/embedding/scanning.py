@@ -155,7 +155,7 @@ def check_not_empty(summary: Summary, archive: Archive) -> None:
 _PIXELS = "pixels-"
 
 
-def unfinished_plans(store: Store, config: Config) -> Iterator[tuple[Plan, list[PartRef]]]:
+def pending_plans(store: Store, config: Config) -> Iterator[tuple[Plan, list[PartRef]]]:
     """Yield each unfinished plan with the parts that are left to do."""
     for plan in latest_plans(store.location):
         if plan.embedder_id.startswith(_PIXELS):

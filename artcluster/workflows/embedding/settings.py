@@ -38,7 +38,6 @@ def inherited_settings(
     Settings that this version of the program does not know are left out.
 
     Args:
-        store: The store.
         images: Where the archive lies.
         config: Settings given now, which say how that is read.
         run_id: Which run; None for the archive's last.

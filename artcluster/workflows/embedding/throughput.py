@@ -50,7 +50,7 @@ GPUS: dict[str, dict[str, GpuFigure]] = {
 """By kind of GPU, then by network."""
 
 
-def gpu_figure(kind: str, backbone: str) -> GpuFigure:
+def reference_rate(kind: str, backbone: str) -> GpuFigure:
     """Return the figure of a GPU for a backbone; `random:NAME` costs what NAME does.
 
     Raises:
@@ -250,7 +250,6 @@ def measure_rates(
     """Read pictures, decode and embed them for some seconds, as a worker would.
 
     Args:
-        job: What to work with.
         fetcher: Reads them.
         rows: Which.
         embedder: Its weights are `state`.

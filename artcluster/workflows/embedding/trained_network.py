@@ -22,7 +22,7 @@ from artcluster.training.worker import Worker
 from artcluster.workflows.archives import Archive
 from artcluster.workflows.embedding.embedder import pixel_policy
 from artcluster.workflows.embedding.pixels import PixelShard, decoded, loaders
-from artcluster.workflows.job import WORTH_A_CLUSTER_PICTURES, Job, digest, training_place
+from artcluster.workflows.job import WORTH_A_CLUSTER_PICTURES, Job, digest, training_backend
 
 Tensors = dict[str, torch.Tensor]
 
@@ -54,7 +54,7 @@ def trained_network(job: Job, archive: Archive, scan: Scan | None = None) -> Ten
             f"{archive.location} holds no picture that {network!r} could be trained on: "
             "`artcluster status` counts what was rejected, and why"
         )
-    place = training_place(job, images, WORTH_A_CLUSTER_PICTURES)
+    place = training_backend(job, images, WORTH_A_CLUSTER_PICTURES)
     with job.timings.stage(f"train {network}"):
         state, facts = place.train_shards(
             _loop(job.config.embed, side),

@@ -47,7 +47,6 @@ class Comparison:
 
     Attributes:
         comparison_id: Its name.
-        archive_id: The archive.
         common: The embedder of the common space.
         points: Contents that were clustered.
         sampled_from: Contents that there were to choose from.
@@ -133,7 +132,7 @@ _CONTROL = "mobilenet_v2"
 
 
 @dataclass(frozen=True)
-class Asked:
+class ComparisonSpec:
     """What is to be compared.
 
     Attributes:
@@ -156,7 +155,7 @@ class Asked:
 
 
 def make_comparison(
-    job: Job, asked: Asked, *, archive_id: str | None = None, embedder: str | None = None
+    job: Job, asked: ComparisonSpec, *, archive_id: str | None = None, embedder: str | None = None
 ) -> Comparison:
     """Fit every method at every k and seed, measure them alike, and keep what came out.
 
@@ -164,7 +163,6 @@ def make_comparison(
     and the same again is done already.
 
     Args:
-        job: What to work with.
         asked: What to compare.
         archive_id: Which archive; None for the only one.
         embedder: Whose vectors are the common space, and what methods are given that name no
@@ -240,7 +238,7 @@ def make_comparison(
     return replace(done, seconds=dict(job.timings.seconds))
 
 
-def _with_baselines(job: Job, asked: Asked, common: str) -> list[Entry]:
+def _with_baselines(job: Job, asked: ComparisonSpec, common: str) -> list[Entry]:
     """Return the entries, and after them the baselines that are not among them."""
     entries = list(asked.entries)
     if asked.baselines:
@@ -253,7 +251,7 @@ def _with_baselines(job: Job, asked: Asked, common: str) -> list[Entry]:
 
 
 def _trials(
-    job: Job, asked: Asked, entry: Entry, shared: TrainingSet, archive_id: str
+    job: Job, asked: ComparisonSpec, entry: Entry, shared: TrainingSet, archive_id: str
 ) -> list[Trial]:
     trials = []
     given: dict[str, TrainingSet] = {}

@@ -19,7 +19,7 @@ from artcluster.store import Store
 from artcluster.workflows.archives import choose_archive, choose_embedder
 from artcluster.workflows.clustering.methods import METHODS
 from artcluster.workflows.clustering.methods.own_network import network_of
-from artcluster.workflows.clustering.supervision import check_hints
+from artcluster.workflows.clustering.supervision import check_supervision
 from artcluster.workflows.experiments.method_spec import Preset, parse_entry
 from artcluster.workflows.experiments.trial_data import (
     check_entry,
@@ -44,7 +44,6 @@ class Sweep:
 
     Attributes:
         sweep_id: Its name.
-        archive_id: The archive.
         method: The method, as it was asked for.
         embedder_id: The vectors it was given; those of the common space, too.
         points: Contents that were clustered.
@@ -87,7 +86,6 @@ def make_sweep(
     where it stopped, and the same again is done already.
 
     Args:
-        job: What to work with.
         ks: Numbers of clusters.
         archive_id: Which archive; None for the only one.
         embedder: Whose vectors, by name or id; None for the only one.
@@ -110,7 +108,7 @@ def make_sweep(
     named = network_of(first.cluster) is not None or entry.backbone is not None
     common = "" if named else choose_embedder(job.store, embedder)
     check_entry(entry, first, faces=True)
-    check_hints(first.cluster, common)
+    check_supervision(first.cluster, common)
     embedder_id = embedder_of(job, archive_id, entry, first, common)
     with job.timings.stage("gather"):
         shared = shared_contents(job, archive_id, embedder_id, where)

@@ -21,7 +21,7 @@ from artcluster.workflows.clustering.methods.own_network import (
     own_embedder,
     with_own_network,
 )
-from artcluster.workflows.clustering.supervision import check_hints, with_stored_hints
+from artcluster.workflows.clustering.supervision import check_supervision, with_stored_hints
 from artcluster.workflows.embedding.embed import embed_known
 from artcluster.workflows.embedding.embedder import prepare_embedder, read_embedder
 from artcluster.workflows.embedding.trained_network import trained_network
@@ -47,7 +47,6 @@ def shared_contents(job: Job, archive_id: str, embedder_id: str, where: str | No
 
     Args:
         job: What to work with; `trials.max_vectors` bounds the sample.
-        archive_id: The archive.
         embedder_id: Whose vectors are the common space.
         where: A condition in SQL on columns of the view `latest`; None for all images.
 
@@ -137,15 +136,13 @@ def check_entry(entry: Entry, config: Config, *, faces: bool) -> None:
             f"{entry.name}: whole images are compared, and this takes faces. For faces there is "
             "`artcluster sweep --method faces-kmeans`"
         )
-    check_hints(config.cluster, embedder)
+    check_supervision(config.cluster, embedder)
 
 
 def embedder_of(job: Job, archive_id: str, entry: Entry, config: Config, common: str) -> str:
     """Return the embedder whose vectors an entry's method takes, all of them made.
 
     Args:
-        job: What to work with.
-        archive_id: The archive.
         entry: The method; one with a network of its own has it trained now, if it never was.
         config: Of the fit.
         common: The embedder of the common space, which a method is given where none is asked for.

@@ -57,8 +57,6 @@ def compare_runs(
     """Compare two runs of one archive.
 
     Args:
-        store: The store.
-        config: Limits.
         old: The earlier run.
         new: The later run.
         moved_limit: Moved images are listed up to so many.

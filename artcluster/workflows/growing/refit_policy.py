@@ -8,7 +8,7 @@ from artcluster.lineage.drift import Drift
 
 
 @dataclass(frozen=True)
-class Situation:
+class RefitInputs:
     """What an update knows when it decides.
 
     Attributes:
@@ -40,7 +40,7 @@ class Decision:
         return "kept" if not self.refit else "warm" if self.warm else "new"
 
 
-def decide(now: Situation, settings: UpdateSettings) -> Decision:
+def decide(now: RefitInputs, settings: UpdateSettings) -> Decision:
     """Decide about a refit.
 
     What the user demands comes first, then changed settings, then `update.refit`, the schedule,
@@ -48,9 +48,9 @@ def decide(now: Situation, settings: UpdateSettings) -> Decision:
 
     >>> from artcluster.lineage.drift import Drift
     >>> calm = Drift(0.01, 0.0, 0.02, 0.001, 1.01, 0.1)
-    >>> decide(Situation(calm, days=3, runs=3), UpdateSettings()).reasons[0]
+    >>> decide(RefitInputs(calm, days=3, runs=3), UpdateSettings()).reasons[0]
     'low confidence +1.0 points, within +10.0'
-    >>> decide(Situation(calm, days=8, runs=3), UpdateSettings(refit_every_days=7)).reasons
+    >>> decide(RefitInputs(calm, days=8, runs=3), UpdateSettings(refit_every_days=7)).reasons
     ('the model is 8.0 days old: refitted every 7',)
     """
     warm = settings.start == "warm"
@@ -73,7 +73,7 @@ def decide(now: Situation, settings: UpdateSettings) -> Decision:
     return Decision(bool(past), warm, past or within)
 
 
-def _due(now: Situation, settings: UpdateSettings) -> tuple[str, ...]:
+def _due(now: RefitInputs, settings: UpdateSettings) -> tuple[str, ...]:
     days, runs = settings.refit_every_days, settings.refit_every_runs
     due = []
     if days is not None and now.days >= days:

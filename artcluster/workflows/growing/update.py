@@ -23,12 +23,12 @@ from artcluster.workflows.clustering.labels import check_labels
 from artcluster.workflows.clustering.methods.own_network import with_own_network
 from artcluster.workflows.clustering.methods.warm import WARM
 from artcluster.workflows.clustering.run_pair import RunView, read_profile
-from artcluster.workflows.clustering.supervision import check_hints, with_stored_hints
+from artcluster.workflows.clustering.supervision import check_supervision, with_stored_hints
 from artcluster.workflows.embedding.embed import embed_archive
 from artcluster.workflows.embedding.embedder import ReadyEmbedder, read_embedder
 from artcluster.workflows.embedding.plan import plan_archive
 from artcluster.workflows.growing.diff import RunComparison, compare_runs
-from artcluster.workflows.growing.refit_policy import Decision, Situation, decide
+from artcluster.workflows.growing.refit_policy import Decision, RefitInputs, decide
 from artcluster.workflows.job import Job, digest
 from artcluster.workflows.results import ArchiveCounts, ClusterSummary, EmbedSummary
 from artcluster.workflows.runs import (
@@ -82,7 +82,6 @@ def update_archive(
     and its clusters keep their numbers. A job that was killed goes on from its last commit.
 
     Args:
-        job: What to work with.
         images: Where the archive lies.
         run_id: Which run to follow; None for the archive's last.
         refit: True to refit in any case, False for no refit; None to decide.
@@ -96,10 +95,10 @@ def update_archive(
     config = with_own_network(job.config)
     before = read_runs(job.store, archive_id)
     if not before and run_id is None:
-        check_hints(config.cluster, config.embed.backbone)
+        check_supervision(config.cluster, config.embed.backbone)
         return _first_run(replace(job, config=config), images)
     parent = find_run(before, run_id or "last")
-    check_hints(config.cluster, parent.embedder_id)
+    check_supervision(config.cluster, parent.embedder_id)
     embedded = embed_archive(job, images, _embedder(job, parent))
     job = with_stored_hints(job, archive_id)
     with job.lease(f"runs={archive_id}", *RUN_TABLES) as lease:
@@ -173,7 +172,7 @@ class _Update:
             return self._nothing_new()
         drifts = self._measured(known)
         age = datetime.now(UTC) - drifts.fitted_in.created_at
-        situation = Situation(
+        situation = RefitInputs(
             drift=drifts.since_fit,
             days=age.total_seconds() / 86_400,
             runs=drifts.runs,

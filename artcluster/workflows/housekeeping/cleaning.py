@@ -35,8 +35,6 @@ class Cleaning:
     """One pass over a store, dry or in earnest.
 
     Attributes:
-        store: The store.
-        config: Every setting.
         dry: Whether nothing is to be removed.
         now: The time by the storage's clock, which all ages are taken against.
         fences: Of the lease that lets one cleaning at a time work; none when dry.

@@ -12,7 +12,7 @@ from artcluster.store.blobs import Blobs, Entry
 from artcluster.store.lease import Record
 from artcluster.store.process import Process
 from artcluster.workflows.archives import archive_ids, known_archive
-from artcluster.workflows.embedding.scanning import unfinished_plans
+from artcluster.workflows.embedding.scanning import pending_plans
 from artcluster.workflows.embedding.throughput import read_rate
 from artcluster.workflows.results import ArchiveStatus, RunStatus, StoreStatus, Unfinished, Writer
 
@@ -96,7 +96,7 @@ def _last_commit(store: Store) -> datetime | None:
 
 def _embedding(store: Store, config: Config) -> Iterator[Unfinished]:
     """Yield the plans that are not done."""
-    for plan, parts in unfinished_plans(store, config):
+    for plan, parts in pending_plans(store, config):
         left = sum(ref.images for ref in parts)
         rate = read_rate(store, plan.embedder_id)
         yield Unfinished(

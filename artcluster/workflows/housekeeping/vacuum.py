@@ -8,7 +8,7 @@ from artcluster.config import Config
 from artcluster.runtime.progress import Progress
 from artcluster.schema import METADATA, TABLES
 from artcluster.store import Fence, Store
-from artcluster.workflows.embedding.scanning import unfinished_plans
+from artcluster.workflows.embedding.scanning import pending_plans
 from artcluster.workflows.housekeeping.cleaning import Cleaning, Removal, storage_time
 from artcluster.workflows.housekeeping.leftovers import (
     clean_half_written,
@@ -46,7 +46,6 @@ def vacuum_store(
     before anything of it is touched, and one that reads has `vacuum.keep_files_hours`.
 
     Args:
-        store: The store.
         config: What is kept, under `vacuum`.
         progress: Told what is done.
         dry: Count, and remove nothing.
@@ -70,7 +69,7 @@ def _clean(cleaning: Cleaning, progress: Progress) -> VacuumSummary:
     progress.say("Looking for small files to merge.")
     merge_small_files(cleaning, progress)
     progress.say("Looking for files that are in no table, and for what jobs left.")
-    plans = list(unfinished_plans(cleaning.store, cleaning.config))
+    plans = list(pending_plans(cleaning.store, cleaning.config))
     adopted = {ref.part_id for plan, _ in plans for ref in part_refs(cleaning.store.location, plan)}
     archives = {entry.path.split("/")[1] for entry in cleaning.blobs.entries("scans")}
     clean_orphans(cleaning, archives, adopted)

@@ -161,7 +161,6 @@ class Duplicates:
     """What was found.
 
     Attributes:
-        archive_id: The archive.
         images: Its usable images.
         contents: Their distinct contents.
         by: What near-duplicates were found by.
@@ -201,7 +200,6 @@ def find_duplicates(job: Job, archive_id: str | None, embedder: str | None) -> D
     Hashes that are computed are kept in the store; nothing else is written.
 
     Args:
-        job: What to work with.
         archive_id: Which archive; None for the only one.
         embedder: Whose vectors, by name or id; None for the only one.
 

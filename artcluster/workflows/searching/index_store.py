@@ -46,8 +46,6 @@ class IndexStore:
     """The indexes of one embedder's vectors.
 
     Args:
-        store: The store.
-        embedder_id: Whose vectors.
         cache: Folder of this machine, for stores that are not on its disks.
     """
 

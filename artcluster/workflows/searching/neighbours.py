@@ -46,8 +46,6 @@ class Neighbours:
     """Finds the vectors of one embedder that are nearest to given ones, by the cosine.
 
     Args:
-        store: The store.
-        embedder_id: Whose vectors.
         settings: When an index is used, and what it is like.
         cache: Folder of this machine for the indexes of remote stores.
         watcher: Told of long work.

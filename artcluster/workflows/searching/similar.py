@@ -22,7 +22,7 @@ from artcluster.store.vectors import find_vectors
 from artcluster.workflows.archives import open_tables
 from artcluster.workflows.embedding.external_images import OutsidePicture, OutsidePictures
 from artcluster.workflows.embedding.pictures import Pictures
-from artcluster.workflows.runs import ShownRun
+from artcluster.workflows.runs import CurrentRun
 from artcluster.workflows.searching.index import NO_KEY
 from artcluster.workflows.searching.neighbours import Neighbours, Watcher
 
@@ -90,7 +90,6 @@ class SimilarPictures:
     """Answers which pictures of a store look like given ones.
 
     Args:
-        store: The store.
         neighbours: The search over an embedder's vectors, refreshed.
         config: How files are read and decoded, and the memory of joins.
         threads: CPU threads for pictures that have no vector yet.
@@ -156,7 +155,7 @@ class SimilarPictures:
         found = self._current(np.array([content_id.encode()])).get(content_id)
         return None if found is None else found.uri
 
-    def look_at(self, run: ShownRun) -> None:
+    def look_at(self, run: CurrentRun) -> None:
         """Find pictures as a run saw the archive from now on, if it is not the last one."""
         self._run_id = run.run_id if run.past else None
 

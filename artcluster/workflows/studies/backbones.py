@@ -14,11 +14,11 @@ from artcluster.errors import UsageError
 from artcluster.training.classification import validation_rows
 from artcluster.workflows.archives import choose_archive
 from artcluster.workflows.experiments.labels import read_mapping
-from artcluster.workflows.job import WORTH_A_CLUSTER_PICTURES, Job, TrainingPlace, training_place
+from artcluster.workflows.job import WORTH_A_CLUSTER_PICTURES, Job, TrainingPlace, training_backend
 from artcluster.workflows.studies.backbone_page import write_backbones
 from artcluster.workflows.studies.backbone_training import ClassData, fine_tuned
 from artcluster.workflows.studies.pieces import decode_pieces
-from artcluster.workflows.studies.record import Study, StudySummary, made_once, plan_study
+from artcluster.workflows.studies.record import Study, StudySummary, plan_study, run_once
 from artcluster.workflows.studies.sample import Wanted, draw_sample
 from artcluster.workflows.studies.squares import Squares
 
@@ -39,7 +39,6 @@ def study_backbones(
     what was trained on labels cannot come into a model of clusters.
 
     Args:
-        job: What to work with.
         archive_id: Which archive; None for the only one.
         mapping: `COLUMN=FILE`: a CSV that groups the values of the label's column.
 
@@ -63,7 +62,7 @@ def study_backbones(
             write_backbones(job, study, results)
         return results
 
-    return made_once(job, study, make)
+    return run_once(job, study, make)
 
 
 def _check_backbone(name: str) -> None:
@@ -104,7 +103,7 @@ def _gather(job: Job, archive_id: str, study: Study) -> tuple[ClassData, Trainin
             f"at least {settings.min_images} images (study.backbones.min_images). "
             f"{' '.join(sample.notes)}"
         )
-    place = training_place(job, len(sample.content_ids), WORTH_A_CLUSTER_PICTURES)
+    place = training_backend(job, len(sample.content_ids), WORTH_A_CLUSTER_PICTURES)
     squares = Squares(settings.input_px)
     pieces = decode_pieces(job, place.executor, archive_id, sample, squares)
     labels = [sample.labels[picture] for picture in pieces.picture_N.tolist()]

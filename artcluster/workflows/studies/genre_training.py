@@ -19,7 +19,7 @@ from artcluster.training.classification import validation_rows
 from artcluster.training.reconstruction import ReconstructionConfig
 from artcluster.training.worker import Worker
 from artcluster.workflows.embedding.trained_network import reconstruction_config
-from artcluster.workflows.job import WORTH_A_CLUSTER_PICTURES, Job, TrainingPlace, training_place
+from artcluster.workflows.job import WORTH_A_CLUSTER_PICTURES, Job, TrainingPlace, training_backend
 from artcluster.workflows.studies.pieces import (
     Copy,
     LoadPieces,
@@ -64,7 +64,7 @@ def gather_genres(job: Job, archive_id: str, label: str) -> tuple[GenreData, Tra
         seed=settings.seed,
     )
     sample = draw_sample(job, archive_id, wanted)
-    place = training_place(job, len(sample.content_ids), WORTH_A_CLUSTER_PICTURES)
+    place = training_backend(job, len(sample.content_ids), WORTH_A_CLUSTER_PICTURES)
     faces_of = frozenset(genre.lower() for genre in settings.face_genres)
     if faces_of & {genre.lower() for genre in sample.counts} and not faces_installed():
         job.progress.say(

@@ -21,7 +21,7 @@ from artcluster.workflows.studies.genre_training import (
     trained,
 )
 from artcluster.workflows.studies.pieces import load_numbers
-from artcluster.workflows.studies.record import Study, StudySummary, made_once, plan_study
+from artcluster.workflows.studies.record import Study, StudySummary, plan_study, run_once
 
 
 def reconstructed(
@@ -95,4 +95,4 @@ def study_genres(job: Job, archive_id: str | None = None) -> StudySummary:
             write_genres(job, study, results, examples)
         return results
 
-    return made_once(job, study, make)
+    return run_once(job, study, make)

@@ -24,7 +24,6 @@ class Profile:
     """What an archive holds.
 
     Attributes:
-        archive_id: The archive.
         images: Usable images.
         contents: Their distinct contents.
         columns: Counts of every metadata column.
@@ -59,7 +58,6 @@ def make_profile(
     have. Writes nothing.
 
     Args:
-        job: What to work with.
         archive_id: Which archive; None for the only one.
         style: Column whose values are compared; None for one whose name sounds like it.
         genre: Column that it is crossed with; the same.

@@ -87,9 +87,7 @@ def plan_study(
     """Name a study by all that decides it.
 
     Args:
-        job: What to work with.
         kind: `genres` or `backbones`.
-        archive_id: The archive.
         settings: Those of this kind of study.
         without: Settings that change no result, as Pydantic leaves them out.
         groups: Group of each value of the label; None or empty to take the values themselves.
@@ -114,7 +112,7 @@ def plan_study(
     return Study(f"{kind}-{digest(facts)}", kind, facts)
 
 
-def made_once(job: Job, study: Study, make: Callable[[], Mapping[str, Any]]) -> StudySummary:
+def run_once(job: Job, study: Study, make: Callable[[], Mapping[str, Any]]) -> StudySummary:
     """Return a study that exists, or make it: what `make` finds, and with its row last.
 
     Raises:
@@ -194,7 +192,6 @@ def write_files(
     """Write a study's files, the page last; what an earlier attempt wrote is replaced.
 
     Args:
-        job: What to work with.
         study: The study.
         findings: What its page says.
         results: What JSON holds.

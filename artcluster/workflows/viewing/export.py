@@ -20,7 +20,7 @@ from artcluster.store import Store
 from artcluster.store.formats import write_csv, write_parquet
 from artcluster.store.sql import rows_of
 from artcluster.workflows.embedding.pictures import Picture, Pictures
-from artcluster.workflows.runs import ShownRun, open_shown
+from artcluster.workflows.runs import CurrentRun, open_current_run
 
 _IMAGE = pa.struct([("bytes", pa.binary())])
 
@@ -37,8 +37,6 @@ class Export:
     """What to export, and how files are opened.
 
     Attributes:
-        store: The store.
-        run: The run.
         config: How pictures are read, and the memory of joins.
         progress: Told of each image.
         open_file: Opens the files to write.
@@ -46,7 +44,7 @@ class Export:
     """
 
     store: Store
-    run: ShownRun
+    run: CurrentRun
     config: Config
     progress: Progress
     open_file: OpenFile
@@ -65,7 +63,7 @@ def export_table(export: Export, out: Path) -> str:
     }
     if out.suffix.lower() not in writers:
         raise UsageError(f"--out: expected a file ending in .csv or .parquet, got {str(out)!r}")
-    with open_shown(export.store, export.run, export.config) as tables:
+    with open_current_run(export.store, export.run, export.config) as tables:
         rows = rows_of(tables, _query(tables, vectors=False))
         with export.open_file(out) as file:
             writers[out.suffix.lower()](_counted(rows, export.progress), file)
@@ -83,7 +81,7 @@ def export_embedding_atlas(export: Export, out: Path) -> str:
     if out.suffix.lower() != ".parquet":
         raise UsageError(f"--out: expected a file ending in .parquet, got {str(out)!r}")
     with (
-        open_shown(export.store, export.run, export.config) as tables,
+        open_current_run(export.store, export.run, export.config) as tables,
         Pictures(export.config, export.thumbnail_px) as pictures,
     ):
         mapped = _is_mapped(tables)
@@ -116,7 +114,7 @@ def export_fiftyone(export: Export, out: Path) -> str:
     """
     if out.suffix.lower() != ".json":
         raise UsageError(f"--out: expected a file ending in .json, got {str(out)!r}")
-    with open_shown(export.store, export.run, export.config) as tables:
+    with open_current_run(export.store, export.run, export.config) as tables:
         named = tables.execute(
             f"SELECT DISTINCT {_LABEL} FROM shown WHERE cluster IS NOT NULL ORDER BY ALL"
         ).fetchall()

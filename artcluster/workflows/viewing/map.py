@@ -72,8 +72,6 @@ def project_model(job: Job, model_id: str, asked: str | None = None) -> MapSumma
     The map is fitted once; contents that came since are placed in it, and nothing in it moves.
 
     Args:
-        job: What to work with.
-        model_id: The model.
         asked: The method that a map already there must be of; None for any.
 
     Raises:

@@ -62,7 +62,6 @@ class Thumbnails:
     """The small copies of one size that a store keeps.
 
     Args:
-        store: The store.
         cell_px: Side of the square that each fits in.
         broken: Keep what can be seen of rejects, apart from the others.
     """

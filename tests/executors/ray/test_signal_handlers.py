@@ -4,7 +4,7 @@ import ctypes
 import signal
 import threading
 
-from artcluster.executors.ray.cluster import kept_handlers
+from artcluster.executors.ray.cluster import preserve_signal_handlers
 
 _IGNORE = ctypes.c_void_p(1)
 
@@ -17,7 +17,7 @@ def test_a_handler_that_c_replaced_is_back() -> None:
         def replace() -> None:
             take = ctypes.CDLL(None).signal
             take.restype = ctypes.c_void_p
-            with kept_handlers(signal.SIGUSR1):
+            with preserve_signal_handlers(signal.SIGUSR1):
                 take(int(signal.SIGUSR1), _IGNORE)
                 # It is set back all the while: what is taken again is the handler, in the end.
                 while take(int(signal.SIGUSR1), _IGNORE) == _IGNORE.value:

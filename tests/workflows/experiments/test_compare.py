@@ -15,7 +15,7 @@ from artcluster.schema import COMPARISONS, RUNS, TRIALS
 from artcluster.store import Store
 from artcluster.workflows.clustering.cluster import cluster_archive
 from artcluster.workflows.clustering.methods import METHODS
-from artcluster.workflows.experiments.compare import Asked, Comparison, make_comparison
+from artcluster.workflows.experiments.compare import Comparison, ComparisonSpec, make_comparison
 from artcluster.workflows.experiments.compare_page import comparison_findings
 from artcluster.workflows.experiments.findings_files import write_findings
 from artcluster.workflows.experiments.labels import LabelChoice, Mapped, Top, read_mapping
@@ -31,7 +31,7 @@ LABELS = LabelChoice(("genre", "style"), (PERIOD,), {"genre": Top(1)})
 NAMES = ["kmeans+scaling=none", "dcec-paint", "cae-kmeans"]
 
 
-def asked(**changes: object) -> Asked:
+def asked(**changes: object) -> ComparisonSpec:
     given: dict[str, object] = {
         "entries": parse_entries(",".join(NAMES), list(METHODS)),
         "ks": [2, 3],
@@ -39,7 +39,7 @@ def asked(**changes: object) -> Asked:
         "labels": LABELS,
         "baselines": False,
     }
-    return Asked(**{**given, **changes})  # type: ignore[arg-type]
+    return ComparisonSpec(**{**given, **changes})  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from artcluster.clustering.hierarchy import (
 )
 from artcluster.clustering.model.rules import Prototypes
 from artcluster.clustering.model.space import ModelSpace, principal_space
-from artcluster.workflows.clustering.methods.base import Fitted, TrainingSet, codes_of, made_model
+from artcluster.workflows.clustering.methods.base import Fitted, TrainingSet, build_model, codes_of
 from artcluster.workflows.job import Job, digest
 
 
@@ -32,7 +32,7 @@ def fit_hierarchy(job: Job, data: TrainingSet) -> Fitted:
     found = _hierarchy(job, data, space)
     k = min(settings.k, found.tree.leaves)
     rows_L = cut(found.tree, k)
-    model = made_model(
+    model = build_model(
         settings,
         data,
         space,
@@ -81,7 +81,7 @@ def fit_consensus(job: Job, data: TrainingSet) -> Fitted:
             lambda count: job.progress.advance("consensus", count),
         )
     rows_L = cut(found.tree, min(settings.k, found.tree.leaves))
-    model = made_model(
+    model = build_model(
         settings,
         data,
         space,

@@ -32,7 +32,6 @@ class TrainingSet:
     """What a model is fitted on.
 
     Attributes:
-        embedder_id: Whose vectors.
         content_ids: Sorted, of faces with their region; what counts several times is there so
             often.
         x_ND: float32, in their order.
@@ -88,7 +87,6 @@ class Fitted:
     """A model and how it came about.
 
     Attributes:
-        model: The model.
         training: What is worth knowing of its training, as JSON has it.
         verdict: What the guard said of the refinement; '' without one.
     """
@@ -98,7 +96,7 @@ class Fitted:
     verdict: str = ""
 
 
-def made_model(
+def build_model(
     settings: ClusterSettings,
     data: TrainingSet,
     space: ModelSpace,

@@ -42,7 +42,7 @@ from artcluster.workflows.embedding.embedder import ReadyEmbedder, refined_embed
 from artcluster.workflows.embedding.encode_pixels import encode_pixels, write_codes
 from artcluster.workflows.embedding.pixels import decoded, loaders
 from artcluster.workflows.embedding.trained_network import input_px, max_images, trained_network
-from artcluster.workflows.job import WORTH_A_CLUSTER_PICTURES, Job, digest, training_place
+from artcluster.workflows.job import WORTH_A_CLUSTER_PICTURES, Job, digest, training_backend
 
 _WEIGHTS: Mapping[str, Callable[[float], tuple[float, float]]] = {
     "dcec-paint": lambda balance: (1 - balance, balance),
@@ -82,7 +82,7 @@ def fit_dcec(job: Job, data: TrainingSet) -> Fitted:
     with job.timings.stage("k-means"):
         seeded = seeds(start.x_ND, settings)
     state = trained_network(job, archive, scan)
-    place = training_place(job, len(start.x_ND), WORTH_A_CLUSTER_PICTURES)
+    place = training_backend(job, len(start.x_ND), WORTH_A_CLUSTER_PICTURES)
     config = refinement_config(job)
     facts = [config.deciding(), settings.model_dump(mode="json"), pretrained.embedder_id]
     with job.timings.stage("refine"):

@@ -21,9 +21,9 @@ from artcluster.metrics.silhouette import silhouette
 from artcluster.training.autoencoders import PretrainConfig, pretrain_autoencoder
 from artcluster.training.dec import train_dec
 from artcluster.training.refinement import DecConfig, DecResult
-from artcluster.workflows.clustering.methods.base import Fitted, TrainingSet, made_model
+from artcluster.workflows.clustering.methods.base import Fitted, TrainingSet, build_model
 from artcluster.workflows.clustering.methods.kmeans import kmeans_facts, seeds
-from artcluster.workflows.job import Job, TrainingPlace, digest, training_place
+from artcluster.workflows.job import Job, TrainingPlace, digest, training_backend
 
 
 def guarded(
@@ -38,7 +38,6 @@ def guarded(
     """Return the refined model, or the one it began from if refinement did harm; say which.
 
     Args:
-        job: What to work with.
         x_ND: The embedder's vectors, where both are judged, and which the first model takes.
         before: What refinement began from.
         after: What it led to; its verdict says how it ended.
@@ -166,7 +165,7 @@ def fit_delius(job: Job, data: TrainingSet) -> Fitted:
 
 def _seeded(job: Job, data: TrainingSet) -> _Seeded:
     settings = job.config.cluster
-    place = training_place(job, len(data.x_ND))
+    place = training_backend(job, len(data.x_ND))
     autoencoder = pretrained_autoencoder(job, place, data)
     encoder = encoder_from_state(autoencoder.state)
     codes_ND = encode(encoder, data.scaled(settings.scaling), device=torch.device("cpu"))
@@ -212,7 +211,7 @@ def _model(
     """Return a model of centroids among the codes of an encoder."""
     network = encoder_from_state(encoder)
     layers = [(layer.weight, layer.bias) for layer in network.layers if _is_linear(layer)]
-    return made_model(
+    return build_model(
         settings,
         data,
         dense_space(

@@ -7,8 +7,8 @@ from artcluster.errors import TooFewError, UsageError
 from artcluster.workflows.clustering.methods.base import (
     Fitted,
     TrainingSet,
+    build_model,
     codes_of,
-    made_model,
     pairwise_sample,
 )
 from artcluster.workflows.clustering.methods.kmeans import fit_kmeans
@@ -37,7 +37,7 @@ def fit_hdbscan(job: Job, data: TrainingSet) -> Fitted:
                 f"{nothing}: lower cluster.hdbscan.min_cluster_size or "
                 "cluster.hdbscan.min_samples, or cluster.space_dim"
             ) from nothing
-    model = made_model(settings, sample, space, found.centroids_KD, found.rule)
+    model = build_model(settings, sample, space, found.centroids_KD, found.rule)
     noise = float((found.labels_N < 0).mean())
     return Fitted(model, {"fitted_on": len(sample.x_ND), "noise_share": noise})
 
@@ -76,7 +76,7 @@ def fit_face_dbscan(job: Job, data: TrainingSet) -> Fitted:
             f"{_faces(len(data.x_ND))}, and no {least} of them within {eps:.2f} of one another: "
             "every face is of somebody else. Raise cluster.dbscan.eps to group less alike ones"
         )
-    model = made_model(
+    model = build_model(
         settings, data, ModelSpace(data.x_ND.shape[1]), found.centroids_KD, found.rule
     )
     noise = float((found.labels_N < 0).mean())

@@ -12,8 +12,12 @@ from artcluster.clustering.kmeans.guided import (
 )
 from artcluster.clustering.model.space import Dense, ModelSpace, principal_space
 from artcluster.errors import UsageError
-from artcluster.workflows.clustering.methods.base import Fitted, TrainingSet, codes_of, made_model
-from artcluster.workflows.clustering.supervision import Hints, check_hints, read_hints
+from artcluster.workflows.clustering.methods.base import Fitted, TrainingSet, build_model, codes_of
+from artcluster.workflows.clustering.supervision import (
+    Supervision,
+    check_supervision,
+    read_supervision,
+)
 from artcluster.workflows.job import Job
 
 
@@ -28,8 +32,8 @@ def fit_guided(job: Job, data: TrainingSet) -> Fitted:
             which may be faces.
     """
     settings = job.config.cluster
-    check_hints(settings, data.embedder_id)
-    hints = read_hints(job, data.archive_id)
+    check_supervision(settings, data.embedder_id)
+    hints = read_supervision(job, data.archive_id)
     assert hints is not None
     given = _constraints(hints, data)
     space = principal_space(data.x_ND, settings.space_dim)
@@ -44,7 +48,7 @@ def fit_guided(job: Job, data: TrainingSet) -> Fitted:
             restarts=settings.restarts,
             seed=settings.seed,
         )
-    model = made_model(settings, data, space, found.centroids_KD)
+    model = build_model(settings, data, space, found.centroids_KD)
     told = given.rows
     now = model.predict(data.x_ND[told]).cluster
     facts = {
@@ -56,7 +60,7 @@ def fit_guided(job: Job, data: TrainingSet) -> Fitted:
     return Fitted(model, {"hints": facts, "iterations": found.iterations})
 
 
-def _constraints(hints: Hints, data: TrainingSet) -> Constraints:
+def _constraints(hints: Supervision, data: TrainingSet) -> Constraints:
     contents = data.content_ids.to_pylist()
     told = hints.contents
     row: dict[str, int] = {}

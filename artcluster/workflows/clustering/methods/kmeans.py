@@ -10,7 +10,7 @@ from artcluster.clustering.kmeans.spherical import spherical_kmeans
 from artcluster.clustering.model.model import ClusterModel
 from artcluster.clustering.model.space import ModelSpace, UnitLength
 from artcluster.config import ClusterSettings
-from artcluster.workflows.clustering.methods.base import Fitted, TrainingSet, made_model
+from artcluster.workflows.clustering.methods.base import Fitted, TrainingSet, build_model
 from artcluster.workflows.job import Job
 
 
@@ -43,7 +43,7 @@ def fit_kmeans(job: Job, data: TrainingSet) -> Fitted:
     with job.timings.stage("k-means"):
         found = seeds(data.scaled(settings.scaling), settings)
     steps = (UnitLength(),) if settings.scaling == "unit" else ()
-    model = made_model(settings, data, ModelSpace(data.x_ND.shape[1], steps), found.centroids_KD)
+    model = build_model(settings, data, ModelSpace(data.x_ND.shape[1], steps), found.centroids_KD)
     return Fitted(model, kmeans_facts(found))
 
 
@@ -58,7 +58,7 @@ def fit_spherical(job: Job, data: TrainingSet, last: ClusterModel | None = None)
             seed=settings.seed,
             init_KD=None if last is None else last.centroids_KD,
         )
-    model = made_model(
+    model = build_model(
         settings, data, ModelSpace(data.x_ND.shape[1], (UnitLength(),)), found.centroids_KD
     )
     return Fitted(model, kmeans_facts(found))

@@ -13,7 +13,7 @@ from artcluster.workflows.embedding.embedder import ReadyEmbedder, prepare_embed
 from artcluster.workflows.embedding.encode_pixels import encode_pixels, without_vector, write_codes
 from artcluster.workflows.embedding.pixels import loaders, pixel_folder, stored_shards
 from artcluster.workflows.embedding.trained_network import trained_network
-from artcluster.workflows.job import WORTH_A_CLUSTER_PICTURES, Job, training_place
+from artcluster.workflows.job import WORTH_A_CLUSTER_PICTURES, Job, training_backend
 
 _CAE = ("cae-kmeans", "cae-dec", "dcec-paint", "dcec", "dcec-noweights")
 
@@ -73,7 +73,6 @@ def own_embedder(job: Job, archive_id: str) -> ReadyEmbedder:
 
     Args:
         job: What to work with; its config is that of `with_own_network`.
-        archive_id: The archive.
 
     Raises:
         UsageError: The store does not know where the archive lies, or it holds no picture.
@@ -99,7 +98,7 @@ def _encode_kept(job: Job, archive_id: str, embedder: ReadyEmbedder) -> None:
     contents = [content for shard in shards for content in shard.content_ids]
     found = loaders(job.store, shards, without_vector(job.store, embedder.embedder_id, contents))
     if found:
-        place = training_place(job, len(contents), WORTH_A_CLUSTER_PICTURES)
+        place = training_backend(job, len(contents), WORTH_A_CLUSTER_PICTURES)
         new = [content for _, some in found for content in some]
         codes_ND = encode_pixels(job, place, embedder, [load for load, _ in found], len(new))
         write_codes(job, embedder, new, codes_ND)

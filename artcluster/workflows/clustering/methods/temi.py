@@ -9,7 +9,7 @@ from artcluster.training.temi import TemiConfig, TemiResult, train_temi
 from artcluster.workflows.clustering.methods.base import (
     Fitted,
     TrainingSet,
-    made_model,
+    build_model,
     pairwise_sample,
 )
 from artcluster.workflows.job import Job
@@ -48,7 +48,7 @@ def fit_temi(job: Job, data: TrainingSet) -> Fitted:
             config,
             lambda steps: job.progress.advance("distil", steps),
         )
-    model = made_model(
+    model = build_model(
         settings,
         sample,
         _space(mean_D, scale, result, config),

@@ -9,7 +9,7 @@ from artcluster.clustering.kmeans.kmeans import kmeans
 from artcluster.clustering.model.model import ClusterModel
 from artcluster.clustering.model.space import Dense, ModelSpace, Standardise
 from artcluster.training.dec import train_dec
-from artcluster.workflows.clustering.methods.base import Fitted, TrainingSet, made_model
+from artcluster.workflows.clustering.methods.base import Fitted, TrainingSet, build_model
 from artcluster.workflows.clustering.methods.dec import (
     dec_config,
     guarded,
@@ -17,7 +17,7 @@ from artcluster.workflows.clustering.methods.dec import (
     refinement_facts,
 )
 from artcluster.workflows.clustering.methods.kmeans import fit_spherical, kmeans_facts
-from artcluster.workflows.job import Job, digest, training_place
+from artcluster.workflows.job import Job, digest, training_backend
 
 
 def continue_kmeans(job: Job, data: TrainingSet, last: ClusterModel) -> Fitted:
@@ -30,7 +30,7 @@ def continue_kmeans(job: Job, data: TrainingSet, last: ClusterModel) -> Fitted:
             init_KD=last.centroids_KD,
             gpu="auto" if settings.use_gpu is None else settings.use_gpu,
         )
-    return Fitted(made_model(settings, data, last.space, found.centroids_KD), kmeans_facts(found))
+    return Fitted(build_model(settings, data, last.space, found.centroids_KD), kmeans_facts(found))
 
 
 def continue_dec(job: Job, data: TrainingSet, last: ClusterModel) -> Fitted:
@@ -45,7 +45,7 @@ def continue_dec(job: Job, data: TrainingSet, last: ClusterModel) -> Fitted:
         config=config,
     )
     with job.timings.stage("refine"):
-        refined = training_place(job, len(data.x_ND)).train(
+        refined = training_backend(job, len(data.x_ND)).train(
             loop, data.scaled(settings.scaling), f"dec-{digest([*facts, data.digest])}"
         )
     layers = Dense(tuple(_layers(refined.encoder)))
@@ -53,9 +53,9 @@ def continue_dec(job: Job, data: TrainingSet, last: ClusterModel) -> Fitted:
     return guarded(
         job,
         data.x_ND,
-        before=Fitted(made_model(settings, data, last.space, last.centroids_KD), {}),
+        before=Fitted(build_model(settings, data, last.space, last.centroids_KD), {}),
         after=Fitted(
-            made_model(settings, data, space, refined.centroids_KD),
+            build_model(settings, data, space, refined.centroids_KD),
             refinement_facts(refined),
             how_it_ended(refined),
         ),

@@ -13,12 +13,12 @@ from artcluster.store.blobs import Blobs
 from artcluster.workflows.curation.keywords import (
     cloud,
     count_words,
+    distinctive_keywords,
     grouping_columns,
-    telling_terms,
 )
 from artcluster.workflows.curation.zero_shot_names import read_word_names
 from artcluster.workflows.job import Job
-from artcluster.workflows.runs import ShownRun, choose_run, open_shown
+from artcluster.workflows.runs import CurrentRun, choose_run, open_current_run
 from artcluster.workflows.viewing.map import project_model
 from artcluster.workflows.viewing.report import overview as about
 from artcluster.workflows.viewing.report.cards import CARD_PX, CardFacts, draw_cover, make_cards
@@ -72,7 +72,6 @@ def make_report(
     """Draw the pages of a run.
 
     Args:
-        job: What to work with.
         run_id: Which run; None for the last one.
         archive_id: Which archive, where the store has several.
         out: A folder for the report; None for `report` in the store.
@@ -85,7 +84,7 @@ def make_report(
     place = out or job.store.location.child("report")
     place.objects(create=True)
     output = Output(Blobs(place))
-    with open_shown(job.store, run, job.config) as tables:
+    with open_current_run(job.store, run, job.config) as tables:
         with job.timings.stage("gather", unit="images"):
             members = make_members(tables, job.store, run.model_id)
             job.progress.advance("gather", members.images)
@@ -93,7 +92,7 @@ def make_report(
 
 
 def _draw(
-    job: Job, run: ShownRun, members: Members, output: "Output", place: Location
+    job: Job, run: CurrentRun, members: Members, output: "Output", place: Location
 ) -> ReportSummary:
     store, settings = job.store, job.config.report
     row = about.run_row(store, run.run_id)
@@ -102,7 +101,7 @@ def _draw(
     describe = Describe(settings, members.metadata)
     with job.timings.stage("metadata", unit="columns"):
         columns = _ordered(grouping_columns(members.tables, "members", described), labels)
-        terms = telling_terms(members.tables, "members", columns)
+        terms = distinctive_keywords(members.tables, "members", columns)
         words = cloud(count_words(members.tables, "members", described))
     names = about.given_names(members)
     fitting = read_word_names(store, row["series"] or run.run_id)

@@ -8,7 +8,7 @@ import pytest
 
 from artcluster.runtime import progress as meters
 from artcluster.store import Store
-from tests.cli.test_polite_end import GRANTED_S, known_paths, told
+from tests.cli.test_graceful_shutdown import GRANTED_S, known_paths, told
 from tests.faults.driver import Driver
 from tests.faults.kills import wait_for
 from tests.ray_session import RayHead
