@@ -7,7 +7,7 @@ from artcluster.errors import StoppedError
 
 
 class Stop:
-    """Whether the job was asked to end. ComparisonSpec by a signal's handler, so it takes no lock.
+    """Whether the job was asked to end. Asked by a signal's handler, so it takes no lock.
 
     What can end by itself once its work in hand is finished (a stream, a training loop) runs
     within `awaited`; whoever asks while nothing does interrupts the job at once.
