@@ -90,7 +90,7 @@ def make_store(root: Path, count: int) -> Store:
         "stage": None,
         "reason": None,
         "detail": None,
-        "pixel_policy": "v1-squash-scaled-500Mpx",
+        "pixel_policy": "v1-squash-scaled-500Mpx-r2",
         "seen_at": now,
     }
     columns: dict[str, list[Any]] = {name: [value] * count for name, value in constant.items()}

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pytest
 
 from artcluster.errors import ArchiveError, LeaseHeldError, RejectShareError, UsageError
+from artcluster.images.policy import PixelPolicy
 from artcluster.schema import EMBEDDERS, EMBEDDINGS, IMAGES
 from artcluster.store import Store
 from artcluster.workflows.embedding.embed import embed_archive
@@ -38,7 +39,7 @@ def test_the_demo_archive_rejects_its_three_broken_files(tmp_path: Path) -> None
     for row in rejected.to_pylist():
         assert row["stage"] in ("identify", "decode")
         assert row["detail"]
-        assert row["pixel_policy"] == "v1-squash-scaled-500Mpx"
+        assert row["pixel_policy"] == PixelPolicy().policy_id
 
 
 def test_run_again_it_embeds_nothing(tmp_path: Path) -> None:
