@@ -1,6 +1,6 @@
 """Writes docs/schema.md from the tables' definitions and the views' columns.
 
-Run it after a change of artcluster/schema.py or of the views: python docs/make_schema.py
+Run it after a change of artcluster/schema or of the views: python docs/make_schema.py
 """
 
 import tempfile
@@ -13,38 +13,19 @@ from artcluster.store.views import duckdb_connection
 
 PAGE = Path(__file__).with_name("schema.md")
 
-ROWS = {
-    "images": "One row an archive, path and change seen; the newest of each path counts",
-    "embedders": "One row an embedder that has made vectors",
-    "embeddings": "One row a content, or part of one, and embedder: its vector",
-    "regions": "One row a part that was found in a picture, and one a picture looked at",
-    "models": "One row a model; its files lie at `path`",
-    "assignments": "One row a content assigned by a model",
-    "runs": "One row a finished run, written last: with it the run exists",
-    "clusters": "One row a cluster of a run",
-    "lineage": "One row a pair of clusters, old and new, that share members",
-    "projections": "One row a content on a model's map",
-    "cluster_names": "One row a name given to a cluster; the newest counts",
-    "cluster_words": "One row a word that fits a cluster; those of the latest time hold",
-    "edits": "One row a correction by hand; the newest counts",
-    "perceptual_hashes": "One row a content whose look was hashed, to find near-duplicates",
-    "trials": "One row a fit that was measured, and not kept as a run",
-    "sweeps": "One row a number of clusters that a sweep tried",
-    "comparisons": "One row a method, number of clusters and seed that a comparison tried",
-    "studies": "One row a finished study, written last: with it the study exists",
-    "metadata": "One row a row of the user's own tables, under their own columns",
+VIEW_ROWS = {
     "current_images": "The newest row of each path that was not removed",
     "rejects": "Of these, the files that cannot be used, with reasons",
     "current_metadata": "The metadata of each path, merged from all its sources",
     "latest_runs": "The last run of each archive",
-    "current_names": "The names of clusters that hold now",
+    "current_names": "The current names of clusters",
     "shown_clusters": "Clusters that people merged into others",
     "moved_images": "Images that people moved to another cluster",
     "latest": "Every usable image with its metadata, cluster and name in the last run, as people "
     "edited it",
     "parts": "Of a run over faces, the rows of `latest` with the box and the score of each face",
 }
-"""What a row of each table and view is."""
+"""What a row of each view is."""
 
 _HEAD = f"""# The store's tables
 
@@ -53,8 +34,8 @@ Format {FORMAT_VERSION}. Tables are Delta tables, views are made of them by `art
 views is the same for Spark (`artcluster.store.views.spark_sql`). `artcluster query STORE --tables`
 prints this page for one store, with the columns of its own metadata.
 
-Types are SQL's: `VARCHAR` is text, `FLOAT[]` a list of float32. Times are UTC. What is learned is
-appended, never written over.
+Types are SQL's: `VARCHAR` is text, `FLOAT[]` a list of float32. Times are UTC. Rows are
+appended, never overwritten.
 
 This page is written by `python docs/make_schema.py`.
 """
@@ -75,7 +56,10 @@ def page() -> str:
 
 def _section(relation: Relation) -> str:
     table = TABLES.get(relation.name) or (METADATA if relation.name == METADATA.name else None)
-    lines = [f"### `{relation.name}`", f"{ROWS[relation.name]}."]
+    lines = [
+        f"### `{relation.name}`",
+        f"{VIEW_ROWS[relation.name] if table is None else table.rows}.",
+    ]
     if table is not None and table.partition_by:
         lines[-1] += f" A folder for each `{'`, `'.join(table.partition_by)}`."
     lines += ["", "| column | type | meaning |", "|---|---|---|"]

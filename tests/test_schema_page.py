@@ -1,4 +1,4 @@
-"""docs/schema.md says what schema.py says."""
+"""docs/schema.md says what artcluster/schema says."""
 
 import importlib.util
 from pathlib import Path
