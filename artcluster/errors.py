@@ -1,5 +1,18 @@
 """Errors that a user can act on. The command line prints their text alone, without a traceback."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def did_you_mean(wanted: str, known: Iterable[str]) -> str:
+    """Return the known word closest to a mistyped one, as the end of a sentence, or nothing.
+
+    >>> did_you_mean("kmeens", ["kmeans", "hdbscan"])
+    ", did you mean 'kmeans'?"
+    """
+    close = get_close_matches(wanted, list(known), n=1)
+    return f", did you mean {close[0]!r}?" if close else ""
+
 
 class ArtclusterError(Exception):
     """Something went wrong that the message explains and says how to mend (exit code 1)."""

@@ -1,6 +1,9 @@
 """`artcluster cluster`: vectors in, clusters out."""
 
+from __future__ import annotations
+
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,8 +15,10 @@ from artcluster.cli.options import (
     vectors_option,
     with_config,
 )
-from artcluster.config import Config
 from artcluster.errors import UsageError
+
+if TYPE_CHECKING:
+    from artcluster.config import Config
 
 _ASSIGN_EPILOG = """\b
 Examples:
@@ -26,7 +31,7 @@ Examples:
 @click.command(epilog=_ASSIGN_EPILOG)
 @click.argument("store", metavar="STORE|PACKAGE")
 @click.argument("images", nargs=-1, required=True)
-@click.option("--model", "model_id", metavar="ID", help="Which model; by default the last run's.")
+@click.option("--model", "model_id", metavar="ID", help="Model to use (default: the last run's).")
 @with_config
 def assign(
     store: str,
@@ -35,7 +40,7 @@ def assign(
     config: Config,
     as_json: bool,
 ) -> None:
-    """Tell the cluster of each of IMAGES (files or folders) by a model of STORE, or by a PACKAGE.
+    """Assign each of IMAGES (files or folders) to a cluster, using a model from STORE or a PACKAGE.
 
     Nothing is written.
     """
@@ -125,7 +130,8 @@ Examples:
 @click.option(
     "--parent",
     metavar="RUN",
-    help="A run, or `last`, whose clusters' numbers, names and edits go on; by default none.",
+    help="Parent run, or `last`: its cluster numbers, names and edits are carried over "
+    "(default: none).",
 )
 @executor_option
 @with_config
@@ -139,7 +145,7 @@ def cluster(
     config: Config,
     as_json: bool,
 ) -> None:
-    """Cluster what STORE holds embeddings of.
+    """Cluster the embedded images of STORE.
 
     Methods that train a network of their own (pca-kmeans, cae-*, dcec*, genre-dec) read the
     pictures again, from where they were embedded.

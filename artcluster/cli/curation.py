@@ -1,5 +1,7 @@
 """`artcluster edit`: people merge clusters and move images, and take it back."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -8,14 +10,13 @@ import click
 
 from artcluster.cli.options import curation_options, with_config
 from artcluster.cli.tables import new_console, print_json, print_table
-from artcluster.config import Config
 from artcluster.errors import UsageError
-from artcluster.workflows.curation.curate import Curation
-from artcluster.workflows.curation.edits import Edit
-from artcluster.workflows.curation.zero_shot_names import SUBJECTS, ClusterWords
 
 if TYPE_CHECKING:
+    from artcluster.config import Config
     from artcluster.workflows.curation.curate import Curation
+    from artcluster.workflows.curation.edits import Edit
+    from artcluster.workflows.curation.zero_shot_names import ClusterWords
 
 _NAME_EPILOG = """\b
 Examples:
@@ -43,10 +44,12 @@ again; `--words --remove` takes them away.
     "--words",
     metavar="[FILE]",
     is_flag=False,
-    flag_value=SUBJECTS,
+    flag_value="subjects",
     help="Suggest names for all clusters from a list of words.",
 )
-@click.option("--backbone", metavar="NAME", help="For --words: whose vectors to compare with.")
+@click.option(
+    "--backbone", metavar="NAME", help="For --words: backbone whose vectors to compare with."
+)
 @curation_options
 @with_config
 def name(
@@ -64,7 +67,7 @@ def name(
 ) -> None:
     """Name CLUSTER of STORE; without CLUSTER, list clusters and names.
 
-    A name holds for the cluster in every later update, also where it is fitted again.
+    Names persist through later updates, even after a refit.
     """
     from artcluster.store import Store
     from artcluster.workflows.curation.curate import Curation
@@ -72,7 +75,7 @@ def name(
     if words is not None and cluster is not None:
         raise UsageError("--words suggests names for all clusters: leave CLUSTER and NAME out")
     if backbone is not None and (words is None or remove):
-        raise UsageError("--backbone says whose vectors --words compares with: give --words, too")
+        raise UsageError("--backbone only applies to --words; add --words")
     if words is not None and not remove:
         from artcluster.cli.session import open_job
         from artcluster.workflows.curation.zero_shot_names import read_word_list, suggest_words
@@ -179,7 +182,7 @@ Examples:
 
 @dataclass(frozen=True)
 class _Editing:
-    curation: "Curation"
+    curation: Curation
     as_json: bool
 
 
@@ -199,8 +202,8 @@ def edit(
 ) -> None:
     """Correct the clusters of STORE by hand.
 
-    Edits hold in every later update, also where a model is fitted again; the view `latest` shows
-    them. What the models say stays in the table `assignments`.
+    Edits persist through later updates, even after a refit; the view `latest` shows them. The
+    table `assignments` keeps what the models found.
     """
     from artcluster.store import Store
     from artcluster.workflows.curation.curate import Curation
@@ -214,7 +217,7 @@ def edit(
 @click.argument("into", type=int)
 @click.pass_obj
 def merge(editing: _Editing, cluster: int, into: int) -> None:
-    """Show all that is in CLUSTER as INTO."""
+    """Merge CLUSTER into INTO."""
 
     editing.curation.merge(cluster, into)
     show_clusters(editing.curation, editing.as_json)
@@ -225,7 +228,7 @@ def merge(editing: _Editing, cluster: int, into: int) -> None:
 @click.argument("into", type=int)
 @click.pass_obj
 def move(editing: _Editing, path: str, into: int) -> None:
-    """Show the image PATH in cluster INTO, whatever the models say.
+    """Move the image PATH to cluster INTO, overriding the model.
 
     The image is known by its content: a renamed file stays where it was moved to. Of a run over
     faces, an image with one face can be moved.
@@ -239,7 +242,7 @@ def move(editing: _Editing, path: str, into: int) -> None:
 @click.argument("edit_id", required=False)
 @click.pass_obj
 def undo(editing: _Editing, edit_id: str | None) -> None:
-    """Undo the edit EDIT_ID, by default the last one that holds."""
+    """Undo the edit EDIT_ID (default: the latest active one)."""
 
     editing.curation.undo(edit_id)
     show_edits(editing.curation, editing.as_json)
@@ -248,6 +251,6 @@ def undo(editing: _Editing, edit_id: str | None) -> None:
 @edit.command("list")
 @click.pass_obj
 def list_edits(editing: _Editing) -> None:
-    """List all edits, the undone ones too."""
+    """List all edits, including undone ones."""
 
     show_edits(editing.curation, editing.as_json)

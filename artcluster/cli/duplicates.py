@@ -1,16 +1,21 @@
 """`artcluster duplicates`: pictures that an archive holds more than once."""
 
+from __future__ import annotations
+
 import csv
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, fields
+from typing import TYPE_CHECKING
 
 import click
 
 from artcluster.cli.options import archive_option, executor_option, vectors_option, with_config
 from artcluster.cli.tables import new_console, print_rows, print_table
-from artcluster.config import Config
-from artcluster.workflows.searching.duplicates import Copy, Duplicates
+
+if TYPE_CHECKING:
+    from artcluster.config import Config
+    from artcluster.workflows.searching.duplicates import Duplicates
 
 
 def show_duplicates(found: Duplicates, rows: int) -> None:
@@ -46,7 +51,9 @@ def show_duplicates(found: Duplicates, rows: int) -> None:
 
 
 def csv_rows(found: Duplicates) -> Iterator[list[object]]:
-    """Yield the header and a row a path."""
+    """Yield the header and one row per path."""
+    from artcluster.workflows.searching.duplicates import Copy
+
     yield ["group", "kind", *(field.name for field in fields(Copy))]
     for number, group in enumerate(found.groups, 1):
         for copy in group.copies:
@@ -69,7 +76,7 @@ Examples:
     "--by",
     "duplicates_by",
     type=click.Choice(["both", "hash", "embedding"]),
-    help="What tells near-duplicates: perceptual hash and vector (default), or one of them.",
+    help="How near-duplicates are detected: perceptual hash and vector (default), or one of them.",
 )
 @click.option(
     "--max-distance",
@@ -84,7 +91,7 @@ Examples:
     help="Differing bits of hashes (default 4 of 64).",
 )
 @click.option("--rows", default=20, show_default=True, help="Groups to print.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print all groups as CSV, a row a path.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print all groups as CSV, one row per path.")
 @executor_option
 @with_config
 def duplicates(

@@ -1,5 +1,7 @@
 """Verbs that embed: `run`, `embed`, and `plan`, which says what it would take."""
 
+from __future__ import annotations
+
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,10 +19,10 @@ from artcluster.cli.options import (
     with_config,
 )
 from artcluster.cli.tables import duration, in_bytes, new_console, print_json, print_rows
-from artcluster.config import Config
 from artcluster.errors import UsageError
 
 if TYPE_CHECKING:
+    from artcluster.config import Config
     from artcluster.workflows.embedding.plan import JobPlan
     from artcluster.workflows.embedding.sizing import Sizing
 
@@ -95,7 +97,7 @@ def run(
     """Embed the pictures of IMAGES and cluster them into STORE.
 
     IMAGES is a folder, a bucket, a glob, or a CSV or Parquet list of URIs. STORE is a folder or
-    bucket of its own. What is done already is not done again. Methods that train a network of
+    bucket of its own. Work already done is skipped. Methods that train a network of
     their own on the pictures (pca-kmeans, cae-*, dcec*, genre-dec) have no use for --backbone.
     """
     from artcluster.cli.session import open_job
@@ -129,7 +131,7 @@ def run(
     check_reject_share(embedded, config.images.max_reject_share)
 
 
-def as_yaml(plan: "JobPlan") -> str:
+def as_yaml(plan: JobPlan) -> str:
     """Return the proposed settings as a config file."""
     settings = {} if plan.measured is None else dict(plan.measured.sizing.settings)
     machines = plan.machines
@@ -140,7 +142,7 @@ def as_yaml(plan: "JobPlan") -> str:
     return head + yaml.safe_dump(settings, sort_keys=False)
 
 
-def show_plan(plan: "JobPlan", json_wanted: bool) -> None:
+def show_plan(plan: JobPlan, json_wanted: bool) -> None:
     """Print a plan."""
     if json_wanted:
         print_json(asdict(plan))
@@ -151,9 +153,9 @@ def show_plan(plan: "JobPlan", json_wanted: bool) -> None:
         ("listed", f"{plan.listed:,} ({in_bytes(plan.listed_bytes)})"),
         ("new", f"{plan.new:,}"),
         ("changed", f"{plan.changed:,}"),
-        ("known, without a vector", f"{plan.unembedded:,}"),
+        ("known, not yet embedded", f"{plan.unembedded:,}"),
         ("gone", f"{plan.removed:,}"),
-        ("left out by name", f"{plan.skipped:,}"),
+        ("skipped by name", f"{plan.skipped:,}"),
         ("to embed", f"{plan.todo:,} ({in_bytes(plan.todo_bytes)})"),
     ]
     print_rows(console, "Archive (nothing was written)", rows)
@@ -196,7 +198,7 @@ def show_plan(plan: "JobPlan", json_wanted: bool) -> None:
     click.echo(as_yaml(plan))
 
 
-def _needs(sized: "Sizing") -> list[tuple[str, str]]:
+def _needs(sized: Sizing) -> list[tuple[str, str]]:
     requests = sized.requests
     return [
         ("expected", f"{sized.images_per_s:,.0f} images/s, bound by {sized.bound_by}"),
@@ -207,7 +209,7 @@ def _needs(sized: "Sizing") -> list[tuple[str, str]]:
         ),
         ("memory a node", f"{in_bytes(sized.node_bytes)} at its peak"),
         ("object store a node", f"{in_bytes(sized.object_store_bytes)} of shared memory"),
-        ("driver beside", in_bytes(sized.driver_bytes)),
+        ("driver, in addition", in_bytes(sized.driver_bytes)),
         (
             "in the store",
             f"{in_bytes(sized.vector_bytes)} of vectors, {in_bytes(sized.table_bytes)} of images",
@@ -235,12 +237,12 @@ Examples:
 @archive_options
 @embed_options
 @click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Machines.")
-@click.option("--cpus", type=click.IntRange(1), help="CPUs of one; by default this machine's.")
-@click.option("--gpus", type=click.IntRange(0), help="GPUs of one; by default this machine's.")
-@click.option("--memory-gb", type=float, help="Memory of one; by default this machine's.")
-@click.option("--gpu", metavar="KIND", help="Kind of GPU of which a figure is known: rtx4090.")
+@click.option("--cpus", type=click.IntRange(1), help="CPUs per machine (default: as on this one).")
+@click.option("--gpus", type=click.IntRange(0), help="GPUs per machine (default: as on this one).")
+@click.option("--memory-gb", type=float, help="Memory per machine (default: as on this one).")
+@click.option("--gpu", metavar="KIND", help="GPU model with a published rate (known: rtx4090).")
 @click.option(
-    "--gpu-rate", type=click.FloatRange(0, min_open=True), help="Images/s of one GPU, measured."
+    "--gpu-rate", type=click.FloatRange(0, min_open=True), help="Measured images/s of one GPU."
 )
 @click.option(
     "--sample",
@@ -254,7 +256,7 @@ Examples:
     type=click.FloatRange(0, min_open=True),
     default=3.0,
     show_default=True,
-    help="Time for measuring decoding, and as much for embedding.",
+    help="Seconds to measure decoding for, and again embedding.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Write the settings to this file.")
 @with_config
@@ -273,7 +275,7 @@ def plan(
     config: Config,
     as_json: bool,
 ) -> None:
-    """Say what embedding IMAGES into STORE would take; writes nothing to it.
+    """Estimate time, memory and storage for embedding IMAGES; writes nothing to STORE.
 
     Lists, counts what is new, reads a sample of the pictures, and measures some seconds how fast
     this machine decodes and embeds them. For other machines give their CPUs and GPUs: their CPUs

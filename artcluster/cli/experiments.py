@@ -1,12 +1,14 @@
 """`artcluster compare`: methods side by side on one archive."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import yaml
-from rich.console import Console
 
 from artcluster.cli.options import (
     archive_option,
@@ -20,22 +22,27 @@ from artcluster.cli.options import (
     with_config,
 )
 from artcluster.cli.tables import new_console, print_rows, print_table
-from artcluster.config import Config
 from artcluster.errors import UsageError
-from artcluster.location import Location
-from artcluster.pages.findings import Findings, Table
-from artcluster.workflows.experiments.findings_files import FindingsFiles
-from artcluster.workflows.experiments.labels import LabelChoice, parse_top, read_mapping
-from artcluster.workflows.experiments.method_spec import Preset
-from artcluster.workflows.experiments.sweep import Sweep
-from artcluster.workflows.experiments.sweep_page import SWEEP_COLUMNS, sweep_table
-from artcluster.workflows.job import Job
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from artcluster.config import Config
+    from artcluster.location import Location
+    from artcluster.pages.findings import Findings, Table
+    from artcluster.workflows.experiments.findings_files import FindingsFiles
+    from artcluster.workflows.experiments.labels import LabelChoice
+    from artcluster.workflows.experiments.method_spec import Preset
+    from artcluster.workflows.experiments.sweep import Sweep
+    from artcluster.workflows.job import Job
 
 _COLUMNS = 5
 
 
 def show_findings(findings: Findings, files: FindingsFiles, *, already: bool = False) -> None:
-    """Print what came out, the first table, and where the rest lies."""
+    """Print what came out, the first table, and where the rest is."""
+    from artcluster.pages.findings import Table
+
     console = new_console()
     first = findings.sections[0]
     for block in first.blocks:
@@ -64,6 +71,8 @@ def _print_wide(console: Console, table: Table) -> None:
 
 def show_sweep(made: Sweep, files: FindingsFiles) -> None:
     """Print the table and the recommendation."""
+    from artcluster.workflows.experiments.sweep_page import SWEEP_COLUMNS, sweep_table
+
     console = new_console()
     sample = f" of {made.sampled_from:,}, a sample" if made.points < made.sampled_from else ""
     table = sweep_table(made)
@@ -92,10 +101,12 @@ Examples:
 @click.argument("store")
 @archive_option
 @vectors_option
-@click.option("--method", "entry", metavar="NAME", help="As `compare` takes it (default delius).")
+@click.option(
+    "--method", "entry", metavar="NAME", help="Method, as in `compare --methods` (default delius)."
+)
 @ks_option
-@click.option("--seed", type=int, help="Seed of everything random (default 0).")
-@click.option("--resamples", type=int, help="Fits on parts of the images for each k (default 3).")
+@click.option("--seed", type=int, help="Random seed (default 0).")
+@click.option("--resamples", type=int, help="Resamples per k, to measure stability (default 3).")
 @where_option
 @presets_option
 @training_options
@@ -152,6 +163,8 @@ def preset_of(folder: str | None, overrides: Sequence[str]) -> Preset:
     Raises:
         UsageError: There is no such folder.
     """
+    from artcluster.workflows.experiments.method_spec import Preset
+
     if folder is not None and not Path(folder).is_dir():
         raise UsageError(f"--presets: there is no folder {folder}")
     given = []
@@ -164,6 +177,8 @@ def preset_of(folder: str | None, overrides: Sequence[str]) -> Preset:
 
 def findings_place(job: Job, name: str, out: str | None) -> Location:
     """Return the folder for files of findings: the one asked for, or one in the store."""
+    from artcluster.location import Location
+
     if out is not None:
         return Location.parse(out, job.config.store.options)
     return job.store.location.child(f"findings/{name}")
@@ -177,6 +192,8 @@ def labels_chosen(
     Raises:
         UsageError: One of them is not as expected, or a mapping's file is not.
     """
+    from artcluster.workflows.experiments.labels import LabelChoice, parse_top, read_mapping
+
     mapped = []
     for text in maps:
         column, equals, file = text.partition("=")
@@ -212,10 +229,11 @@ Examples:
 @click.option(
     "--backbone",
     metavar="NAME",
-    help="Whose vectors methods are given, and the common space is; where there are several.",
+    help="Backbone whose vectors the methods use and whose space is the common one, if the store "
+    "has several.",
 )
 @ks_option
-@click.option("--seeds", default="0", show_default=True, help="Numbers such as 0:2.")
+@click.option("--seeds", default="0", show_default=True, help="Range or list of seeds: 0:2 or 0,7.")
 @click.option(
     "--label", "labels", multiple=True, metavar="COLUMN", help="Metadata column; may be repeated."
 )
@@ -224,7 +242,7 @@ Examples:
     "maps",
     multiple=True,
     metavar="COLUMN=FILE",
-    help="A further label: a CSV from values of a column to groups, such as styles to periods.",
+    help="Add a label: CSV that maps values of COLUMN to groups, e.g. styles to periods.",
 )
 @click.option(
     "--top",
@@ -238,7 +256,7 @@ Examples:
 @click.option(
     "--baselines/--no-baselines",
     default=True,
-    help="k-means on colour histograms and on a random network go along (default).",
+    help="Include the baselines: k-means on colour histograms and on a random network (default).",
 )
 @training_options
 @findings_option

@@ -1,15 +1,20 @@
 """`artcluster sheet`: contact sheets of clusters."""
 
+from __future__ import annotations
+
 import io
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from artcluster.cli.options import archive_option, run_option, with_config
-from artcluster.config import Config
 from artcluster.errors import UsageError
+
+if TYPE_CHECKING:
+    from artcluster.config import Config
 
 _EXPORT_EPILOG = """\b
 Examples:
@@ -29,7 +34,7 @@ metadata.
     "program",
     type=click.Choice(["embedding-atlas", "fiftyone", "csv"]),
     required=True,
-    help="csv writes Parquet where --out ends in .parquet.",
+    help="With `csv`, an --out that ends in .parquet writes Parquet instead.",
 )
 @click.option("--out", metavar="FILE", required=True, help="The file to write.")
 @run_option
@@ -95,7 +100,7 @@ def sort(
     config: Config,
     as_json: bool,
 ) -> None:
-    """Sort the images of STORE into OUT, a folder a cluster, named by its number and name."""
+    """Sort the images of STORE into OUT, one folder per cluster."""
     from artcluster.cli.console import progress_for_terminal
     from artcluster.store import Store
     from artcluster.workflows.runs import choose_run
@@ -132,7 +137,9 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @click.argument("store")
-@click.option("--cluster", "wanted", type=int, multiple=True, help="Which; may be repeated.")
+@click.option(
+    "--cluster", "wanted", type=int, multiple=True, help="Cluster number; may be repeated."
+)
 @click.option("--all", "every", is_flag=True, help="Every cluster of the run.")
 @run_option
 @archive_option
@@ -142,11 +149,15 @@ Examples:
     help="PNG, JPEG or WebP by its ending; by default cluster-N.png here. With several clusters, "
     "each one's number is added to the name.",
 )
-@click.option("--count", default=48, show_default=True, help="Pictures at most.")
+@click.option("--count", default=48, show_default=True, help="Maximum number of pictures.")
 @click.option("--columns", default=8, show_default=True, help="Pictures side by side.")
 @click.option("--size", "cell_px", default=180, show_default=True, help="Pixels of each, at most.")
-@click.option("--caption", metavar="COLUMN", help="Of the view `latest`; by default file names.")
-@click.option("--seed", default=0, show_default=True, help="Chooses the sample.")
+@click.option(
+    "--caption",
+    metavar="COLUMN",
+    help="Caption: a column of the view `latest` (default: file name).",
+)
+@click.option("--seed", default=0, show_default=True, help="Random seed for the sample.")
 @click.option("--font", "font_file", metavar="FILE", help="For captions in other scripts.")
 @with_config
 def sheet(

@@ -1,24 +1,29 @@
 """Two runs compared, and the list of runs, for people."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from artcluster.cli.options import with_config
 from artcluster.cli.tables import new_console, number, print_json, print_rows, print_table
-from artcluster.config import Config
-from artcluster.lineage.matching import Change
-from artcluster.workflows.clustering.run_pair import ImageChanges
-from artcluster.workflows.growing.diff import RunComparison
-from artcluster.workflows.runs import RunRecord
+
+if TYPE_CHECKING:
+    from artcluster.config import Config
+    from artcluster.lineage.matching import Change
+    from artcluster.workflows.clustering.run_pair import ImageChanges
+    from artcluster.workflows.growing.diff import RunComparison
+    from artcluster.workflows.runs import RunRecord
 
 _EPILOG = """\b
 Examples:
   artcluster diff store/ 3f2a9c last
   artcluster diff store/ 3f2a9c 81be04 --moved 1000 --json
 
-A run may be named by the beginning of its id, or as `last`.
+RUN is a run ID, a unique prefix of one, or `last`.
 """
 
 
@@ -59,7 +64,7 @@ Examples:
 
 @click.command(epilog=_RUNS_EPILOG)
 @click.argument("store")
-@click.option("--archive-id", metavar="NAME", help="The runs of one archive alone.")
+@click.option("--archive-id", metavar="NAME", help="Only runs of this archive.")
 @with_config
 def runs(
     store: str,

@@ -1,13 +1,18 @@
 """`artcluster vacuum`: what a store no longer needs."""
 
+from __future__ import annotations
+
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from artcluster.cli.options import with_config
 from artcluster.cli.tables import in_bytes, new_console, print_json, print_table
-from artcluster.config import Config
-from artcluster.workflows.housekeeping.vacuum import VacuumSummary
+
+if TYPE_CHECKING:
+    from artcluster.config import Config
+    from artcluster.workflows.housekeeping.vacuum import VacuumSummary
 
 
 def show_vacuum(summary: VacuumSummary, json_wanted: bool) -> None:
@@ -27,12 +32,12 @@ def show_vacuum(summary: VacuumSummary, json_wanted: bool) -> None:
     if rows:
         total = sum(removal.size_bytes for removal in summary.removals)
         rows.append(("altogether", in_bytes(total), ""))
-        title = "Would go (nothing was removed: --yes does it)" if summary.dry else "Removed"
+        title = "Would be removed (dry run; --yes removes)" if summary.dry else "Removed"
         print_table(console, title, ("what", "bytes", "why"), rows)
     else:
         console.print("There is nothing to remove.\n")
     if summary.kept:
-        print_table(console, "Stays", ("what, and why",), [(words,) for words in summary.kept])
+        print_table(console, "Kept", ("item and reason",), [(words,) for words in summary.kept])
 
 
 _STATUS_EPILOG = """\b
@@ -69,7 +74,7 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @click.argument("store")
-@click.option("--yes", is_flag=True, help="Remove it; without, it is only listed.")
+@click.option("--yes", is_flag=True, help="Remove the listed items (default: only list them).")
 @with_config
 def vacuum(
     store: str,
@@ -81,7 +86,7 @@ def vacuum(
 
     Runs past their retention (vacuum.keep_runs, vacuum.keep_days), models that no run uses, files
     that killed jobs left, listings and plans of past nights; small files of many nights are merged.
-    What a job needs that is at work, or broke off and will go on, stays.
+    Anything that a running or resumable job needs is kept.
     """
     from artcluster.cli.console import progress_for_terminal
     from artcluster.store import Store

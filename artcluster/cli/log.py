@@ -12,8 +12,6 @@ from typing import Any
 
 import click
 
-from artcluster.location.redaction import redact
-
 _EVERY_S = 10.0
 
 _format: ContextVar[str] = ContextVar("log_format", default="text")
@@ -47,7 +45,9 @@ def wants_json_log() -> bool:
 
 
 def write_event(event: str, fields: Mapping[str, Any], level: str = "info") -> None:
-    """Write one line; texts lose their secrets."""
+    """Write one line; secrets in texts are redacted."""
+    from artcluster.location.redaction import redact
+
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     shown = {
         name: redact(value) if isinstance(value, str) else value for name, value in fields.items()

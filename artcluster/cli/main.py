@@ -1,24 +1,15 @@
 """The group of commands, and what their failures print and return."""
 
 import sys
+from collections import UserDict
 from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
 
 import click
 
 from artcluster import __version__
-from artcluster.cli.clustering import assign, cluster, package
-from artcluster.cli.curation import edit, name
-from artcluster.cli.duplicates import duplicates
-from artcluster.cli.embedding import embed, plan, run
-from artcluster.cli.experiments import compare, sweep
-from artcluster.cli.files import export, sheet, sort
-from artcluster.cli.history import diff, runs
-from artcluster.cli.housekeeping import status, vacuum
 from artcluster.cli.log import reset_log, wants_json_log, write_event
-from artcluster.cli.searching import query, similar
-from artcluster.cli.studies import profile, study
-from artcluster.cli.update import update
-from artcluster.cli.viewing import map_command, report, serve
 from artcluster.errors import (
     ArtclusterError,
     RejectShareError,
@@ -26,53 +17,96 @@ from artcluster.errors import (
     TooFewError,
     UsageError,
 )
-from artcluster.location.redaction import redact
 
 EXIT_FAILURE, EXIT_USAGE, EXIT_REJECTS, EXIT_INTERRUPTED, EXIT_STOPPED = 1, 2, 3, 130, 143
 
+_RESUME = "Run the same command again to resume from the last commit."
 
 _EPILOG = """\b
-Exit codes: 0 done (or too few faces to group), 1 failure, 2 wrong use, 3 more rejects than
-allowed, 130 interrupted (Ctrl-C), 143 ended on request (SIGTERM). The same command
-again goes on from the last commit.
+Exit codes: 0 done (also when there are too few faces to cluster), 1 failure, 2 wrong use, 3 more
+rejects than allowed, 130 interrupted (Ctrl-C), 143 ended on request (SIGTERM). Run the same command
+again to resume from the last commit.
 """
 
 
-@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+# Purpose → command → its module below `artcluster.cli`, and a line about it.
+_BY_PURPOSE = {
+    "Start here": {
+        "run": ("embedding", "Embed an archive and cluster it"),
+        "plan": ("embedding", "Estimate time, memory and storage"),
+        "embed": ("embedding", "Embed an archive, without clustering"),
+        "cluster": ("clustering", "Cluster the embedded images"),
+    },
+    "Look": {
+        "report": ("viewing", "Generate pages with all clusters"),
+        "serve": ("viewing", "Show the report live, with search"),
+        "map": ("viewing", "Compute a 2-D map of the images"),
+        "sheet": ("files", "Draw a cluster as one image"),
+        "sort": ("files", "Sort images into one folder per cluster"),
+        "export": ("files", "Export for other programs"),
+    },
+    "Search": {
+        "query": ("searching", "Query the tables in SQL"),
+        "similar": ("searching", "Find similar pictures, by image or words"),
+        "duplicates": ("duplicates", "List duplicate pictures"),
+    },
+    "Correct": {
+        "name": ("curation", "Name clusters"),
+        "edit": ("curation", "Merge clusters, move images, undo"),
+    },
+    "Keep growing": {
+        "update": ("update", "Add what is new; refit if it drifted"),
+        "assign": ("clustering", "Assign new images to clusters"),
+        "package": ("clustering", "Export a model"),
+        "runs": ("history", "List the runs"),
+        "diff": ("history", "Compare two runs"),
+    },
+    "Compare and study": {
+        "sweep": ("experiments", "Try several numbers of clusters"),
+        "compare": ("experiments", "Compare methods"),
+        "profile": ("studies", "Summarise the metadata of an archive"),
+        "study": ("studies", "Supervised studies of genres and styles"),
+    },
+    "Housekeeping": {
+        "status": ("housekeeping", "Show contents and unfinished jobs"),
+        "vacuum": ("housekeeping", "Remove what is no longer needed"),
+    },
+}
+
+
+class _Commands(UserDict[str, Any]):
+    """Commands by name, each imported when it is asked for."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        module = import_module(f"artcluster.cli.{self.data[name]}")
+        command = getattr(module, "map_command" if name == "map" else name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+class _Group(click.Group):
+    """Lists commands by purpose, without importing them."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a section per purpose."""
+        del ctx
+        for purpose, commands in _BY_PURPOSE.items():
+            with formatter.section(purpose):
+                formatter.write_dl([(name, line) for name, (_, line) in commands.items()])
+
+
+_MODULES = {name: module for some in _BY_PURPOSE.values() for name, (module, _) in some.items()}
+
+
+@click.group(
+    cls=_Group,
+    commands=_Commands(_MODULES),
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="artcluster")
 def artcluster() -> None:
     """Embed and cluster large image archives: images in, queryable Parquet out."""
-
-
-for command in (
-    plan,
-    run,
-    update,
-    embed,
-    cluster,
-    assign,
-    status,
-    query,
-    sheet,
-    similar,
-    sort,
-    export,
-    serve,
-    map_command,
-    report,
-    vacuum,
-    package,
-    duplicates,
-    runs,
-    diff,
-    name,
-    edit,
-    study,
-    sweep,
-    compare,
-    profile,
-):
-    artcluster.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -90,17 +124,15 @@ def _code(arguments: list[str]) -> int:
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except StoppedError:
-        return _fail(
-            "ended on request; the same command goes on from the last commit", EXIT_STOPPED
-        )
+        return _fail(f"ended on request. {_RESUME}", EXIT_STOPPED)
     except SystemExit as ended:
         return _fail(
-            f"a library ended this process by sys.exit({ended.code!r}), which is a mistake to "
-            "report; the same command goes on from the last commit",
+            f"a library ended this process by sys.exit({ended.code!r}); please report this as a "
+            f"bug. {_RESUME}",
             EXIT_FAILURE,
         )
     except (KeyboardInterrupt, click.Abort):
-        return _fail("interrupted; the same command goes on from the last commit", EXIT_INTERRUPTED)
+        return _fail(f"interrupted. {_RESUME}", EXIT_INTERRUPTED)
     except TooFewError as answer:
         click.echo(f"No clusters: {answer}.")
     except RejectShareError as error:
@@ -116,5 +148,7 @@ def _fail(message: str, code: int) -> int:
     if wants_json_log():
         write_event("failed", {"text": message, "exit_code": code}, "error")
     else:
+        from artcluster.location.redaction import redact
+
         click.echo(f"artcluster: {redact(message)}", err=True)
     return code

@@ -1,15 +1,19 @@
 """Options that several commands share, and how they become a config."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from inspect import signature
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from artcluster.cli.log import log_option
-from artcluster.config import Config, load_config
 from artcluster.errors import UsageError
+
+if TYPE_CHECKING:
+    from artcluster.config import Config
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,8 +63,8 @@ executor_option = click.option(
     type=click.Choice(["ray", "in-process"]),
     default="ray",
     show_default=True,
-    help="Ray joins the cluster of RAY_ADDRESS or of the job, else starts one here; in-process "
-    "does everything in this one process.",
+    help="ray: join the cluster at RAY_ADDRESS or of the enclosing job, otherwise start a local "
+    "one; in-process: run everything in this process.",
 )
 
 
@@ -69,20 +73,18 @@ dry_run_option = click.option(
 )
 
 force_option = click.option(
-    "--force", is_flag=True, help="Make another run where this one exists already."
+    "--force", is_flag=True, help="Create a new run even if an identical one exists."
 )
 
 archive_option = click.option(
-    "--archive-id", metavar="NAME", help="Which archive, where the store has several."
+    "--archive-id", metavar="NAME", help="Archive to use, if the store has several."
 )
 
 vectors_option = click.option(
-    "--backbone", metavar="NAME", help="Whose vectors, where the store has several."
+    "--backbone", metavar="NAME", help="Backbone whose vectors to use, if the store has several."
 )
 
-run_option = click.option(
-    "--run", "run_id", metavar="ID", help="Which run; by default the last one."
-)
+run_option = click.option("--run", "run_id", metavar="ID", help="Run to use (default: the last).")
 
 training_options = _stack(
     click.option("--num-workers", type=int, help="Training workers."),
@@ -91,7 +93,7 @@ training_options = _stack(
 
 
 ks_option = click.option(
-    "--k", "ks", default="2:10", show_default=True, help="Numbers such as 2:10 or 4,8."
+    "--k", "ks", default="2:10", show_default=True, help="Range or list of k: 2:10 or 4,8."
 )
 
 where_option = click.option(
@@ -99,20 +101,28 @@ where_option = click.option(
 )
 
 presets_option = click.option(
-    "--presets", metavar="DIR", help="A folder with a YAML file of settings a method."
+    "--presets", metavar="DIR", help="Folder with one YAML file of settings per method."
 )
 
 findings_option = click.option(
-    "--out", metavar="DIR", help="For the page, Markdown, CSV; by default in STORE."
+    "--out",
+    metavar="DIR",
+    help="Output folder for the page, Markdown and CSV (default: inside STORE).",
 )
 
 
 archive_options = _stack(
     click.option("--archive-id", metavar="NAME", help="Name of the archive in the store."),
-    click.option("--include", multiple=True, metavar="GLOB", help="Take these paths alone."),
+    click.option("--include", multiple=True, metavar="GLOB", help="Only these paths."),
     click.option("--exclude", multiple=True, metavar="GLOB", help="Leave these paths out."),
-    click.option("--metadata", metavar="FILE", help="CSV, Parquet or JSONL with a row an image."),
-    click.option("--metadata-join", metavar="COLUMN", help="Its column that names the image."),
+    click.option(
+        "--metadata", metavar="FILE", help="CSV, Parquet or JSONL with one row per image."
+    ),
+    click.option(
+        "--metadata-join",
+        metavar="COLUMN",
+        help="Metadata column that identifies the image (default: `path`, then common names).",
+    ),
 )
 
 
@@ -121,11 +131,12 @@ embed_options = _stack(
         "--backbone",
         metavar="NAME",
         help="densenet121 (default), resnet50, vgg16, mobilenet_v2, timm:NAME, clip:NAME/TAG, "
-        "cae, genre-cae, genre-v2, pca:N, color-histogram, random:NAME, or faces: a vector a face.",
+        "cae, genre-cae, genre-v2, pca:N, color-histogram, random:NAME, or faces (one vector per "
+        "face).",
     ),
     click.option("--weights", metavar="FILE", help="Weights at a path or URI."),
     click.option("--weights-sha256", metavar="HEX", help="SHA-256 that the weights must have."),
-    click.option("--batch-size", type=int, help="Images the network sees at once."),
+    click.option("--batch-size", type=int, help="Batch size (images per forward pass)."),
 )
 
 
@@ -139,7 +150,7 @@ cluster_options = _stack(
         "found in them: faces-kmeans, faces-dbscan.",
     ),
     click.option("--k", type=int, help="Number of clusters (default 8)."),
-    click.option("--seed", type=int, help="Seed of everything random (default 0)."),
+    click.option("--seed", type=int, help="Random seed (default 0)."),
     click.option(
         "--label",
         multiple=True,
@@ -152,8 +163,10 @@ cluster_options = _stack(
 
 curation_options = _stack(
     archive_option,
-    click.option("--run", "run_id", metavar="ID", help="Which run; by default the last."),
-    click.option("--who", metavar="NAME", help="Whom to write down; by default this user."),
+    run_option,
+    click.option(
+        "--who", metavar="NAME", help="Author recorded with the edit (default: current user)."
+    ),
 )
 
 
@@ -172,7 +185,7 @@ _config_options = _stack(
         multiple=True,
         metavar="KEY=VALUE",
         help="Credentials or endpoint of object storage, for images and store; the usual "
-        "environment variables work without.",
+        "environment variables are used if it is not given.",
     ),
     click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
     log_option,
@@ -217,6 +230,8 @@ def _resolve(
     Raises:
         UsageError: As `load_config`, or a storage option that is not KEY=VALUE.
     """
+    from artcluster.config import load_config
+
     given = {_FLAG_FIELDS[name]: value for name, value in flags.items() if value != ()}
     options = dict(_split(option) for option in storage_options)
     for section in ("archive", "store"):

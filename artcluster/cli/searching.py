@@ -1,25 +1,25 @@
 """`artcluster query`: SQL over a store's tables."""
 
+from __future__ import annotations
+
 import json
 import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from artcluster.cli.options import vectors_option, with_config
 from artcluster.cli.tables import visible
-from artcluster.config import Config
 from artcluster.errors import UsageError
-from artcluster.workflows.searching.neighbours import Neighbours
-from artcluster.workflows.searching.similar import Match, Similar
+
+if TYPE_CHECKING:
+    from artcluster.config import Config
+    from artcluster.workflows.searching.neighbours import Neighbours
+    from artcluster.workflows.searching.similar import Match, Similar
 
 
 def show_similar(answers: Iterable[Similar], json_wanted: bool) -> None:
@@ -31,6 +31,11 @@ def show_similar(answers: Iterable[Similar], json_wanted: bool) -> None:
             between = ","
         click.echo("\n]" if between == "," else "[]")
         return
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     console = Console(highlight=False)
     for answer in answers:
         console.print(Text(visible(answer.asked), style="bold"))
@@ -100,10 +105,10 @@ network (--backbone clip:NAME, extra `clip`); its distances are larger than thos
 @click.option("--words", multiple=True, metavar="TEXT", help="Find pictures that show this.")
 @click.option("--top", default=20, show_default=True, help="Neighbours of each picture.")
 @vectors_option
-@click.option("--archive-id", metavar="NAME", help="Find pictures of this archive alone.")
-@click.option("--html", metavar="FILE", help="Write a page with small copies of the pictures.")
-@click.option("--size", "cell_px", default=160, show_default=True, help="Their side in pixels.")
-@click.option("--refresh", is_flag=True, help="Bring the index up to the store's vectors.")
+@click.option("--archive-id", metavar="NAME", help="Only find pictures of this archive.")
+@click.option("--html", metavar="FILE", help="Write a page with thumbnails.")
+@click.option("--size", "cell_px", default=160, show_default=True, help="Thumbnail size in pixels.")
+@click.option("--refresh", is_flag=True, help="Add new vectors to the index first.")
 @with_config
 def similar(
     store: str,
@@ -118,7 +123,7 @@ def similar(
     config: Config,
     as_json: bool,
 ) -> None:
-    """Find the pictures of STORE that look like each of IMAGES, or show what WORDS say."""
+    """Find pictures in STORE that look like IMAGES or match WORDS."""
     from artcluster.cli.console import progress_for_terminal
     from artcluster.runtime.executor import usable_cpus
     from artcluster.store import Store
@@ -183,11 +188,11 @@ Examples:
     "--format",
     "format_name",
     type=click.Choice(_FORMATS),
-    help="By default by the ending of --out, else a table.",
+    help="Output format (default: from the extension of --out, otherwise a table).",
 )
 @click.option("--out", metavar="FILE", help="Write the result there; an existing file is replaced.")
 @click.option(
-    "--rows", default=50, show_default=True, metavar="N", help="Rows shown of a table, at most."
+    "--rows", default=50, show_default=True, metavar="N", help="Maximum number of rows to print."
 )
 @click.option(
     "--allow-files",

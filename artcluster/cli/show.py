@@ -77,7 +77,7 @@ def show(
     for summary in summaries:
         seconds.update(summary.seconds)
     print_rows(
-        console, "Seconds a stage", [(name, f"{spent:.1f}") for name, spent in seconds.items()]
+        console, "Time per stage (s)", [(name, f"{spent:.1f}") for name, spent in seconds.items()]
     )
 
 
@@ -92,7 +92,7 @@ def show_counts(counts: ArchiveCounts, json_wanted: bool) -> None:
         ("changed", f"{counts.changed:,}"),
         ("unchanged", f"{counts.unchanged:,}"),
         ("gone", f"{counts.removed:,}"),
-        ("left out by name", f"{counts.skipped:,}"),
+        ("skipped by name", f"{counts.skipped:,}"),
         ("to embed", f"{counts.todo:,} ({in_bytes(counts.todo_bytes)})"),
     ]
     if counts.expected_seconds is not None:
@@ -147,7 +147,7 @@ def show_status(status: StoreStatus, json_wanted: bool) -> None:
             [
                 ("holder", f"process {writer.pid} on {writer.host}{note}, since {writer.since}"),
                 ("state", f"{writer.state}, renewed {duration(writer.renewed_seconds_ago)} ago"),
-                ("who wants the same", writer.restart),
+                ("a second job would", writer.restart),
             ],
         )
 
@@ -189,9 +189,9 @@ def _show_embedding(console: Console, summary: EmbedSummary) -> None:
     if summary.embedded:
         rows.append(("embedded now", f"{summary.embedded:,}"))
     else:
-        rows.append(("embedded now", "0: nothing is new, every image has its vector"))
+        rows.append(("embedded now", "0 (nothing new)"))
     if summary.embedded and known > 0:
-        rows.append(("embedded before", f"{known:,} (or the same picture twice)"))
+        rows.append(("embedded before", f"{known:,} (including duplicates)"))
     if summary.removed:
         rows.append(("gone since", f"{summary.removed:,}"))
     rows += [(f"rejected: {why}", f"{count:,}") for why, count in summary.rejects.items()]

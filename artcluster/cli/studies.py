@@ -1,15 +1,20 @@
 """`artcluster study`: what networks make of genres and styles, apart from any clustering."""
 
+from __future__ import annotations
+
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from artcluster.cli.experiments import show_findings
 from artcluster.cli.options import archive_option, executor_option, with_config
 from artcluster.cli.tables import print_json
-from artcluster.config import Config
-from artcluster.pages.findings import Findings
-from artcluster.workflows.studies.record import StudySummary
+
+if TYPE_CHECKING:
+    from artcluster.config import Config
+    from artcluster.pages.findings import Findings
+    from artcluster.workflows.studies.record import StudySummary
 
 _EPILOG = """\b
 Examples:
@@ -22,13 +27,23 @@ Examples:
 @click.command(epilog=_EPILOG)
 @click.argument("store")
 @archive_option
-@click.option("--style", metavar="COLUMN", help="Groups to compare; by default guessed by name.")
-@click.option("--genre", metavar="COLUMN", help="What styles are counted against; the same.")
-@click.option("--year", metavar="COLUMN", help="Years or dates; the same.")
+@click.option(
+    "--style", metavar="COLUMN", help="Column of groups to compare (default: guessed by name)."
+)
+@click.option(
+    "--genre",
+    metavar="COLUMN",
+    help="Column to cross-tabulate with style (default: guessed by name).",
+)
+@click.option(
+    "--year", metavar="COLUMN", help="Column of years or dates (default: guessed by name)."
+)
 @click.option(
     "--colours/--no-colours", default=True, help="Compare colours, for which pictures are read."
 )
-@click.option("--out", metavar="DIR", help="For the page and Markdown; by default in STORE.")
+@click.option(
+    "--out", metavar="DIR", help="Output folder for the page and Markdown (default: inside STORE)."
+)
 @executor_option
 @with_config
 def profile(
@@ -43,7 +58,7 @@ def profile(
     config: Config,
     as_json: bool,
 ) -> None:
-    """Tell what an archive of STORE holds: metadata, styles over time and genres, sizes, colours.
+    """Summarise an archive: metadata, styles over time and by genre, sizes, colours.
 
     Colours are compared within and between styles by the mean chi-square distance of histograms,
     on a sample of each style.
@@ -93,9 +108,7 @@ Examples:
 """
 
 
-_label = click.option(
-    "--label", "study_label", metavar="COLUMN", help="Metadata column that the study is about."
-)
+_label = click.option("--label", "study_label", metavar="COLUMN", help="Metadata column to study.")
 
 
 @click.group()
@@ -117,7 +130,7 @@ def study() -> None:
 @click.option(
     "--grey", "study_colours", flag_value="grey", help="Grey pictures instead of coloured ones."
 )
-@click.option("--seed", "study_genres_seed", type=int, help="Seed of everything random.")
+@click.option("--seed", "study_genres_seed", type=int, help="Random seed.")
 @executor_option
 @with_config
 def genres(
@@ -153,14 +166,14 @@ def genres(
     metavar="NAME",
     help="vgg16, resnet50 and densenet121 (default), mobilenet_v2, random:NAME; may be repeated.",
 )
-@click.option("--classes", "study_classes", type=int, help="Only so many most frequent labels.")
+@click.option("--classes", "study_classes", type=int, help="Only the N most frequent labels.")
 @click.option(
     "--map",
     "mapping",
     metavar="COLUMN=FILE",
     help="CSV of two columns that groups the label's values, such as styles into periods.",
 )
-@click.option("--seed", "study_backbones_seed", type=int, help="Seed of everything random.")
+@click.option("--seed", "study_backbones_seed", type=int, help="Random seed.")
 @executor_option
 @with_config
 def backbones(

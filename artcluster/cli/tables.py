@@ -1,5 +1,7 @@
 """A query's rows, and the tables that can be asked, as tables at a terminal."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,18 +9,21 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from uuid import uuid4
 
 import click
-import pyarrow as pa
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from artcluster.errors import UsageError
-from artcluster.store.sql import Relation
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from artcluster.store.sql import Relation
 
 
 def new_console() -> Console:
@@ -119,6 +124,8 @@ _PLAN = ["explain_key", "explain_value"]
 
 def show_rows(rows: pa.RecordBatchReader, limit: int) -> None:
     """Print the first rows of a result, and as many columns as the terminal is wide."""
+    from pyarrow.types import is_floating, is_integer
+
     if rows.schema.names == _PLAN:
         click.echo("\n".join(row[_PLAN[1]] for batch in rows for row in batch.to_pylist()))
         return
@@ -129,8 +136,7 @@ def show_rows(rows: pa.RecordBatchReader, limit: int) -> None:
     fitting = _fitting(names, shown, console.width)
     table = Table(box=SIMPLE_HEAD)
     for place in range(fitting):
-        numeric = pa.types.is_integer(rows.schema.types[place])
-        numeric |= pa.types.is_floating(rows.schema.types[place])
+        numeric = is_integer(rows.schema.types[place]) or is_floating(rows.schema.types[place])
         table.add_column(
             Text(visible(names[place])), justify="right" if numeric else "left", overflow="fold"
         )
@@ -139,7 +145,7 @@ def show_rows(rows: pa.RecordBatchReader, limit: int) -> None:
     console.print(table)
     if fitting < len(names):
         hidden = ", ".join(visible(name) for name in names[fitting:])
-        _say(f"{len(names) - fitting} more columns do not fit: {hidden}")
+        _say(f"{len(names) - fitting} column(s) not shown: {hidden} (--out FILE writes all)")
     if len(records) > limit:
         _say(f"Only the first {limit} rows: --rows N shows more, --out FILE writes all.")
     elif not records:

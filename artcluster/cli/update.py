@@ -1,6 +1,9 @@
 """`artcluster update`: what is new is embedded and assigned; a refit where it pays."""
 
+from __future__ import annotations
+
 from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,9 +17,11 @@ from artcluster.cli.options import (
 )
 from artcluster.cli.show import members_of
 from artcluster.cli.tables import new_console, print_json, print_rows, print_table
-from artcluster.config import Config, given_over
-from artcluster.lineage.drift import Drift
-from artcluster.workflows.growing.update import UpdateSummary
+
+if TYPE_CHECKING:
+    from artcluster.config import Config
+    from artcluster.lineage.drift import Drift
+    from artcluster.workflows.growing.update import UpdateSummary
 
 _DONE = {
     "first run": "First run",
@@ -61,9 +66,9 @@ def show_update(summary: UpdateSummary, json_wanted: bool) -> None:
         print_table(console, "Clusters", columns, change_rows(changes))
     gone = [] if changes is None else changes.gone_names
     for cluster, name in gone:
-        console.print(f"Cluster {cluster}, {name!r}, is no more.", markup=False)
+        console.print(f"Cluster {cluster}, {name!r}, no longer exists.", markup=False)
     seconds = [(name, f"{spent:.1f}") for name, spent in summary.seconds.items()]
-    print_rows(console, "Seconds a stage", seconds)
+    print_rows(console, "Time per stage (s)", seconds)
 
 
 def _words(drift: Drift) -> list[tuple[str, str]]:
@@ -89,16 +94,16 @@ Examples:
 @click.command(epilog=_EPILOG)
 @click.argument("images")
 @click.argument("store")
-@click.option("--run", "run_id", metavar="ID", help="Follow this run; by default the last one.")
+@click.option("--run", "run_id", metavar="ID", help="Run to follow (default: the last).")
 @click.option(
-    "--refit/--no-refit", default=None, help="Fit the model again, or do not, whatever has drifted."
+    "--refit/--no-refit", default=None, help="Force or forbid a refit, regardless of drift."
 )
 @click.option(
     "--allow-removals",
     "max_removed_share",
     flag_value=1.0,
-    help="However many images are gone, take them for gone; otherwise more than "
-    "archive.max_removed_share stops the update.",
+    help="Accept any number of removed images; otherwise more than archive.max_removed_share stops "
+    "the update.",
 )
 @archive_options
 @cluster_options
@@ -115,14 +120,15 @@ def update(
     config: Config,
     as_json: bool,
 ) -> None:
-    """Bring STORE up to what IMAGES holds now.
+    """Update STORE to match the current contents of IMAGES.
 
-    What is new is embedded and assigned by the model of the last run; a model is fitted again
-    only past a limit of drift (update.*), and its clusters keep their numbers. Settings are those
-    of the last run, where none are given.
+    New images are embedded and assigned by the model of the last run. The model is refitted only
+    past a limit of drift (update.*), and its clusters keep their numbers. Settings that are not
+    given are those of the last run.
     """
     from artcluster.cli.session import open_job
     from artcluster.cli.show import show_counts
+    from artcluster.config import given_over
     from artcluster.workflows.embedding.plan import check_reject_share
     from artcluster.workflows.embedding.settings import inherited_settings
     from artcluster.workflows.growing.update import plan_update, update_archive

@@ -1,12 +1,17 @@
 """`artcluster serve`: the report, live, with search and upload."""
 
+from __future__ import annotations
+
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from artcluster.cli.options import archive_option, run_option, with_config
-from artcluster.config import Config, load_config
 from artcluster.errors import UsageError
+
+if TYPE_CHECKING:
+    from artcluster.config import Config
 
 _MAP_EPILOG = """\b
 Examples:
@@ -18,7 +23,7 @@ Examples:
 
 @click.command("map", epilog=_MAP_EPILOG)
 @click.argument("store")
-@click.option("--run", "run_id", metavar="ID", help="Whose model; by default the last run's.")
+@click.option("--run", "run_id", metavar="ID", help="Run to use (default: the last).")
 @archive_option
 @click.option("--method", "map_method", metavar="NAME", help="tsne (default) or umap.")
 @with_config
@@ -30,12 +35,13 @@ def map_command(
     config: Config,
     as_json: bool,
 ) -> None:
-    """Lay the images of a run of STORE out on a plane: the table `projections`.
+    """Compute a 2-D map of a run's images (table `projections`).
 
     A model has one map. Images that came since it was made are placed in it; nothing in it moves.
     """
     from artcluster.cli.session import open_job
     from artcluster.cli.tables import new_console, print_json, print_rows
+    from artcluster.config import load_config
     from artcluster.workflows.runs import choose_run
     from artcluster.workflows.viewing.map import project_model
 
@@ -76,7 +82,7 @@ Examples:
     type=click.Choice(["in-process", "ray"]),
     default="in-process",
     show_default=True,
-    help="Where small copies of the pictures are made.",
+    help="Where to generate thumbnails.",
 )
 @with_config
 def report(
@@ -121,24 +127,26 @@ Examples:
   artcluster serve s3://museum/store --port 9000
   artcluster serve store/ --host 0.0.0.0 --allow-host pictures.museum.org
 
-The report of the last run is drawn in the background where STORE/report is not it: when the server
-starts, and whenever a new run is committed. It is shown once it is whole; until then the pages, the
-search and the clusters of uploaded pictures are those of the run before. /report.json says which
-run is shown, and whether another is being drawn.
+The last run's report is generated in the background if STORE/report is out of date: when the server
+starts, and whenever a new run is committed. It is shown once it is complete; until then the pages,
+the search and the clusters of uploaded pictures are those of the run before. /report.json says
+which run is shown, and whether another is being generated.
 
-It answers this machine alone. There are no users and no passwords: put a web server that has
-them in front before you let others in with --host and --allow-host.
+It accepts connections from this machine only. There are no users and no passwords: put a web server
+that has them in front before you let others in with --host and --allow-host.
 """
 
 
 @click.command(epilog=_EPILOG)
 @click.argument("store")
-@click.option("--run", "run_id", metavar="ID", help="Which run; by default the last one, always.")
+@click.option("--run", "run_id", metavar="ID", help="Run to show (default: always the latest).")
 @archive_option
-@click.option("--report", metavar="DIR", help="Show this report as it is, and draw none.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
-@click.option("--port", default=8020, show_default=True, help="0 takes a free one.")
-@click.option("--allow-host", multiple=True, metavar="NAME", help="A name it may be called by.")
+@click.option("--report", metavar="DIR", help="Serve this existing report; do not generate one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8020, show_default=True, help="Port (0 = any free port).")
+@click.option(
+    "--allow-host", multiple=True, metavar="NAME", help="Accept this Host header; may be repeated."
+)
 @click.option(
     "--max-upload-bytes", default=64 << 20, show_default=True, help="Largest picture taken."
 )

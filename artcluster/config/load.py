@@ -1,5 +1,6 @@
 """Loading a config: YAML, then `a.b=c` overrides, then flags; an error names the field."""
 
+import ast
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from artcluster.config.config import Config
-from artcluster.errors import UsageError
+from artcluster.errors import UsageError, did_you_mean
 
 
 def load_config(
@@ -105,7 +106,10 @@ def _explain(error: ValidationError) -> str:
     for problem in error.errors():
         field = ".".join(str(part) for part in problem["loc"]) or "config"
         if problem["type"] == "extra_forbidden":
-            lines.append(f"{field}: no such setting; {_choices(problem['loc'][:-1])}")
+            *section, name = problem["loc"]
+            lines.append(f"{field}: no such setting{_choices(section, str(name))}")
+        elif problem["type"] == "literal_error":
+            lines.append(f"{field}: {_expected(problem)}")
         elif "options" in problem["loc"]:
             lines.append(f"{field}: {problem['msg']}")
         else:
@@ -113,9 +117,17 @@ def _explain(error: ValidationError) -> str:
     return "\n".join(lines)
 
 
-def _choices(section: tuple[int | str, ...]) -> str:
+def _choices(section: Sequence[int | str], wanted: str) -> str:
     model: Any = Config
     for name in section:
         model = model.model_fields[name].annotation
     where = f"settings of {'.'.join(map(str, section))}" if section else "sections"
-    return f"{where} are {', '.join(model.model_fields)}"
+    known = list(model.model_fields)
+    return f"{did_you_mean(wanted, known)}; {where} are {', '.join(known)}"
+
+
+def _expected(problem: Any) -> str:
+    """Return what is wrong with one of several words."""
+    known, wanted = problem["ctx"]["expected"].replace(" or ", ", "), problem["input"]
+    words = [str(word) for word in ast.literal_eval(f"[{known}]")]
+    return f"unknown value {wanted!r}{did_you_mean(str(wanted), words)}; choose one of {known}"

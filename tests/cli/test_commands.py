@@ -52,11 +52,11 @@ def test_a_run_prints_what_it_found(
     arguments = (*LOCAL, *HISTOGRAM, "--method", "kmeans", "--k", "3")
     assert run("run", pictures, tmp_path / "store", *arguments) == 0
     out, err = capsys.readouterr()
-    for words in ("not-an-image", "12", "silhouette", "Calinski-Harabasz", "Seconds a stage"):
+    for words in ("not-an-image", "12", "silhouette", "Calinski-Harabasz", "Time per stage (s)"):
         assert words in out
     assert "Listed 13 files" in err
     assert run("run", pictures, tmp_path / "store", *arguments) == 0
-    assert "nothing is new" in capsys.readouterr().out
+    assert "nothing new" in capsys.readouterr().out
 
 
 def test_json_is_json_alone(
@@ -94,6 +94,9 @@ def test_a_dry_run_makes_no_store(
         (["run", "IMAGES", "STORE", *LOCAL, "--backbone", "magic"], 2, "densenet121"),
         (["run", "IMAGES"], 2, "STORE"),
         (["frobnicate"], 2, "frobnicate"),
+        (["rum", "IMAGES", "STORE"], 2, "Did you mean 'run'"),
+        (["cluster", "STORE", "--method", "kmeens"], 2, "did you mean 'kmeans'"),
+        (["cluster", "STORE", "--set", "cluster.sead=1"], 2, "did you mean 'seed'"),
         (["cluster", "STORE", *LOCAL], 1, "no store"),
         (["status", "IMAGES"], 1, "not a store"),
         (["assign", "STORE", "a.jpg"], 1, "no store"),

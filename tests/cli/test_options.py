@@ -1,5 +1,7 @@
 """Options become settings, unless a command takes them itself."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from inspect import signature
 from typing import Any
@@ -17,6 +19,24 @@ def every_command(group: click.Group) -> Iterator[click.Command]:
         yield command
         if isinstance(command, click.Group):
             yield from every_command(command)
+
+
+HEAVY = ("torch", "ray", "pyarrow", "duckdb", "sklearn", "numpy", "pydantic", "deltalake")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from artcluster.cli.main import artcluster\n"
+        "artcluster.main(['--help'], standalone_mode=False)\n"
+        "assert 'rich' not in sys.modules\n"
+        "for name in artcluster.commands:\n"
+        "    artcluster.main([name, '--help'], standalone_mode=False)\n"
+        f"print(sorted(set({HEAVY!r}) & sys.modules.keys()))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_every_option_is_a_setting_or_the_commands_own() -> None:

@@ -153,7 +153,7 @@ def graceful_shutdown(folder: Path, times: int) -> Outcome:
         if code == 0 and number:
             break
         assert code == 143, driver.text()[-2000:]
-        assert "goes on from the last commit" in driver.text()
+        assert "resume from the last commit" in driver.text()
     recovery_s = finished(Driver("embed", images, store, log=folder / "driver.log"))
     opened = Store.open(store)
     return Outcome(
