@@ -64,7 +64,7 @@ def job(store: Any, **flags: Any) -> Any:
 
 
 def plan(work: Path, count: int) -> dict[str, float]:
-    from artcluster.archive import Known, compare, latest_scan, write_plan
+    from artcluster.archive import Known, Target, compare, latest_scan, write_plan
     from artcluster.archive.database import Limits
     from artcluster.location import Location
     from benchmarks.update import MEMORY_BYTES
@@ -81,7 +81,7 @@ def plan(work: Path, count: int) -> dict[str, float]:
     assert scan is not None
     limits = Limits(memory_bytes=MEMORY_BYTES)
     with compare(scan, root, Known([], [], "p"), limits) as found:
-        write_plan(found, root, "embedder")
+        write_plan(found, root, Target("vectors", "embedder"))
         assert found.summary.todo == count
     return {"seconds": time.perf_counter() - start}
 

@@ -67,7 +67,7 @@ def make_known(work: Path) -> dict[str, float]:
 
 
 def plan(work: Path, known: bool) -> dict[str, float]:
-    from artcluster.archive import Known, compare, latest_scan, write_plan
+    from artcluster.archive import Known, Target, compare, latest_scan, write_plan
     from artcluster.location import Location
 
     root = Location.parse(work / "store")
@@ -76,7 +76,7 @@ def plan(work: Path, known: bool) -> dict[str, float]:
     found = latest_scan(root, "bench")
     assert found is not None
     with compare(found, root, Known(files[0], files[1], "p")) as comparison:
-        made = write_plan(comparison, root, f"embedder-{known}")
+        made = write_plan(comparison, root, Target("vectors", f"embedder-{known}"))
     return {"seconds": time.perf_counter() - start, "images": made.images, "parts": made.parts}
 
 

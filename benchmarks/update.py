@@ -44,7 +44,7 @@ SEEDS = (1, 2, 3)
 
 
 def plan(work: Path) -> dict[str, float]:
-    from artcluster.archive import Known, compare, latest_scan, write_plan
+    from artcluster.archive import Known, Target, compare, latest_scan, write_plan
     from artcluster.archive.database import Limits
     from artcluster.location import Location
 
@@ -58,7 +58,7 @@ def plan(work: Path) -> dict[str, float]:
     limits = Limits(memory_bytes=MEMORY_BYTES)
     with compare(scan, root, Known(images, embedded, "p"), limits) as comparison:
         found = comparison.summary
-        write_plan(comparison, root, "embedder")
+        write_plan(comparison, root, Target("vectors", "embedder"))
     seconds = time.perf_counter() - start
     assert (found.new, found.changed) == (found.listed // 1000, found.listed // 1000)
     peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

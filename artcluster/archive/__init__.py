@@ -6,7 +6,7 @@ from artcluster.archive.entries import archive_id_of, check_archive_id, split_gl
 from artcluster.archive.fetch import Fetcher, FetchSettings
 from artcluster.archive.listing import Listing
 from artcluster.archive.metadata import MetadataJoin, MetadataReport, join_metadata
-from artcluster.archive.parts import Part, PartRef, PartRow, read_part
+from artcluster.archive.parts import Part, PartRef, PartRow, Target, read_part
 from artcluster.archive.plan import Plan, latest_plan, part_refs, unfinished, write_plan
 from artcluster.archive.readers import FetchedFile
 from artcluster.archive.scan import Scan, latest_scan, read_scan, write_scan
@@ -30,6 +30,7 @@ __all__ = [
     "Scan",
     "State",
     "Summary",
+    "Target",
     "archive_id_of",
     "check_archive_id",
     "compare",

@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import obstore
 import pyarrow as pa
@@ -30,6 +30,37 @@ does: such a file is fetched for its vector alone."""
 
 
 @dataclass(frozen=True)
+class Target:
+    """What a plan's files are turned into.
+
+    Attributes:
+        makes: `vectors` by an embedder, or `pixels` to train on.
+        name: The embedder_id, or the name of the pixels' folder.
+    """
+
+    makes: Literal["vectors", "pixels"]
+    name: str
+
+    @property
+    def key(self) -> str:
+        """Names the target in paths and part_ids."""
+        return f"{_PIXELS}{self.name}" if self.makes == "pixels" else self.name
+
+    @classmethod
+    def of(cls, header: Mapping[str, Any]) -> "Target":
+        """Read a plan's header; versions before wrote the key as its embedder_id."""
+        if "target" in header:
+            return cls(**header["target"])
+        key: str = header["embedder_id"]
+        if key.startswith(_PIXELS):
+            return cls("pixels", key.removeprefix(_PIXELS))
+        return cls("vectors", key)
+
+
+_PIXELS = "pixels-"
+
+
+@dataclass(frozen=True)
 class PartRef:
     """Names one part of a stored plan; small, and picklable.
 
@@ -37,7 +68,7 @@ class PartRef:
         file: The plan's file, relative to the store's root.
         index: Row group of the file.
         part: Number of the part in the plan, from 0.
-        part_id: Hash of the embedder, the scan, the plan's round and the part's rows.
+        part_id: Hash of the target, the scan, the plan's round and the part's rows.
         images: Files in the part.
         size_bytes: Their bytes altogether, where known.
     """
@@ -110,9 +141,10 @@ def rows_of(table: pa.Table) -> tuple[PartRow, ...]:
     return tuple(PartRow(*values) for values in zip(*columns, strict=True))
 
 
-def part_id_of(header: dict[str, Any], rows: Sequence[PartRow]) -> str:
+def part_id_of(header: Mapping[str, Any], rows: Sequence[PartRow]) -> str:
     """Return the name of a part: the same work has the same name, and so the same shard."""
-    identity = [header[key] for key in ("embedder_id", "archive_id", "scan_id", "round")]
+    scanned = (header[key] for key in ("archive_id", "scan_id", "round"))
+    identity = [Target.of(header).key, *scanned]
     listed = [(row.path, row.size_bytes, row.version) for row in rows]
     return hashlib.sha256(json.dumps([identity, listed]).encode()).hexdigest()[:32]
 

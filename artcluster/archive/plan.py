@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from artcluster.archive.comparison import Comparison
 from artcluster.archive.database import Limits, Relation, open_database
 from artcluster.archive.entries import slug
-from artcluster.archive.parts import PartRef, PartWriter, part_lengths
+from artcluster.archive.parts import PartRef, PartWriter, Target, part_lengths
 from artcluster.archive.scan import claim_number, finish, numbered, numbers, read_finished
 from artcluster.archive.states import Known, State, load_states
 from artcluster.location import Location, ObjectStore
@@ -22,13 +22,13 @@ from artcluster.location import Location, ObjectStore
 
 @dataclass(frozen=True)
 class Plan:
-    """What one scan leaves to do for one embedder.
+    """What one scan leaves to do for one target.
 
     Attributes:
         scan_id: The scan planned.
-        embedder_id: The embedder whose vectors are missing.
+        target: What is missing.
         pixel_policy: The policy planned for.
-        round: Number of the plan among those of this scan and embedder, from 1.
+        round: Number of the plan among those of this scan and target, from 1.
         retry_reasons: Rejects with these reasons are tried again.
         files: Its Parquet files of parts, relative to the store's root.
         index: Its file of part references.
@@ -40,7 +40,7 @@ class Plan:
 
     archive_id: str
     scan_id: int
-    embedder_id: str
+    target: Target
     pixel_policy: str
     round: int
     retry_reasons: tuple[str, ...]
@@ -55,7 +55,7 @@ class Plan:
 def write_plan(
     comparison: Comparison,
     root: Location,
-    embedder_id: str,
+    target: Target,
     *,
     part_images: int = 256,
     part_bytes: int = 512 << 20,
@@ -66,20 +66,20 @@ def write_plan(
     Args:
         comparison: Of the scan, open.
         root: The store's root.
-        embedder_id: The embedder whose vectors are missing.
+        target: What is missing.
         part_images: A part holds no more files than this.
         part_bytes: A part holds no more bytes than this, unless it is one file alone.
         scratch: Folder for one temporary file.
     """
     scan, known = comparison.scan, comparison.known
     store = root.objects(create=True)
-    folder = _folder(scan.archive_id, scan.scan_id, embedder_id)
+    folder = _folder(scan.archive_id, scan.scan_id, target)
     created_at = datetime.now(UTC).isoformat()
     number = claim_number(store, folder)
     header: dict[str, Any] = {
         "archive_id": scan.archive_id,
         "scan_id": scan.scan_id,
-        "embedder_id": embedder_id,
+        "target": asdict(target),
         "pixel_policy": known.pixel_policy,
         "round": number,
     }
@@ -89,7 +89,7 @@ def write_plan(
             writer.add(part)
         writer.close()
     plan = Plan(
-        **header,
+        **(header | {"target": target}),
         retry_reasons=tuple(known.retry_reasons),
         files=tuple(writer.files),
         index=writer.index,
@@ -102,30 +102,28 @@ def write_plan(
     return plan
 
 
-def latest_plan(
-    root: Location, archive_id: str, embedder_id: str, pixel_policy: str
-) -> Plan | None:
-    """Return the last plan of an archive for an embedder and a policy, or None."""
+def latest_plan(root: Location, archive_id: str, target: Target, pixel_policy: str) -> Plan | None:
+    """Return the last plan of an archive for a target and a policy, or None."""
     store = root.objects(create=True)
     for scan_id in reversed(numbers(store, f"plans/{archive_id}")):
-        folder = _folder(archive_id, scan_id, embedder_id)
+        folder = _folder(archive_id, scan_id, target)
         for number in reversed(numbers(store, folder)):
             plan = _read(store, f"{numbered(folder, number)}/plan.json")
-            if plan and (plan.embedder_id, plan.pixel_policy) == (embedder_id, pixel_policy):
+            if plan and (plan.target, plan.pixel_policy) == (target, pixel_policy):
                 return plan
     return None
 
 
 def latest_plans(root: Location) -> Iterator[Plan]:
-    """Yield the last plan of every archive and embedder."""
+    """Yield the last plan of every archive and target."""
     store = root.objects(create=True)
     newest: dict[tuple[str, str], str] = {}
     for batch in obstore.list(store, prefix="plans"):
         for entry in batch:
             path = entry["path"]
             if path.endswith("/plan.json"):
-                _, archive_id, _, embedder, _, _ = path.split("/")
-                newest[archive_id, embedder] = max(path, newest.get((archive_id, embedder), ""))
+                _, archive_id, _, target, _, _ = path.split("/")
+                newest[archive_id, target] = max(path, newest.get((archive_id, target), ""))
     for path in sorted(newest.values()):
         plan = _read(store, path)
         if plan is not None:
@@ -136,8 +134,10 @@ def _read(store: ObjectStore, path: str) -> Plan | None:
     found = read_finished(store, path)
     if found is None:
         return None
+    target = Target.of(found)
+    found.pop("embedder_id", None)
     lists = {key: tuple(found[key]) for key in ("retry_reasons", "files")}
-    return Plan(**(found | lists))
+    return Plan(**(found | lists | {"target": target}))
 
 
 def part_refs(root: Location, plan: Plan) -> Iterator[PartRef]:
@@ -161,7 +161,7 @@ def unfinished(
         root: The store's root.
         plan: The plan.
         images: Rows of the `images` table as they are now.
-        embedded: The contents that have a vector under the plan's embedder now.
+        embedded: The contents that have what the plan makes now.
         limits: What the comparison may use.
     """
     if not plan.parts:
@@ -177,8 +177,8 @@ def unfinished(
     yield from (ref for ref in part_refs(root, plan) if ref.part in left)
 
 
-def _folder(archive_id: str, scan_id: int, embedder_id: str) -> str:
-    return f"{numbered(f'plans/{archive_id}', scan_id)}/{slug(embedder_id)}"
+def _folder(archive_id: str, scan_id: int, target: Target) -> str:
+    return f"{numbered(f'plans/{archive_id}', scan_id)}/{slug(target.key)}"
 
 
 def _cut(tables: Iterator[pa.Table], images: int, size_bytes: int) -> Iterator[pa.Table]:

@@ -1,3 +1,5 @@
+import hashlib
+import json
 import pickle
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,6 +14,7 @@ from artcluster.archive import (
     Known,
     Listing,
     Scan,
+    Target,
     compare,
     latest_plan,
     part_refs,
@@ -27,6 +30,10 @@ from tests.archive.rows import NO_ROWS, content, done, embedded, image, images
 from tests.archive.test_folders import DEMO, at, write
 
 NOTHING = Known(NO_ROWS, NO_ROWS, "policy")
+
+
+def vectors(embedder_id: str) -> Target:
+    return Target("vectors", embedder_id)
 
 
 class Given(Listing):
@@ -128,7 +135,7 @@ def test_the_plan_is_what_a_naive_rule_says(
     with compare(scan, root, known) as comparison:
         summary = comparison.summary
         removed = [row for batch in comparison.removed(1.0) for row in batch.to_pylist()]
-        plan = write_plan(comparison, root, "embedder", part_images=part_images)
+        plan = write_plan(comparison, root, vectors("embedder"), part_images=part_images)
     assert {row["path"] for row in removed} == {
         path
         for path, states in history.items()
@@ -151,12 +158,12 @@ def test_the_demo_archive_is_planned_done_and_grows(tmp_path):
         assert comparison.summary.new == scan.images == 562
         assert comparison.summary.todo_bytes == scan.size_bytes
         assert comparison.summary.estimate_s(20) == pytest.approx(28.1)
-        plan = write_plan(comparison, root, "net-1", part_images=100)
+        plan = write_plan(comparison, root, vectors("net-1"), part_images=100)
     refs = list(part_refs(root, plan))
     assert [ref.images for ref in refs] == [100] * 5 + [62]
-    assert latest_plan(root, "demo", "net-1", "policy") == plan
-    assert latest_plan(root, "demo", "net-2", "policy") is None
-    assert latest_plan(root, "demo", "net-1", "newer") is None
+    assert latest_plan(root, "demo", vectors("net-1"), "policy") == plan
+    assert latest_plan(root, "demo", vectors("net-2"), "policy") is None
+    assert latest_plan(root, "demo", vectors("net-1"), "newer") is None
     parts = [read_part(root, ref) for ref in refs]
     half = done("demo", scan.scan_id, (row for part in parts[:3] for row in part.rows))
     assert list(unfinished(root, plan, half, half)) == refs[3:]
@@ -165,10 +172,10 @@ def test_the_demo_archive_is_planned_done_and_grows(tmp_path):
     again = write_scan(Listing(at(DEMO)), root, "demo")
     with compare(again, root, Known(whole, whole, "policy")) as comparison:
         assert comparison.summary.todo == comparison.summary.removed == 0
-        assert write_plan(comparison, root, "net-1").parts == 0
+        assert write_plan(comparison, root, vectors("net-1")).parts == 0
     with compare(again, root, Known(whole, NO_ROWS, "policy")) as comparison:
         assert comparison.summary.unembedded == 562
-        other = write_plan(comparison, root, "net-2")
+        other = write_plan(comparison, root, vectors("net-2"))
     row = read_part(root, next(part_refs(root, other))).rows[0]
     assert row.content_id == content(row.path)
 
@@ -177,7 +184,7 @@ def test_a_file_that_changed_or_vanished_after_its_listing_is_done(tmp_path):
     root = at(tmp_path)
     scan = scan_of(root, [("a.jpg", 1, "v"), ("b.jpg", 1, "v")])
     with compare(scan, root, NOTHING) as comparison:
-        plan = write_plan(comparison, root, "net")
+        plan = write_plan(comparison, root, vectors("net"))
     after = images(
         [
             image("met", "a.jpg", size_bytes=9, version="later", content_id=content("a")),
@@ -197,7 +204,7 @@ def test_rejects_are_tried_again_once_by_reason(tmp_path):
     known = Known(images([before]), NO_ROWS, "policy", ("too-large",))
     with compare(scan, root, known) as comparison:
         assert comparison.summary.retried == 1
-        plan = write_plan(comparison, root, "net")
+        plan = write_plan(comparison, root, vectors("net"))
     assert len(list(unfinished(root, plan, known.images, NO_ROWS))) == 1
     again = image("met", "a.jpg", **columns | {"seen_at": datetime.now(UTC)})
     assert list(unfinished(root, plan, images([before, again]), NO_ROWS)) == []
@@ -234,13 +241,15 @@ def test_parts_are_bounded_by_bytes_and_named_by_their_work(tmp_path):
     root = at(tmp_path)
     entries = [(f"{n}.jpg", 10, "v") for n in range(300)] + [("big.jpg", 1000, "v")]
     with compare(scan_of(root, entries), root, NOTHING) as comparison:
-        plans = [write_plan(comparison, root, name, part_bytes=25) for name in ("a", "a", "b")]
+        plans = [
+            write_plan(comparison, root, vectors(name), part_bytes=25) for name in ("a", "a", "b")
+        ]
     refs = [list(part_refs(root, plan)) for plan in plans]
     assert [ref.size_bytes for ref in refs[0]] == [20] * 150 + [1000]
     assert len(plans[0].files) == 3
     assert len({ref.part_id for several in refs for ref in several}) == 3 * 151
     assert [plan.round for plan in plans] == [1, 2, 1]
-    assert latest_plan(root, "met", "a", "policy") == plans[1]
+    assert latest_plan(root, "met", vectors("a"), "policy") == plans[1]
     ref = pickle.loads(pickle.dumps(refs[0][70]))
     assert [row.path for row in read_part(root, ref).rows] == ["140.jpg", "141.jpg"]
 
@@ -248,7 +257,7 @@ def test_parts_are_bounded_by_bytes_and_named_by_their_work(tmp_path):
 def test_a_plan_that_was_lost_or_exchanged_is_named(tmp_path):
     root = at(tmp_path)
     with compare(scan_of(root, [("a.jpg", 1, "v")]), root, NOTHING) as comparison:
-        (ref,) = part_refs(root, write_plan(comparison, root, "net"))
+        (ref,) = part_refs(root, write_plan(comparison, root, vectors("net")))
     with pytest.raises(StoreError, match="does not hold what was planned"):
         read_part(root, replace(ref, part_id="0"))
     (tmp_path / ref.file).unlink()
@@ -259,10 +268,33 @@ def test_a_plan_that_was_lost_or_exchanged_is_named(tmp_path):
 def test_an_interrupted_plan_does_not_count(tmp_path):
     root = at(tmp_path)
     with compare(scan_of(root, [("a.jpg", 1, "v")]), root, NOTHING) as comparison:
-        first = write_plan(comparison, root, "net")
-        second = write_plan(comparison, root, "net")
+        first = write_plan(comparison, root, vectors("net"))
+        second = write_plan(comparison, root, vectors("net"))
     (tmp_path / second.files[0]).with_name("plan.json").unlink()
-    assert latest_plan(root, "met", "net", "policy") == first
+    assert latest_plan(root, "met", vectors("net"), "policy") == first
+
+
+@pytest.mark.parametrize("target", [vectors("net-1"), Target("pixels", "0a1b")])
+def test_plans_of_versions_before_are_read(tmp_path, target):
+    """They named the embedder, and for pixels one that there was not."""
+    root = at(tmp_path)
+    with compare(scan_of(root, [("a.jpg", 1, "v")]), root, NOTHING) as comparison:
+        plan = write_plan(comparison, root, target)
+    key = {"vectors": "net-1", "pixels": "pixels-0a1b"}[target.makes]
+    written = (tmp_path / plan.index).with_name("plan.json")
+    before = json.loads(written.read_text())
+    del before["target"]
+    written.write_text(json.dumps(before | {"embedder_id": key}))
+    parts = pq.read_table(tmp_path / plan.files[0])
+    header = json.loads(parts.schema.metadata[b"plan"])
+    del header["target"]
+    header = {b"plan": json.dumps(header | {"embedder_id": key})}
+    pq.write_table(parts.replace_schema_metadata(header), tmp_path / plan.files[0])
+    assert latest_plan(root, "met", target, "policy") == plan
+    (ref,) = part_refs(root, plan)
+    assert [row.path for row in read_part(root, ref).rows] == ["a.jpg"]
+    work = json.dumps([[key, "met", plan.scan_id, 1], [["a.jpg", 1, "v"]]])
+    assert ref.part_id == hashlib.sha256(work.encode()).hexdigest()[:32]
 
 
 def test_tables_come_as_files_too_and_may_lack_columns(tmp_path):
@@ -270,7 +302,7 @@ def test_tables_come_as_files_too_and_may_lack_columns(tmp_path):
     root = at(tmp_path / "it's a [store]")
     scan = write_scan(Listing(at(tmp_path / "archive")), root, "met")
     with compare(scan, root, NOTHING) as comparison:
-        plan = write_plan(comparison, root, "net")
+        plan = write_plan(comparison, root, vectors("net"))
     rows = read_part(root, next(part_refs(root, plan))).rows
     table = done("met", scan.scan_id, rows[:1]).drop_columns(["reason", "detail"])
     file = tmp_path / "it's a [store]" / "images [1]*.parquet"
@@ -284,10 +316,10 @@ def test_scans_and_plans_lie_in_object_storage_too(tmp_path, s3):
     root = s3.location()
     scan = write_scan(Listing(at(DEMO)), root, "demo")
     with compare(scan, root, NOTHING) as comparison:
-        plan = write_plan(comparison, root, "net", part_images=100)
+        plan = write_plan(comparison, root, vectors("net"), part_images=100)
     refs = list(part_refs(root, plan))
     first = read_part(root, refs[0])
     assert len(first.rows) == 100
     table = done("demo", scan.scan_id, first.rows)
     assert list(unfinished(root, plan, table, table)) == refs[1:]
-    assert latest_plan(root, "demo", "net", "policy") == plan
+    assert latest_plan(root, "demo", vectors("net"), "policy") == plan

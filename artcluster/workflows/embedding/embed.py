@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow.compute as pc
 
 from artcluster.archive.comparison import Comparison
-from artcluster.archive.parts import PartRef
+from artcluster.archive.parts import PartRef, Target
 from artcluster.archive.plan import Plan
 from artcluster.archive.scan import Scan, read_scan
 from artcluster.embedders import finds_faces, is_trained_here
@@ -124,9 +124,7 @@ def embed_archive(job: Job, images: str, embedder: ReadyEmbedder | None = None) 
     archive = resolve_archive(images, job.config)
     if embedder is None:
         embedder = _configured_embedder(job, archive)
-    planning = Planning(
-        job.store, job.config, archive, embedder.embedder_id, embedder.policy, job.store.location
-    )
+    planning = _planning(job, archive, embedder)
     tally = Tally()
     with write_leases(job, embedder.embedder_id, archive.archive_id) as leases:
         embedding = _Embedding(job, planning, embedder, leases, tally)
@@ -176,9 +174,7 @@ def embed_known(job: Job, archive_id: str, embedder: ReadyEmbedder) -> int:
     if job.caught is not None:
         return 0
     archive, scan = stored_scan(job, archive_id)
-    planning = Planning(
-        job.store, job.config, archive, embedder.embedder_id, embedder.policy, job.store.location
-    )
+    planning = _planning(job, archive, embedder)
     with planning.compared(scan) as comparison:
         todo = comparison.summary.todo
     tally = Tally()
@@ -190,6 +186,11 @@ def embed_known(job: Job, archive_id: str, embedder: ReadyEmbedder) -> int:
                 embedding.finish(work)
             record_embedder(job.store, embedder, tally.engine)
     return tally.embedded
+
+
+def _planning(job: Job, archive: Archive, embedder: ReadyEmbedder) -> Planning:
+    target = Target("vectors", embedder.embedder_id)
+    return Planning(job.store, job.config, archive, target, embedder.policy, job.store.location)
 
 
 @dataclass(frozen=True)

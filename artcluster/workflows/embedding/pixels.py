@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from artcluster.archive.fetch import Fetcher, FetchSettings
-from artcluster.archive.parts import PartRef, read_part
+from artcluster.archive.parts import PartRef, Target, read_part
 from artcluster.archive.plan import part_refs
 from artcluster.archive.scan import Scan
 from artcluster.archive.states import Known
@@ -186,9 +186,8 @@ def decoded(
     """
     folder = pixel_folder(job, archive.archive_id, side_px)
     policy = pixel_policy(job.config)
-    planning = Planning(
-        job.store, job.config, archive, folder.replace("/", "-"), policy, job.store.location
-    )
+    target = Target("pixels", folder.removeprefix("pixels/"))
+    planning = Planning(job.store, job.config, archive, target, policy, job.store.location)
     with job.lease(folder.replace("/", "=")):
         shards = stored_shards(job.store, folder)
         contents = [content for shard in shards for content in shard.content_ids]

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from artcluster.archive.comparison import Comparison
 from artcluster.archive.fetch import Fetcher
-from artcluster.archive.parts import PartRow
+from artcluster.archive.parts import PartRow, Target
 from artcluster.config import Config
 from artcluster.embedders import is_trained_here, load
 from artcluster.embedders.networks import build_network
@@ -88,7 +88,7 @@ def previewed(job: Job, images: str, embedder: ReadyEmbedder | None = None) -> I
             job.store,
             job.config,
             archive,
-            embedder.embedder_id,
+            Target("vectors", embedder.embedder_id),
             embedder.policy,
             Location.parse(scratch),
         )

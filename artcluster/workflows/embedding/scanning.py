@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from artcluster.archive.comparison import Comparison, Summary, compare
-from artcluster.archive.database import Limits
+from artcluster.archive.database import Limits, Relation
 from artcluster.archive.listing import Listing
-from artcluster.archive.parts import PartRef
+from artcluster.archive.parts import PartRef, Target
 from artcluster.archive.plan import (
     Plan,
     latest_plan,
     latest_plans,
-    part_refs,
     unfinished,
     write_plan,
 )
@@ -46,10 +45,10 @@ class Planning:
     store: Store
     config: Config
     archive: Archive
-    embedder_id: str
+    target: Target
     policy: PixelPolicy
     scans: Location
-    """The store's root, or for a dry run another place to keep the listing."""
+    """The store's root; for a dry run another place for the listing."""
 
     @property
     def limits(self) -> Limits:
@@ -89,31 +88,29 @@ class Planning:
             yield comparison
 
     def write(self, comparison: Comparison, cpus: float) -> Plan:
-        """Store what is to do as parts, small enough to keep so many CPUs busy."""
+        """Store what is to do as parts, small enough to keep this number of CPUs busy."""
         settings = self.config.embed
         fair = comparison.summary.todo / max(1.0, _PARTS_A_CPU * cpus)
         return write_plan(
             comparison,
             self.store.location,
-            self.embedder_id,
+            self.target,
             part_images=min(settings.part_images, max(_LEAST_PART, int(fair))),
             part_bytes=settings.part_bytes,
         )
 
     def latest(self) -> Plan | None:
-        """Return the last plan for this archive, embedder and policy."""
+        """Return the last plan for this archive, target and policy."""
         return latest_plan(
-            self.store.location,
-            self.archive.archive_id,
-            self.embedder_id,
-            self.policy.policy_id,
+            self.store.location, self.archive.archive_id, self.target, self.policy.policy_id
         )
 
     def unfinished(self, plan: Plan) -> list[PartRef]:
         """Return the parts of a plan that still hold files to do."""
-        known = self._known()
         return list(
-            unfinished(self.store.location, plan, known.images, known.embedded, self.limits)
+            unfinished(
+                self.store.location, plan, *_done(self.store, self.target), limits=self.limits
+            )
         )
 
     def commit_removed(self, comparison: Comparison, fence: Fence) -> int:
@@ -129,11 +126,10 @@ class Planning:
         return self.store.append(IMAGES, reader, fence)
 
     def _known(self) -> Known:
+        images, embedded = _done(self.store, self.target)
         return Known(
-            images=rows_of(self.store, "images", {}),
-            embedded=rows_of(
-                self.store, done_table(self.embedder_id), {"embedder_id": self.embedder_id}
-            ),
+            images=images,
+            embedded=embedded,
             pixel_policy=self.policy.policy_id,
             retry_reasons=self.config.images.retry_reasons,
         )
@@ -152,21 +148,23 @@ def check_not_empty(summary: Summary, archive: Archive) -> None:
         )
 
 
-_PIXELS = "pixels-"
-
-
 def pending_plans(store: Store, config: Config) -> Iterator[tuple[Plan, list[PartRef]]]:
-    """Yield each unfinished plan with the parts that are left to do."""
+    """Yield each plan that an embedding job would resume, with the parts that are left to do.
+
+    Plans of pixels are never resumed: the same command plans again what none of its shards holds.
+    """
     for plan in latest_plans(store.location):
-        if plan.embedder_id.startswith(_PIXELS):
-            # Pixels for training: they are all there once their list is.
-            done = f"{plan.embedder_id.replace('-', '/', 1)}/done.json"
-            left = [] if store.exists(done) else list(part_refs(store.location, plan))
-        else:
-            images = rows_of(store, "images", {})
-            embedded = rows_of(
-                store, done_table(plan.embedder_id), {"embedder_id": plan.embedder_id}
+        if plan.target.makes == "vectors":
+            left = list(
+                unfinished(
+                    store.location, plan, *_done(store, plan.target), limits=limits_of(config)
+                )
             )
-            left = list(unfinished(store.location, plan, images, embedded, limits_of(config)))
-        if left:
-            yield plan, left
+            if left:
+                yield plan, left
+
+
+def _done(store: Store, target: Target) -> tuple[Relation, Relation]:
+    """Return the rows of images, and of the contents that have vectors of an embedder."""
+    embedded = rows_of(store, done_table(target.name), {"embedder_id": target.name})
+    return rows_of(store, "images", {}), embedded

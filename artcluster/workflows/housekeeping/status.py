@@ -98,13 +98,13 @@ def _embedding(store: Store, config: Config) -> Iterator[Unfinished]:
     """Yield the plans that are not done."""
     for plan, parts in pending_plans(store, config):
         left = sum(ref.images for ref in parts)
-        rate = read_rate(store, plan.embedder_id)
+        rate = read_rate(store, plan.target.name)
         yield Unfinished(
             what="embedding",
             name=plan.archive_id,
             detail=(
                 f"{plan.images - left:,} of {plan.images:,} images are done by "
-                f"{plan.embedder_id}, planned {plan.created_at[:16]}; {len(parts):,} parts with "
+                f"{plan.target.name}, planned {plan.created_at[:16]}; {len(parts):,} parts with "
                 f"{left:,} images are left"
             ),
             restart=(
