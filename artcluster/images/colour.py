@@ -116,7 +116,8 @@ def deep_to_grey(image: Image.Image) -> Image.Image:
         bits = tags.get(_BITS_PER_SAMPLE, (16,))[0]
         grey = scale_to_uint8(values, (2**bits - 1, 65535))
     elif image.mode == "I":
-        grey = scale_to_uint8(values, (255, 65535))
+        # Pillow has scaled a Netpbm's values to 16 bits already.
+        grey = scale_to_uint8(values, (65535,) if image.format == "PPM" else (255, 65535))
     else:
         grey = scale_to_uint8(values, (1, 255, 65535))
     if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:

@@ -3,16 +3,33 @@
 import contextlib
 import importlib.util
 import io
-import re
 import warnings
 from collections.abc import Iterator
 
 from PIL import AvifImagePlugin, ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from artcluster.images.policy import PixelPolicy
-from artcluster.images.rejects import ImageInfo, Refused, Reject, reason_of_message, reject_of
+from artcluster.images.rejects import (
+    LARGEST_SIDE,
+    ImageInfo,
+    Refused,
+    Reject,
+    reason_of_message,
+    reject_of,
+)
+from artcluster.images.signatures import (
+    is_photo_cd,
+    kind_of,
+    known_format,
+    may_be_netpbm,
+    may_be_tga,
+    unread_format,
+)
 
-_FORMATS = ["JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP", "JPEG2000", "AVIF", "PSD"]
+_FORMATS = [
+    *("JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP", "JPEG2000", "AVIF", "PSD", "QOI", "PCX"),
+    *("DCX", "SGI", "SUN", "ICO", "CUR", "ICNS", "DDS", "XPM", "FITS"),
+]
 
 
 if importlib.util.find_spec("pillow_heif") is not None:
@@ -26,28 +43,10 @@ if importlib.util.find_spec("pillow_heif") is not None:
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 
-FORMATS = tuple(_FORMATS)
+FORMATS = (*_FORMATS, "PPM", "PCD", "TGA")
 
 """Pillow's names of the formats that are read. No EPS and no SVG: those are programs."""
 
-
-_UNREAD_FORMATS = (
-    ("HEIC", rb"....ftyp(?:hei|hev|mif|msf)"),
-    ("JPEG XL", rb"\xff\x0a|\x00\x00\x00\x0cJXL "),
-    ("PDF", rb"\s*%PDF"),
-    ("EPS", rb"%!PS|\xc5\xd0\xd3\xc6"),
-    ("SVG", rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml.*?|<!--.*?-->\s*|<!DOCTYPE svg.*?)*<svg[\s>]"),
-    ("OpenEXR", rb"\x76\x2f\x31\x01"),
-    ("FITS", rb"SIMPLE  ="),
-    ("DjVu", rb"AT&TFORM"),
-    ("DDS", rb"DDS "),
-    ("Photoshop PSB", rb"8BPS\x00\x02"),
-    ("Radiance HDR", rb"#\?RADIANCE"),
-    ("Netpbm", rb"P[1-7]\s"),
-    ("ICO", rb"\x00\x00\x01\x00"),
-)
-
-_SNIFFED_BYTES = 1024
 
 TURNED = (5, 6, 7, 8)
 
@@ -83,7 +82,7 @@ def open_image(blob: bytes, policy: PixelPolicy) -> ImageFile.ImageFile:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            image = Image.open(io.BytesIO(blob), formats=FORMATS)
+            image = Image.open(io.BytesIO(blob), formats=_formats_to_try(blob))
         except UnidentifiedImageError:
             raise Refused(_unidentified(blob, [str(w.message) for w in caught])) from None
         except Image.DecompressionBombError as error:
@@ -94,13 +93,19 @@ def open_image(blob: bytes, policy: PixelPolicy) -> ImageFile.ImageFile:
                 reject = Reject("identify", "truncated", reject.detail)
             raise Refused(reject) from None
     pixels = image.width * image.height
-    if pixels > policy.max_pixels:
+    if pixels > policy.max_pixels or max(image.size) > LARGEST_SIDE:
         detail = (
             f"{image.width}×{image.height} are {pixels} pixels, the policy takes at most "
             f"{policy.max_pixels}"
         )
         raise Refused(Reject("identify", "too-large", detail))
     return image
+
+
+def _formats_to_try(blob: bytes) -> list[str]:
+    """Return the formats whose decoders may look: those with weak signatures only if it is one."""
+    weak = (("PPM", may_be_netpbm), ("PCD", is_photo_cd), ("TGA", may_be_tga))
+    return [*_FORMATS, *(name for name, may_be in weak if may_be(blob))]
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -139,22 +144,27 @@ def refused_info(blob: bytes, reject: Reject) -> ImageInfo:
     """Return what can be said of a picture refused by its header: a size if it was too large."""
     if reject.reason == "too-large":
         with contextlib.suppress(Exception), pillow_limits(None):
-            image = Image.open(io.BytesIO(blob), formats=FORMATS)
+            image = Image.open(io.BytesIO(blob), formats=_formats_to_try(blob))
             return ImageInfo(*upright_size(image), image.format, reject)
     return ImageInfo(None, None, None, reject)
 
 
 def _unidentified(blob: bytes, warned: list[str]) -> Reject:
-    """Judge bytes that no decoder took, by what the decoders said and by known signatures."""
-    for name, pattern in _UNREAD_FORMATS:
-        if re.match(pattern, blob[:_SNIFFED_BYTES], re.DOTALL):
-            return Reject("identify", "unsupported", f"{name} is not read")
+    """Judge bytes that no decoder took, by known signatures and by what the decoders said."""
+    unread = unread_format(blob)
+    if unread is not None:
+        name, needs = unread
+        detail = f"{name} is read with {needs}" if needs else f"{name} is not read"
+        return Reject("identify", "unsupported", detail)
     told = [words for words in warned if " opening failed. " in words]
     if told:
         return Reject("identify", reason_of_message(told[0]), told[0])
     if warned:
         return Reject("identify", "unsupported", warned[0])
-    return Reject("identify", "not-an-image", f"no known format; it begins {blob[:16]!r}")
+    known = known_format(blob)
+    if known is not None:
+        return Reject("identify", "corrupt", f"the header of a {known} and nothing readable after")
+    return Reject("identify", "not-an-image", f"no known format: {kind_of(blob)}")
 
 
 def _riff_is_cut(blob: bytes) -> bool:

@@ -29,6 +29,12 @@ REASONS = tuple(ADVICE)
 
 _DETAIL_LENGTH = 500
 
+_FORMAT_LENGTH = 40
+
+LARGEST_SIDE = 2**31 - 1
+
+"""In pixels, of what tables hold."""
+
 
 _MESSAGES = (
     ("out-of-memory", r"allocate memory|out of memory|not enough memory|cannot allocate"),
@@ -57,7 +63,33 @@ class Reject:
 
     def __post_init__(self) -> None:
         assert self.reason in ADVICE, self.reason
-        object.__setattr__(self, "detail", self.detail[:_DETAIL_LENGTH])
+        object.__setattr__(self, "detail", _words(self.detail))
+
+
+_BYTES = re.compile(r"""\bb(?P<quote>['"])(?P<bytes>.*?)(?P=quote)""")
+
+_CHUNKS = frozenset(
+    {
+        *("IHDR", "PLTE", "IDAT", "IEND", "tRNS", "cHRM", "gAMA", "iCCP", "sBIT", "sRGB", "tEXt"),
+        *("zTXt", "iTXt", "bKGD", "hIST", "pHYs", "sPLT", "eXIf", "tIME", "acTL", "fcTL", "fdAT"),
+    }
+)
+
+
+def _words(detail: str) -> str:
+    """Return a decoder's words, short, printable, and without bytes of the file.
+
+    >>> _words("broken PNG file (bad header checksum in b'IDAT')\\n")
+    "broken PNG file (bad header checksum in b'IDAT')"
+    >>> _words("Token too long: b'root:x:0'")
+    'Token too long: …'
+    """
+    detail = detail[: 4 * _DETAIL_LENGTH].strip()
+    detail = _BYTES.sub(lambda found: found[0] if found["bytes"] in _CHUNKS else "…", detail)
+    printable = "".join(
+        each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in detail
+    )
+    return printable[:_DETAIL_LENGTH]
 
 
 class Refused(Exception):
@@ -109,8 +141,9 @@ class ImageInfo:
     """A picture's size and format, and why it was refused if it was.
 
     Attributes:
-        width: Pixels after EXIF rotation; None where the header could not be read.
-        height: Pixels after EXIF rotation; None where the header could not be read.
+        width: Pixels after EXIF rotation; None where the header could not be read, or states more
+            than `LARGEST_SIDE`.
+        height: As `width`.
         format: By content: JPEG, PNG, …; None where unknown.
         reject: None for a picture that is fine.
     """
@@ -119,3 +152,11 @@ class ImageInfo:
     height: int | None
     format: str | None
     reject: Reject | None
+
+    def __post_init__(self) -> None:
+        for name in ("width", "height"):
+            side = getattr(self, name)
+            if side is not None and not (isinstance(side, int) and 0 <= side <= LARGEST_SIDE):
+                object.__setattr__(self, name, None)
+        if self.format is not None:
+            object.__setattr__(self, "format", _words(self.format)[:_FORMAT_LENGTH])

@@ -1,3 +1,4 @@
+import gzip
 import importlib.util
 import io
 
@@ -55,15 +56,22 @@ def test_unreadable_exif_counts_as_upright() -> None:
     ("blob", "reason", "word"),
     [
         (b"", "empty", "0 bytes"),
-        (b"<!doctype html><title>404</title>", "not-an-image", "doctype"),
-        (b"plain words", "not-an-image", "plain"),
+        (b"<!doctype html><title>404</title>", "not-an-image", "web page"),
+        (b"root:x:0:0:root:/root:/bin/sh", "not-an-image", "a text"),
+        (b"P1 hunter2-secret", "not-an-image", "a text"),
         (b"\0" * 4096, "not-an-image", "known format"),
         (b'<?xml version="1.0"?>\n<!-- x -->\n<svg xmlns="a">', "unsupported", "SVG"),
         (b"  <svg>", "unsupported", "SVG"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n", "unsupported", "EPS"),
         (b"%PDF-1.7\n", "unsupported", "PDF"),
         (b"\0\0\0\x0cJXL \r\n\x87\n", "unsupported", "JPEG XL"),
-        (b"P6 2 2 255\n" + bytes(12), "unsupported", "Netpbm"),
+        (b"<?xml version='1.0'?>" + b"<!-- a -->" * 5000 + b"<svg>", "unsupported", "SVG"),
+        (b"<?xml version='1.0'?>" + b"<!-- a -->" * 5000 + b"<html>", "not-an-image", "XML"),
+        (gzip.compress(b"<svg>"), "unsupported", "SVG"),
+        (bytes(128) + b"DICM" + bytes(64), "unsupported", "DICOM"),
+        (b"II\xbc\x01" + bytes(64), "unsupported", "JPEG XR"),
+        (b"IIU\0" + bytes(64), "unsupported", "raw"),
+        (bytes(522) + b"\0\x11\2\xff\x0c\0", "unsupported", "PICT"),
         (b"8BPS\0\2" + bytes(60), "unsupported", "PSB"),
     ],
 )
@@ -72,6 +80,8 @@ def test_what_is_no_readable_image_says_why(blob: bytes, reason: str, word: str)
     assert info.reject is not None
     assert (info.reject.stage, info.reject.reason) == ("identify", reason)
     assert word in info.reject.detail
+    assert "root" not in info.reject.detail
+    assert "hunter2" not in info.reject.detail
     assert info.width is info.height is info.format is None
 
 

@@ -129,22 +129,30 @@ class Task(IntEnum):
     PROBE = 2
 
 
+_OF_REJECT = ("stage", "reason", "detail")
+
+
 def pack_info(info: ImageInfo) -> bytes:
     """Return an info as JSON: the child handles hostile bytes, so nothing it says is unpickled."""
     return json.dumps(asdict(info)).encode()
 
 
 def unpack_info(packed: bytes) -> ImageInfo:
-    """Return the info that `pack_info` packed.
+    """Return the info that `pack_info` packed; a crash where a child that hostile bytes took over
+    says something else.
 
     >>> info = ImageInfo(2, 3, "PNG", Reject("decode", "truncated", "cut"))
     >>> unpack_info(pack_info(info)) == info
     True
     """
-    fields = json.loads(packed)
-    if fields["reject"] is not None:
-        fields["reject"] = Reject(**fields["reject"])
-    return ImageInfo(**fields)
+    try:
+        fields = json.loads(packed)
+        if fields["reject"] is not None:
+            fields["reject"] = Reject(**{name: str(fields["reject"][name]) for name in _OF_REJECT})
+        return ImageInfo(**fields)
+    except (ValueError, TypeError, KeyError, AttributeError, AssertionError):
+        nonsense = Reject("decode", "decoder-crash", "the decoder's answer makes no sense")
+        return ImageInfo(None, None, None, nonsense)
 
 
 def receive_exactly(connection: socket.socket, target: memoryview) -> None:

@@ -12,9 +12,8 @@ from artcluster.archive.parts import Part, PartRef, PartRow, read_part
 from artcluster.archive.readers import FetchedFile
 from artcluster.config import ImageSettings
 from artcluster.images.rejects import ImageInfo, Reject
-from artcluster.location import Location, redact
+from artcluster.location import Location
 from artcluster.runtime.executor import Claim, Claims
-from artcluster.schema import IMAGES
 from artcluster.store import Store
 from artcluster.workflows.embedding.decoding import (
     Decoded,
@@ -24,8 +23,7 @@ from artcluster.workflows.embedding.decoding import (
     taker_for,
 )
 from artcluster.workflows.embedding.embedder import ReadyEmbedder, stored_state
-
-_GONE = "removed"
+from artcluster.workflows.embedding.image_rows import image_row, images_table
 
 
 @dataclass(frozen=True)
@@ -108,39 +106,25 @@ class DecodePart:
         infos: dict[str, ImageInfo],
     ) -> pa.Table:
         seen_at = datetime.now(UTC)
-        rows = []
-        for row, file in fetched:
-            info = infos.get(file.content_id) if file.content_id is not None else None
-            reject = info.reject if info is not None else self._unread(file)
-            gone = file.outcome == "gone"
-            rows.append(
-                {
-                    "archive_id": part.archive_id,
-                    "path": row.path,
-                    "uri": redact(row.uri),
-                    "scan_id": part.scan_id,
-                    "size_bytes": row.size_bytes if gone else file.size_bytes,
-                    "version": row.version if gone else file.version,
-                    "content_id": file.content_id,
-                    "width": info.width if info is not None else None,
-                    "height": info.height if info is not None else None,
-                    "format": info.format if info is not None else None,
-                    "status": _GONE if gone else "rejected" if reject is not None else "ok",
-                    "stage": reject.stage if reject is not None else None,
-                    "reason": reject.reason if reject is not None else None,
-                    "detail": redact(reject.detail) if reject is not None else None,
-                    "pixel_policy": self.embedder.policy.policy_id,
-                    "seen_at": seen_at,
-                }
+        policy = self.embedder.policy.policy_id
+        rows = [
+            image_row(
+                part,
+                row,
+                file,
+                infos.get(file.content_id) if file.content_id is not None else self._unread(file),
+                policy,
+                seen_at,
             )
-        return pa.Table.from_pylist(rows, IMAGES.schema)
+            for row, file in fetched
+        ]
+        return images_table(rows)
 
-    def _unread(self, file: FetchedFile) -> Reject | None:
+    def _unread(self, file: FetchedFile) -> ImageInfo | None:
         if file.outcome != "too-large":
             return None
-        return Reject(
-            "fetch",
-            "too-large",
+        detail = (
             f"{file.size_bytes:,} bytes, archive.max_file_bytes allows "
-            f"{self.fetch.max_file_bytes:,}",
+            f"{self.fetch.max_file_bytes:,}"
         )
+        return ImageInfo(None, None, None, Reject("fetch", "too-large", detail))

@@ -17,6 +17,8 @@ from artcluster.workflows.embedding.embed import embed_archive
 from artcluster.workflows.embedding.plan import check_reject_share, plan_archive
 from tests.workflows.jobs import BROKEN, DEMO, copy_pictures, make_job, reverse_parts
 
+ODD = Path(__file__).parents[2] / "data" / "odd"
+
 
 def contents(store: Path) -> list[str]:
     return Store.open(store).table(EMBEDDINGS).read(["content_id"])["content_id"].to_pylist()
@@ -40,6 +42,14 @@ def test_the_demo_archive_rejects_its_three_broken_files(tmp_path: Path) -> None
         assert row["stage"] in ("identify", "decode")
         assert row["detail"]
         assert row["pixel_policy"] == PixelPolicy().policy_id
+
+
+@pytest.mark.parametrize("name", ["width_overflow.png", "width_overflow.tif", "badwidth.bmp"])
+def test_a_header_of_giants_rejects_its_file_alone(tmp_path: Path, name: str) -> None:
+    copy_pictures(tmp_path / "images", 3)
+    shutil.copy(ODD / name, tmp_path / "images")
+    done = embed_archive(make_job(tmp_path / "store"), str(tmp_path / "images"))
+    assert (done.images, dict(done.rejects)) == (3, {"too-large": 1})
 
 
 def test_run_again_it_embeds_nothing(tmp_path: Path) -> None:

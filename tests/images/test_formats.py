@@ -1,0 +1,90 @@
+"""Formats that Pillow reads besides those of every day: the right pixels, at any size."""
+
+import io
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from artcluster.images.decode import decode_image
+from artcluster.images.policy import PixelPolicy
+from artcluster.images.signatures import may_be_tga
+from tests.images.handmade import encode, painting, psnr_db, quarters
+
+ODD = Path(__file__).parents[1] / "data" / "odd"
+EXACT = PixelPolicy(decode="exact")
+
+
+def pixels_of(blob: bytes, kind: str, size_px: tuple[int, int] = (64, 96)) -> np.ndarray:
+    pixels, info = decode_image(blob, EXACT, size_px)
+    assert info.reject is None, info.reject
+    assert info.format == kind
+    assert pixels is not None
+    return pixels
+
+
+@pytest.mark.parametrize("kind", ["TGA", "PCX", "PPM", "SGI", "QOI", "DDS"])
+def test_lossless_formats_give_the_picture_itself(kind: str) -> None:
+    picture = painting(96, 64)
+    assert np.array_equal(pixels_of(encode(picture, kind), kind), np.asarray(picture))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGBA"])
+@pytest.mark.parametrize("kind", ["TGA", "PCX", "SGI"])
+def test_other_modes(kind: str, mode: str) -> None:
+    if (kind, mode) in {("PCX", "RGBA"), ("SGI", "1"), ("SGI", "P")}:
+        return
+    picture = painting(96, 64).convert(mode)
+    found = pixels_of(encode(picture, kind), kind)
+    assert np.array_equal(found, np.asarray(picture.convert("RGB")))
+
+
+@pytest.mark.parametrize("rle", [None, "tga_rle"])
+def test_tga_upside_up(rle: str | None) -> None:
+    blob = bytearray(encode(quarters(), "TGA", compression=rle, orientation=-1))
+    assert np.array_equal(pixels_of(bytes(blob), "TGA"), np.asarray(quarters()))
+    assert may_be_tga(blob)
+
+
+def test_netpbm_of_16_bits_is_scaled_by_its_own_maximum() -> None:
+    values = np.tile(np.arange(96) * 2, (64, 1)).astype(">u2")
+    blob = b"P5 96 64 65535\n" + values.tobytes()
+    assert pixels_of(blob, "PPM").max() <= 1
+    full = b"P5 96 64 190\n" + values.astype(np.uint8).tobytes()
+    assert abs(int(pixels_of(full, "PPM").max()) - 255) <= 1
+
+
+def test_an_icon_is_its_largest_picture() -> None:
+    blob = encode(painting(128, 128), "ICO", sizes=[(16, 16), (64, 64)])
+    _, info = decode_image(blob, EXACT, (32, 32))
+    assert (info.width, info.height, info.format) == (64, 64, "ICO")
+
+
+def test_a_cursor_of_windows() -> None:
+    icon = encode(painting(32, 32), "ICO", sizes=[(32, 32)], bitmap_format="bmp")
+    blob = icon[:2] + b"\2" + icon[3:]
+    assert pixels_of(blob, "CUR", (32, 32)).std() > 10
+
+
+def test_a_photo_cd() -> None:
+    blob = bytearray(196608 + 768 * 512 * 3 // 2)
+    blob[2048:2055] = b"PCD_IPI"
+    blob[196608:] = bytes([120, 120]) * 768 + bytes([156]) * 384 + bytes([137]) * 384
+    blob[196608:] = blob[196608 : 196608 + 2304] * 256
+    found = pixels_of(bytes(blob), "PCD", (32, 48))
+    assert np.ptp(found.reshape(-1, 3), axis=0).max() == 0
+    assert np.ptp(found[0, 0].astype(int)) < 8
+
+
+def test_a_picture_of_another_library_in_qoi() -> None:
+    blob = (ODD / "hopper.qoi").read_bytes()
+    expected = np.asarray(Image.open(io.BytesIO(blob)).convert("RGB"))
+    found = pixels_of(blob, "QOI", expected.shape[:2])
+    assert psnr_db(found, expected) > 50
+
+
+def test_a_text_is_no_tga() -> None:
+    assert not may_be_tga(b"root:x:0:0:root:/root:/bin/sh\n" * 20)
+    assert not may_be_tga(struct.pack("<18B", *([1] * 18)))
