@@ -4,10 +4,8 @@ Raising inside a Ray task costs a wall of traceback and makes Ray ask whether to
 travels like any other item and is raised where a user can read it.
 """
 
-import os
 import pickle
 import reprlib
-import sys
 import traceback
 from dataclasses import dataclass
 
@@ -17,54 +15,7 @@ from artcluster.runtime.executor import Item
 _LONGEST = 160
 
 _SHORT = reprlib.Repr()
-
 _SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 3, 80, 120
-
-
-def describe(item: Item) -> str:
-    """Return what names an item to a reader, in at most 160 characters.
-
-    >>> describe({"path": "a.jpg"})
-    "{'path': 'a.jpg'}"
-    """
-    try:
-        text = _SHORT.repr(item)
-    except Exception:
-        text = f"<{type(item).__name__}>"
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
-
-
-_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
-
-
-def thread_variables(count: int) -> dict[str, str]:
-    """Return the environment variables that set the threads of libraries not loaded yet.
-
-    >>> thread_variables(1)["OMP_NUM_THREADS"]
-    '1'
-    """
-    return dict.fromkeys(_VARIABLES, str(count))
-
-
-def limit_threads(count: int) -> None:
-    """Let this process's numeric libraries use `count` threads, loaded already or later."""
-    os.environ.update(thread_variables(count))
-    if "numpy" in sys.modules:
-        from threadpoolctl import threadpool_limits
-
-        threadpool_limits(count)
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.set_num_threads(count)
-    cv2 = sys.modules.get("cv2")
-    if cv2 is not None:
-        cv2.setNumThreads(count)
 
 
 @dataclass(frozen=True)
@@ -114,3 +65,16 @@ def _portable(error: BaseException) -> BaseException:
     if isinstance(error, ArtclusterError):
         return ArtclusterError(str(error))
     return RuntimeError(f"{type(error).__name__}: {error}")
+
+
+def describe(item: Item) -> str:
+    """Return what names an item to a reader, in at most 160 characters.
+
+    >>> describe({"path": "a.jpg"})
+    "{'path': 'a.jpg'}"
+    """
+    try:
+        text = _SHORT.repr(item)
+    except Exception:
+        text = f"<{type(item).__name__}>"
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

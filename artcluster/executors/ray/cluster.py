@@ -5,54 +5,25 @@ one on the loopback interface, with a folder of its own, and ends it again.
 """
 
 import contextlib
-import ctypes
 import ipaddress
 import logging
 import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from artcluster.errors import ArtclusterError, UsageError
-from artcluster.executors.ray.head import Head
+from artcluster.executors.ray import private
+from artcluster.executors.ray.signals import preserve_signal_handlers
 
-_ACTION_BYTES = 512
+if TYPE_CHECKING:  # importing ray takes seconds, which `RayCluster` spends in the background
+    from artcluster.executors.ray.head import Head
 
-"""More than a `struct sigaction` has on any system; it is only kept and handed back."""
+_log = logging.getLogger(__name__)
 
-_EVERY_S = 0.002
-
-
-@contextmanager
-def preserve_signal_handlers(*signals: signal.Signals) -> Iterator[None]:
-    """Set the handlers of signals back to what they were before, whenever they are taken."""
-    if os.name != "posix":
-        yield
-        return
-    libc = ctypes.CDLL(None)
-    before = {number: ctypes.create_string_buffer(_ACTION_BYTES) for number in signals}
-    for number, action in before.items():
-        libc.sigaction(int(number), None, action)
-    over = threading.Event()
-
-    def keep() -> None:
-        while True:
-            last = over.wait(_EVERY_S)
-            for number, action in before.items():
-                libc.sigaction(int(number), action, None)
-            if last:
-                return
-
-    keeper = threading.Thread(target=keep, name="artcluster-handlers", daemon=True)
-    keeper.start()
-    try:
-        yield
-    finally:
-        over.set()
-        keeper.join()
-
+_WATCH_S = 0.5
 
 _TIMEOUT_S = 10.0
 
@@ -73,14 +44,10 @@ def require_reachable(address: str) -> None:
     socket.create_connection((host, int(port)), timeout=_TIMEOUT_S).close()
     if not _is_loopback(host):
         return
-    from ray._private import ray_constants, services
-
-    own_address: Callable[[], str] = services.get_node_ip_address
     try:
-        others_reach = own_address()
-        socket.create_connection((others_reach, int(port)), timeout=_TIMEOUT_S).close()
+        socket.create_connection((private.node_ip_address(), int(port)), _TIMEOUT_S).close()
     except OSError:
-        ray_constants.ENABLE_RAY_CLUSTER = False
+        private.set_loopback_only(True)
 
 
 def _is_loopback(host: str) -> bool:
@@ -90,12 +57,6 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-_log = logging.getLogger(__name__)
-
-
-_WATCH_S = 0.5
 
 
 class RayCluster:
@@ -162,7 +123,7 @@ class RayCluster:
         if self._thread is not None:
             self._thread.join(timeout=60)
 
-    def _watch(self, head: Head | None) -> None:
+    def _watch(self, head: "Head | None") -> None:
         """Wait until the cluster is left.
 
         Where its processes end before, Ray may end this one, and says nothing of it.
@@ -185,14 +146,14 @@ class RayCluster:
             # Ray's C++ writes warnings about its own inner workings to the job's log.
             os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
             import ray
-            from ray._private import auto_init_hook
 
-            # Ray warns of the token authentication that it turns on.
-            logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
+            from artcluster.executors.ray import head as own_head
+
+            private.silence_start()
             joined_before = ray.is_initialized()
             if not joined_before:
                 if self.address is None:
-                    head = Head(self._cpus, self._gpus, dashboard=self._dashboard)
+                    head = own_head.Head(self._cpus, self._gpus, dashboard=self._dashboard)
                 else:
                     require_reachable(self.address)
                 address = self.address if head is None else head.address
@@ -207,14 +168,12 @@ class RayCluster:
             with contextlib.suppress(Exception):
                 self._prepare()
                 if head is not None:
-                    from artcluster.executors.ray.head import warm_up
-
-                    warm_up(head.cpus)
+                    head.warm_up()
         self._watch(head)
         if not joined_before:
             # On a busy machine threads of Ray Data outlive their pipeline: their next call would
             # join the cluster again, and keep the process from ending.
-            auto_init_hook.enable_auto_connect = False
+            private.forbid_reconnect()
             with preserve_signal_handlers(signal.SIGTERM):
                 ray.shutdown()
         if head is not None:

@@ -1,4 +1,6 @@
-"""One small process beside the driver that keeps objects which workers call: progress, claims.
+"""The coordinator: a small process beside the driver whose objects workers call.
+
+It keeps the progress of streams, the claims on contents and the results of training.
 
 A Ray actor is a process that takes seconds to start, so one serves all of a job's needs.
 """
@@ -14,6 +16,28 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from artcluster.errors import ArtclusterError
 from artcluster.executors.claim_table import ClaimTable, digests
+
+_NAME = "claims"
+
+
+class Coordinator:
+    """Keeps objects by name and calls their methods, one call at a time."""
+
+    def __init__(self) -> None:
+        self._objects: dict[str, Any] = {}
+
+    def keep(self, name: str, value: Any) -> None:
+        """Take an object in; one of the same name is replaced."""
+        self._objects[name] = value
+
+    def drop(self, name: str) -> None:
+        """Forget an object."""
+        self._objects.pop(name, None)
+
+    def call(self, name: str, method: str, *arguments: Any) -> Any:
+        """Call a method of an object; of one that is gone (a late worker's report), nothing."""
+        value = self._objects.get(name)
+        return None if value is None else getattr(value, method)(*arguments)
 
 
 class ResultSlot:
@@ -36,30 +60,10 @@ class ResultSlot:
         return value
 
 
-class Host:
-    """Keeps objects by name and calls their methods, one call at a time."""
-
-    def __init__(self) -> None:
-        self._objects: dict[str, Any] = {}
-
-    def keep(self, name: str, value: Any) -> None:
-        """Take an object in; one of the same name is replaced."""
-        self._objects[name] = value
-
-    def drop(self, name: str) -> None:
-        """Forget an object."""
-        self._objects.pop(name, None)
-
-    def call(self, name: str, method: str, *arguments: Any) -> Any:
-        """Call a method of an object; of one that is gone (a late worker's report), nothing."""
-        value = self._objects.get(name)
-        return None if value is None else getattr(value, method)(*arguments)
-
-
-def start_host() -> ActorHandle[Any]:
-    """Start a host on the driver's machine: it lives and dies with the job."""
+def start_coordinator() -> ActorHandle[Any]:
+    """Start a coordinator on the driver's machine: it lives and dies with the job."""
     here = ray.get_runtime_context().get_node_id()
-    remote: Any = ray.remote(Host)
+    remote: Any = ray.remote(Coordinator)
     actor: ActorHandle[Any] = remote.options(
         num_cpus=0,
         max_restarts=0,
@@ -68,14 +72,14 @@ def start_host() -> ActorHandle[Any]:
     return actor
 
 
-def ask(host: ActorHandle[Any], name: str, method: str, *arguments: Any) -> Any:
-    """Call a method of a hosted object and wait for its answer.
+def ask(coordinator: ActorHandle[Any], name: str, method: str, *arguments: Any) -> Any:
+    """Call a method of an object that a coordinator keeps and wait for its answer.
 
     Raises:
         ArtclusterError: The process is gone, and with it what it knew.
     """
     try:
-        return ray.get(host.call.remote(name, method, *arguments))
+        return ray.get(coordinator.call.remote(name, method, *arguments))
     except RayActorError as error:
         raise ArtclusterError(
             f"The process that keeps this job's {name} died. What was committed is kept: start "
@@ -83,25 +87,22 @@ def ask(host: ActorHandle[Any], name: str, method: str, *arguments: Any) -> Any:
         ) from error
 
 
-_NAME = "claims"
-
-
 class RayClaims:
-    """A registry over hosts; picklable, so that workers ask it themselves."""
+    """A registry spread over coordinators; picklable, so that workers ask it themselves."""
 
     def __init__(
-        self, hosts: Sequence[ActorHandle[Any]], committed: Iterable[Sequence[str]]
+        self, coordinators: Sequence[ActorHandle[Any]], committed: Iterable[Sequence[str]]
     ) -> None:
-        self._hosts = list(hosts)
-        waiting: list[Any] = [host.keep.remote(_NAME, ClaimTable()) for host in self._hosts]
+        self._coordinators = list(coordinators)
+        waiting: list[Any] = [each.keep.remote(_NAME, ClaimTable()) for each in self._coordinators]
         for batch in committed:
             contents = digests(batch)
             shard = self._shard(contents)
-            for number, host in enumerate(self._hosts):
+            for number, coordinator in enumerate(self._coordinators):
                 mine = contents[shard == number]
                 if len(mine):
-                    waiting.append(host.call.remote(_NAME, "add_committed", mine))
-            waiting = _at_most(waiting, 4 * len(self._hosts))
+                    waiting.append(coordinator.call.remote(_NAME, "add_committed", mine))
+            waiting = _at_most(waiting, 4 * len(self._coordinators))
         ray.get(waiting)
 
     def claim(self, part_id: str, content_ids: Sequence[str]) -> np.ndarray:
@@ -111,12 +112,12 @@ class RayClaims:
         shard = self._shard(contents)
         for number in np.unique(shard):
             rows = shard == number
-            answer[rows] = ask(self._hosts[number], _NAME, "claim", part_id, contents[rows])
+            answer[rows] = ask(self._coordinators[number], _NAME, "claim", part_id, contents[rows])
         return answer
 
     def _shard(self, contents: np.ndarray) -> np.ndarray:
         first = contents.view(np.uint8).reshape(-1, 16)[:, 0].astype(np.int64)
-        return first * len(self._hosts) // 256
+        return first * len(self._coordinators) // 256
 
 
 def _at_most(waiting: list[Any], count: int) -> list[Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from artcluster.errors import ArtclusterError
 from artcluster.executors.ray.cluster import RayCluster
-from artcluster.executors.ray.nodes import RayMeters
+from artcluster.executors.ray.meters import RayMeters
 from artcluster.runtime.cancellation import Stop
 from artcluster.runtime.executor import Claims, Item, Resources, Step, StepProgress
 from artcluster.runtime.progress import Meters
@@ -56,12 +56,12 @@ class RayExecutor:
             cpus=cpus,
             gpus=gpus,
             dashboard=dashboard,
-            prepare=lambda: self._start_hosts(1),
+            prepare=lambda: self._start_coordinators(1),
         )
         self._starting = threading.Lock()
         self._grace_s = node_loss_grace_s
         self._stop = stop or Stop()
-        self._hosts: list[Any] = []
+        self._coordinators: list[Any] = []
         self._stream: RayStream | None = None
         self._progress: Mapping[str, StepProgress] = {}
         self._meters = RayMeters(lambda: self._cluster.joined)
@@ -79,12 +79,12 @@ class RayExecutor:
 
     def close(self) -> None:
         """Leave the cluster; one that this executor started ends."""
-        if self._hosts:
+        if self._coordinators:
             import ray
 
-            for host in self._hosts:
-                ray.kill(host)
-            self._hosts.clear()
+            for coordinator in self._coordinators:
+                ray.kill(coordinator)
+            self._coordinators.clear()
         self._cluster.close()
 
     def resources(self) -> Resources:
@@ -101,11 +101,11 @@ class RayExecutor:
         if not steps:
             yield from items
             return
-        host = self._hosts_at_least(1)[0]
+        coordinator = self._coordinators_at_least(1)[0]
         from artcluster.executors.ray.stream import RayStream
 
         stream = RayStream(
-            host,
+            coordinator,
             steps,
             stall_timeout_s=stall_timeout_s,
             node_loss_grace_s=self._grace_s,
@@ -134,7 +134,7 @@ class RayExecutor:
         shards = min(_MOST_CLAIM_SHARDS, max(1, int(cpus / _CPUS_A_CLAIM_SHARD)))
         from artcluster.executors.ray.coordinator import RayClaims
 
-        return RayClaims(self._hosts_at_least(shards)[:shards], committed)
+        return RayClaims(self._coordinators_at_least(shards)[:shards], committed)
 
     def train(
         self,
@@ -147,7 +147,7 @@ class RayExecutor:
         checkpoint_uri: "str | Location",
     ) -> T:
         """Run a training loop on `workers` ranks; see `Executor.train`."""
-        host = self._hosts_at_least(1)[0]
+        coordinator = self._coordinators_at_least(1)[0]
         from artcluster.executors.ray.train import train
 
         return train(
@@ -157,18 +157,18 @@ class RayExecutor:
             use_gpu=use_gpu,
             name=name,
             checkpoint_uri=checkpoint_uri,
-            host=host,
+            coordinator=coordinator,
             stop=self._stop,
         )
 
-    def _hosts_at_least(self, count: int) -> list[Any]:
+    def _coordinators_at_least(self, count: int) -> list[Any]:
         self._cluster.wait()
-        self._start_hosts(count)
-        return self._hosts
+        self._start_coordinators(count)
+        return self._coordinators
 
-    def _start_hosts(self, count: int) -> None:
-        from artcluster.executors.ray.coordinator import start_host
+    def _start_coordinators(self, count: int) -> None:
+        from artcluster.executors.ray.coordinator import start_coordinator
 
         with self._starting:
-            while len(self._hosts) < count:
-                self._hosts.append(start_host())
+            while len(self._coordinators) < count:
+                self._coordinators.append(start_coordinator())

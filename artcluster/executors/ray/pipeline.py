@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
-import ray
 from ray.data import ActorPoolStrategy, DataContext, Dataset, TaskPoolStrategy
-from ray.data._internal.execution.execution_callback import ExecutionCallback
 from ray.data.read_api import from_blocks
 
-from artcluster.executors.placement import Placement
+from artcluster.executors.ray import private
+from artcluster.executors.ray.placement import Placement
 from artcluster.executors.ray.steps import RemoteStep, StepActor, as_task
 
 _READ_AHEAD = 2
@@ -30,10 +29,7 @@ def build(
     context.execution_options.preserve_order = False
     context.execution_options.verbose_progress = False
     context.log_internal_stack_trace = False
-    context.custom_execution_callback_classes = [
-        *context.custom_execution_callback_classes,
-        _Recorder,
-    ]
+    private.record_executions(context)
     with DataContext.current(context):
         dataset: Dataset = from_blocks(list(rows))
         for remote, placed in zip(steps, placements, strict=True):
@@ -64,15 +60,6 @@ def build(
     return dataset
 
 
-class _Recorder(ExecutionCallback):
-    """Remembers what executes, the only handle by which a pipeline that hangs can be stopped."""
-
-    executors: list[Any] = []  # noqa: RUF012
-
-    def before_execution_starts(self, executor: Any) -> None:
-        self.executors.append(executor)
-
-
 class Reading:
     """Reads a pipeline's rows in a thread."""
 
@@ -83,7 +70,6 @@ class Reading:
         self._rows: queue.Queue[Any] = queue.Queue(_READ_AHEAD)
         self._stopped = threading.Event()
         self._error: BaseException | None = None
-        _Recorder.executors.clear()
         self._thread = threading.Thread(target=self._run, name="artcluster-stream", daemon=True)
         self._thread.start()
 
@@ -105,9 +91,7 @@ class Reading:
     def stop(self) -> None:
         """Stop the pipeline, whatever state it is in."""
         self._stopped.set()
-        for executor in list(_Recorder.executors):
-            executor.shutdown(force=True)
-        _Recorder.executors.clear()
+        private.stop_executions()
         while self._thread.is_alive():
             try:
                 self._rows.get(timeout=0.05)
@@ -116,10 +100,9 @@ class Reading:
 
     def _run(self) -> None:
         try:
-            for bundle in self._dataset.iter_internal_ref_bundles():
-                for entry in bundle.blocks:
-                    if not self._put(ray.get(entry.ref)):
-                        return
+            for row in private.iterate_blocks(self._dataset):
+                if not self._put(row):
+                    return
         except BaseException as error:
             self._error = error
         self._put(self.END)

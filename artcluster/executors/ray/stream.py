@@ -11,10 +11,10 @@ from ray.actor import ActorHandle
 
 from artcluster.errors import ArtclusterError, StalledError, StepError
 from artcluster.executors.failure import Failure, describe
-from artcluster.executors.placement import Placement, place
 from artcluster.executors.ray.coordinator import ask
 from artcluster.executors.ray.nodes import Nodes
 from artcluster.executors.ray.pipeline import Reading, build
+from artcluster.executors.ray.placement import Placement, place
 from artcluster.executors.ray.steps import RemoteStep, pack, unpack
 from artcluster.executors.step_progress import ProgressBook, Snapshot
 from artcluster.runtime.cancellation import Stop
@@ -38,7 +38,7 @@ class RayStream:
     """One run of items through steps.
 
     Args:
-        host: Keeps the progress that workers report.
+        coordinator: Keeps the progress that workers report.
         steps: What to apply.
         stall_timeout_s: Give up when no step finished an item for so long.
         node_loss_grace_s: After a machine is lost, Ray has so long without progress to recover by
@@ -48,14 +48,14 @@ class RayStream:
 
     def __init__(
         self,
-        host: ActorHandle[Any],
+        coordinator: ActorHandle[Any],
         steps: Sequence[Step],
         *,
         stall_timeout_s: float,
         node_loss_grace_s: float,
         stop: Stop,
     ) -> None:
-        self._host = host
+        self._coordinator = coordinator
         self._steps = steps
         self._stall_timeout_s = stall_timeout_s
         self._grace_s = node_loss_grace_s
@@ -65,7 +65,7 @@ class RayStream:
         self._id = f"progress-{uuid.uuid4().hex}"
         self._pending: dict[int, Item] = {}
         self._placements: list[Placement] = []
-        host.keep.remote(self._id, ProgressBook([step.name for step in steps]))
+        coordinator.keep.remote(self._id, ProgressBook([step.name for step in steps]))
 
     def run(self, items: Iterable[Item]) -> Iterator[Item]:
         """Yield results as they finish; see `Executor.stream`."""
@@ -96,14 +96,14 @@ class RayStream:
         return self._snapshot().steps
 
     def close(self) -> None:
-        """Let the host forget this stream."""
-        self._host.drop.remote(self._id)
+        """Let the coordinator forget this stream."""
+        self._coordinator.drop.remote(self._id)
 
     def _pass(self) -> Iterator[Item]:
         """Run the pending items through one pipeline; returns early when it must be built again."""
         nodes = Nodes.now()
         self._placements = place(self._steps, nodes.sizes, growing=nodes.growing)
-        remote = [RemoteStep(self._id, step, self._host) for step in self._steps]
+        remote = [RemoteStep(self._id, step, self._coordinator) for step in self._steps]
         rows = [pack(number, item) for number, item in self._pending.items()]
         reading = Reading(build(rows, remote, self._placements))
         del rows
@@ -156,7 +156,7 @@ class RayStream:
         return self._done >= self._done_at_end
 
     def _snapshot(self) -> Snapshot:
-        snapshot: Snapshot = ask(self._host, self._id, "snapshot")
+        snapshot: Snapshot = ask(self._coordinator, self._id, "snapshot")
         return snapshot
 
     def _must_rebuild(self, nodes: Nodes, idle_s: float) -> bool:

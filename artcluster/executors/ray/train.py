@@ -12,13 +12,15 @@ import ray
 import ray.train
 from ray.actor import ActorHandle
 from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.torch import TorchConfig
 
 from artcluster.errors import ArtclusterError, StepError, UsageError
 from artcluster.executors.checkpoints import Checkpoints
-from artcluster.executors.failure import Failure, limit_threads
+from artcluster.executors.failure import Failure
+from artcluster.executors.ray import private
 from artcluster.executors.ray.coordinator import ResultSlot, ask
 from artcluster.executors.ray.nodes import Nodes
+from artcluster.executors.ray.steps import limit_threads
 from artcluster.runtime.cancellation import Stop
 
 if TYPE_CHECKING:
@@ -44,21 +46,10 @@ class _Rank:
     loop: "Callable[[Worker], Any]"
     data: Sequence[Any]
     checkpoints: Checkpoints
-    host: ActorHandle[Any]
-    mailbox: str
-    stop_box: str
+    coordinator: ActorHandle[Any]
+    result_slot: str
+    stop_slot: str
     threads: int
-
-
-class _Trainer(TorchTrainer):
-    """Leaves Ctrl-C to the command line.
-
-    Ray Train takes SIGINT for itself, for good: it exits the process without a word, as if all had
-    gone well, and in training loops after the first one it does not even end them.
-    """
-
-    def _register_sigint_handler(self, controller: ActorHandle[Any]) -> None:
-        pass
 
 
 def train(
@@ -69,33 +60,33 @@ def train(
     use_gpu: bool,
     name: str,
     checkpoint_uri: "str | Location",
-    host: ActorHandle[Any],
+    coordinator: ActorHandle[Any],
     stop: Stop,
 ) -> T:
     """Run a training loop on `workers` ranks; see `Executor.train`.
 
     Arrays among the shards go to the object store once; functions are called by the rank that owns
-    the shard. What rank 0 returns comes back through the host.
+    the shard. What rank 0 returns comes back through the coordinator.
 
     Raises:
         StoppedError: The job was asked to end; the loop saved a checkpoint and ended.
     """
     checkpoints = Checkpoints.at(checkpoint_uri, name)
     share = _share(workers, use_gpu)
-    mailbox = f"train-{uuid.uuid4().hex}"
-    stop_box = f"{mailbox}-stop"
-    ray.get([host.keep.remote(name, ResultSlot()) for name in (mailbox, stop_box)])
+    result_slot = f"train-{uuid.uuid4().hex}"
+    stop_slot = f"{result_slot}-stop"
+    ray.get([coordinator.keep.remote(slot, ResultSlot()) for slot in (result_slot, stop_slot)])
     rank = _Rank(
         loop=loop,
         data=[shard if callable(shard) else ray.put(shard) for shard in data],
         checkpoints=checkpoints,
-        host=host,
-        mailbox=mailbox,
-        stop_box=stop_box,
+        coordinator=coordinator,
+        result_slot=result_slot,
+        stop_slot=stop_slot,
         threads=1 if workers > 1 else int(max(size.cpus for size in Nodes.now().sizes)),
     )
     filesystem, folder = checkpoints.place.child(name, "ray").arrow()
-    trainer = _Trainer(
+    trainer = private.trainer_class()(
         _run_rank,
         train_loop_config={"rank": rank},
         torch_config=TorchConfig(backend="nccl" if use_gpu else "gloo"),
@@ -105,24 +96,24 @@ def train(
         run_config=RunConfig(
             # Ray's own record of a run must not be found by the next of the same name: whether
             # there is something to go on from is for the checkpoint alone to say.
-            name=mailbox,
+            name=result_slot,
             storage_path=folder,
             storage_filesystem=filesystem,
             failure_config=FailureConfig(max_failures=_MOST_FAILURES),
         ),
     )
     try:
-        with stop.awaited(), _told(host, stop_box, stop):
+        with stop.awaited(), _pass_on_stop(coordinator, stop_slot, stop):
             trainer.fit()
-        answer = ask(host, mailbox, "take")
+        answer = ask(coordinator, result_slot, "take")
     except Exception as error:
-        answer = ask(host, mailbox, "take")
+        answer = ask(coordinator, result_slot, "take")
         if not isinstance(answer, Failure):
             stop.check()
             raise _explained(error, name) from error
     finally:
-        for box in (mailbox, stop_box):
-            host.drop.remote(box)
+        for slot in (result_slot, stop_slot):
+            coordinator.drop.remote(slot)
         with contextlib.suppress(OSError):
             filesystem.delete_dir(folder)
     if isinstance(answer, Failure):
@@ -134,14 +125,14 @@ def train(
 
 
 @contextlib.contextmanager
-def _told(host: ActorHandle[Any], stop_box: str, stop: Stop) -> Iterator[None]:
+def _pass_on_stop(coordinator: ActorHandle[Any], stop_slot: str, stop: Stop) -> Iterator[None]:
     """Tell the ranks when the job is asked to end; a signal's handler must not call Ray itself."""
     over = threading.Event()
 
     def tell() -> None:
         while not over.wait(_STOP_POLL_S):
             if stop.asked:
-                host.call.remote(stop_box, "put", True)
+                coordinator.call.remote(stop_slot, "put", True)
                 return
 
     teller = threading.Thread(target=tell, name="artcluster-stop", daemon=True)
@@ -177,7 +168,7 @@ def _run_rank(config: dict[str, _Rank]) -> None:
     from artcluster.executors.ray.worker import LostRankError, StoppedRankError
 
     sent = config["rank"]
-    if ask(sent.host, sent.mailbox, "is_full"):
+    if ask(sent.coordinator, sent.result_slot, "is_full"):
         # The loop failed by itself, and Ray Train started it again: that would not mend it.
         return
     if sent.threads:
@@ -191,13 +182,13 @@ def _run_rank(config: dict[str, _Rank]) -> None:
     except StoppedRankError:
         # No failure: Ray Train would start the ranks again before it gives them up.
         if rank == 0:
-            ask(sent.host, sent.mailbox, "put", _STOPPED)
+            ask(sent.coordinator, sent.result_slot, "put", _STOPPED)
         return
     except Exception as error:
-        ask(sent.host, sent.mailbox, "put", Failure.of("train", error))
+        ask(sent.coordinator, sent.result_slot, "put", Failure.of("train", error))
         raise
     if rank == 0:
-        ask(sent.host, sent.mailbox, "put", (result,))
+        ask(sent.coordinator, sent.result_slot, "put", (result,))
 
 
 def _worker(sent: _Rank, rank: int, world: int) -> "Worker":
@@ -219,7 +210,7 @@ def _worker(sent: _Rank, rank: int, world: int) -> "Worker":
         shards=shards,
         shard_rows=(),
         checkpoints=sent.checkpoints,
-        is_stopping=lambda: ask(sent.host, sent.stop_box, "is_full"),
+        is_stopping=lambda: ask(sent.coordinator, sent.stop_slot, "is_full"),
     )
     rows = torch.zeros(len(sent.data), dtype=torch.int64, device=device)
     for number, shard in shards.items():

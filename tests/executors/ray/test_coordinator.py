@@ -6,7 +6,7 @@ import ray
 
 from artcluster.errors import ArtclusterError
 from artcluster.executors.local import LocalClaims
-from artcluster.executors.ray.coordinator import RayClaims, start_host
+from artcluster.executors.ray.coordinator import RayClaims, start_coordinator
 from artcluster.runtime.executor import Step
 
 pytestmark = pytest.mark.ray
@@ -43,16 +43,16 @@ def test_workers_ask_one_registry(ray_executor):
 
 def test_shards_answer_as_one_and_their_loss_is_an_error(ray_executor):
     ray_executor.resources()
-    hosts = [start_host(), start_host()]
+    coordinators = [start_coordinator(), start_coordinator()]
     batches = [IDS[at : at + 7] for at in range(0, 70, 7)]
-    here, there = LocalClaims(batches), RayClaims(hosts, batches)
+    here, there = LocalClaims(batches), RayClaims(coordinators, batches)
     rng = np.random.default_rng(0)
     for number in range(12):
         contents = [IDS[at] for at in rng.integers(0, 200, 30)]
         part = f"part-{number % 5}"
         assert (here.claim(part, contents) == there.claim(part, contents)).all()
     assert there.claim("part-0", []).tolist() == []
-    ray.kill(hosts[1])
+    ray.kill(coordinators[1])
     with pytest.raises(ArtclusterError, match="start the same command again"):
         there.claim("part-9", IDS)
-    ray.kill(hosts[0])
+    ray.kill(coordinators[0])

@@ -90,7 +90,7 @@ def test_asked_to_end_all_ranks_do_and_none_is_started_again(ray_executor, tmp_p
             use_gpu=False,
             name="endless",
             checkpoint_uri=str(tmp_path),
-            host=ray_executor._hosts_at_least(1)[0],
+            coordinator=ray_executor._coordinators_at_least(1)[0],
             stop=stop,
         )
     asking.join()

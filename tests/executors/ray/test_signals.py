@@ -4,7 +4,7 @@ import ctypes
 import signal
 import threading
 
-from artcluster.executors.ray.cluster import preserve_signal_handlers
+from artcluster.executors.ray.signals import preserve_signal_handlers
 
 _IGNORE = ctypes.c_void_p(1)
 

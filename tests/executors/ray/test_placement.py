@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artcluster.errors import ArtclusterError
-from artcluster.executors.placement import Node, place
+from artcluster.executors.ray.placement import Node, place
 from artcluster.runtime.executor import Step
 
 
