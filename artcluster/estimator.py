@@ -23,7 +23,7 @@ from artcluster.errors import UsageError
 from artcluster.executors.local import InProcessExecutor
 from artcluster.runtime.progress import Silent, Timings
 from artcluster.store import Store
-from artcluster.workflows.clustering.methods import fit
+from artcluster.workflows.clustering.methods import find_method, fit
 from artcluster.workflows.clustering.methods.base import TrainingSet
 from artcluster.workflows.job import Job
 
@@ -86,7 +86,8 @@ class Clusterer(
         """
         del y
         x_ND = validate_data(self, X, dtype=np.float32, order="C")
-        if len(x_ND) < self.n_clusters:
+        method = find_method(self.method)
+        if len(x_ND) < self.n_clusters and not method.finds_k:
             raise UsageError(f"n_samples={len(x_ND)} should be >= n_clusters={self.n_clusters}.")
         flags = {
             "cluster.k": self.n_clusters,

@@ -142,7 +142,10 @@ def test_sizes() -> None:
                 "metrics.silhouette",
             ],
         ),
-        (["torch", "sklearn", "ray"], ["images.sandbox.decoder", "embedders", "serve"]),
+        (
+            ["torch", "sklearn", "ray"],
+            ["images.sandbox.decoder", "embedders", "serve", "workflows.clustering.methods"],
+        ),
     ],
 )
 def test_imports_without(absent: list[str], modules: list[str]) -> None:

@@ -86,11 +86,23 @@ def test_it_ends_a_pipeline(digits):
         ({"method": "magic"}, "cluster.method"),
         ({"settings": {"restart": 3}}, "no such setting"),
         ({"n_clusters": 500}, "n_samples=200 should be >= n_clusters=500"),
+        (
+            {"method": "hdbscan", "settings": {"hdbscan.min_cluster_size": 300}},
+            r"cluster\.hdbscan\.min_cluster_size is 300, but there are only 200",
+        ),
     ],
 )
 def test_wrong_arguments_are_told(digits, arguments, message):
     with pytest.raises(ValueError, match=message):
         Clusterer(**arguments).fit(digits)
+
+
+@pytest.mark.parametrize("method", ["consensus", "hierarchy", "hdbscan"])
+@pytest.mark.parametrize(("value", "words"), [(3.0, "point one way"), (1e30, "overflow")])
+def test_vectors_that_cannot_be_told_apart(method, value, words):
+    alike = np.full((20, 4), value, np.float32)
+    with pytest.raises(ValueError, match=f"nothing to cluster: .*{words}"):
+        Clusterer(n_clusters=2, method=method).fit(alike)
 
 
 def test_the_package_itself_imports_no_torch():

@@ -147,8 +147,8 @@ def cluster(
 ) -> None:
     """Cluster the embedded images of STORE.
 
-    Methods that train a network of their own (pca-kmeans, cae-*, dcec*, genre-dec) read the
-    pictures again, from where they were embedded.
+    Methods that train a network of their own, such as dcec-paint, read the pictures again, from
+    where they were embedded.
     """
     from artcluster.cli.session import open_job
     from artcluster.cli.show import show
@@ -159,3 +159,37 @@ def cluster(
             lambda: cluster_archive(job, archive_id, backbone, force=force, parent=parent)
         )
     show([clustered], as_json)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def methods(as_json: bool) -> None:
+    """List the methods of clustering: what each does, and which vectors it takes."""
+    from artcluster.cli.tables import new_console, print_json, print_rows
+    from artcluster.config import ClusterSettings
+    from artcluster.workflows.clustering.methods import METHODS, find_method, network_of
+
+    found = []
+    for name in METHODS:
+        record, network = find_method(name), network_of(ClusterSettings(method=name))
+        found.append(
+            {
+                "method": name,
+                "summary": record.summary,
+                "vectors": network or "any",
+                "finds_k": record.finds_k,
+                "resumes": record.warm is not None,
+            }
+        )
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            str(each["method"]),
+            f"{each['summary']}; vectors: {each['vectors']}"
+            + ("; finds the number of clusters itself" if each["finds_k"] else ""),
+        )
+        for each in found
+    ]
+    print_rows(new_console(), "Methods", rows)

@@ -98,7 +98,7 @@ def run(
 
     IMAGES is a folder, a bucket, a glob, or a CSV or Parquet list of URIs. STORE is a folder or
     bucket of its own. Work already done is skipped. Methods that train a network of
-    their own on the pictures (pca-kmeans, cae-*, dcec*, genre-dec) have no use for --backbone.
+    their own on the pictures, such as dcec-paint, have no use for --backbone.
     """
     from artcluster.cli.session import open_job
     from artcluster.cli.show import show, show_counts

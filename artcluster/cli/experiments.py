@@ -291,7 +291,6 @@ def compare(
     """
     from artcluster.cli.session import open_job
     from artcluster.cli.tables import print_json
-    from artcluster.workflows.clustering.methods import METHODS
     from artcluster.workflows.experiments.compare import ComparisonSpec, make_comparison
     from artcluster.workflows.experiments.compare_page import comparison_findings
     from artcluster.workflows.experiments.findings_files import write_findings
@@ -299,7 +298,7 @@ def compare(
 
     with open_job(config, store, executor, create=False) as job:
         asked = ComparisonSpec(
-            entries=parse_entries(methods, list(METHODS)),
+            entries=parse_entries(methods),
             ks=parse_numbers(ks, "--k"),
             seeds=parse_numbers(seeds, "--seeds"),
             labels=labels_chosen(labels, maps, tops, config.archive.options),

@@ -64,6 +64,7 @@ _BY_PURPOSE = {
     "Compare and study": {
         "sweep": ("experiments", "Try several numbers of clusters"),
         "compare": ("experiments", "Compare methods"),
+        "methods": ("clustering", "List the methods"),
         "profile": ("studies", "Summarise the metadata of an archive"),
         "study": ("studies", "Supervised studies of genres and styles"),
     },

@@ -11,6 +11,7 @@ import click
 
 from artcluster.cli.log import log_option
 from artcluster.errors import UsageError
+from artcluster.workflows.clustering.methods import METHODS, check_method
 
 if TYPE_CHECKING:
     from artcluster.config import Config
@@ -144,10 +145,7 @@ cluster_options = _stack(
     click.option(
         "--method",
         metavar="NAME",
-        help="On any embeddings: delius (default), ae-kmeans, kmeans, spherical-kmeans, consensus, "
-        "hierarchy, hdbscan, temi, guided. With a network of their own, trained on the pictures: "
-        "dcec-paint, dcec, dcec-noweights, cae-kmeans, cae-dec, genre-dec, pca-kmeans. On faces "
-        "found in them: faces-kmeans, faces-dbscan.",
+        help=f"Method: {', '.join(METHODS)} (default delius). `artcluster methods` describes them.",
     ),
     click.option("--k", type=int, help="Number of clusters (default 8)."),
     click.option("--seed", type=int, help="Random seed (default 0)."),
@@ -228,7 +226,7 @@ def _resolve(
     """Return the config of a command: file, then --set, then flags.
 
     Raises:
-        UsageError: As `load_config`, or a storage option that is not KEY=VALUE.
+        UsageError: As `load_config`, a storage option that is not KEY=VALUE, or no such method.
     """
     from artcluster.config import load_config
 
@@ -237,7 +235,9 @@ def _resolve(
     for section in ("archive", "store"):
         for key, value in options.items():
             given[f"{section}.options.{key}"] = value
-    return load_config(config_file, overrides, given)
+    config = load_config(config_file, overrides, given)
+    check_method(config.cluster.method)
+    return config
 
 
 def _split(option: str) -> tuple[str, str]:

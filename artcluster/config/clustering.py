@@ -121,26 +121,8 @@ class HdbscanSettings(Settings):
 class ClusterSettings(Settings):
     """The method, the number of clusters, and the means."""
 
-    method: Literal[
-        "delius",
-        "ae-kmeans",
-        "kmeans",
-        "pca-kmeans",
-        "cae-kmeans",
-        "cae-dec",
-        "dcec-paint",
-        "dcec",
-        "dcec-noweights",
-        "genre-dec",
-        "spherical-kmeans",
-        "consensus",
-        "hierarchy",
-        "hdbscan",
-        "temi",
-        "guided",
-        "faces-kmeans",
-        "faces-dbscan",
-    ] = "delius"
+    method: str = "delius"
+    """One of those that `artcluster cluster --help` lists."""
     k: Annotated[int, Field(ge=2)] = 8
     seed: Annotated[int, Field(ge=0)] = 0
     restarts: Annotated[int, Field(ge=1)] = 20

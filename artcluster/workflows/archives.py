@@ -13,7 +13,7 @@ from artcluster.archive.entries import archive_id_of, check_archive_id, split_gl
 from artcluster.archive.fetch import FetchSettings
 from artcluster.archive.scan import Scan, latest_scan, read_scan
 from artcluster.config import Config
-from artcluster.embedders.catalogue import is_baseline
+from artcluster.embedders.catalogue import is_baseline, is_trained_here
 from artcluster.embedders.faces import finds_faces
 from artcluster.errors import UsageError
 from artcluster.location import Location
@@ -142,6 +142,22 @@ def choose_archive(store: Store, wanted: str | None) -> str:
     raise UsageError(f"the store has {problem}: choose one of {', '.join(known)} with --archive-id")
 
 
+def fitting_embedders(store: Store, wanted: str | None) -> list[str]:
+    """Return the embedder_ids of a name, or all that need not be named to be meant.
+
+    Those that do are baselines, which a comparison embeds beside the rest, networks that methods
+    trained, and faces, which lie beside the vectors of whole pictures; unless there are no others.
+    """
+    known = store.table("embeddings").distinct("embedder_id")
+    named = store.table("embedders").read(["embedder_id", "name"]).to_pylist()
+    names = {row["embedder_id"]: row["name"] for row in named}
+    fitting = [str(each) for each in known if wanted in (None, each, names.get(each))]
+    if wanted is None:
+        for left_out in (_is_of_a_method, is_baseline, finds_faces):
+            fitting = [each for each in fitting if not left_out(names.get(each, each))] or fitting
+    return fitting
+
+
 def choose_embedder(store: Store, wanted: str | None, *, whole: bool = False) -> str:
     """Return the embedder_id that is meant: by its name or id, or the only one with vectors.
 
@@ -152,15 +168,7 @@ def choose_embedder(store: Store, wanted: str | None, *, whole: bool = False) ->
     Raises:
         UsageError: There is none of that name, several to choose from, or it has no whole pictures.
     """
-    known = store.table("embeddings").distinct("embedder_id")
-    named = store.table("embedders").read(["embedder_id", "name"]).to_pylist()
-    names = {row["embedder_id"]: row["name"] for row in named}
-    fitting = [each for each in known if wanted in (None, each, names.get(each))]
-    if wanted is None and len(fitting) > 1:
-        # Baselines are meant only where they are named: a comparison embeds them beside the rest.
-        # So are faces, which lie beside the vectors of whole pictures.
-        fitting = [each for each in fitting if not is_baseline(names.get(each, ""))] or fitting
-        fitting = [each for each in fitting if not finds_faces(each)] or fitting
+    fitting = fitting_embedders(store, wanted)
     if whole and fitting and all(map(finds_faces, fitting)):
         raise UsageError(
             f"{fitting[0]} has vectors of faces, and whole pictures are compared: choose another "
@@ -168,11 +176,20 @@ def choose_embedder(store: Store, wanted: str | None, *, whole: bool = False) ->
             "faces-dbscan`"
         )
     if len(fitting) == 1:
-        return str(fitting[0])
+        return fitting[0]
+    known = store.table("embeddings").distinct("embedder_id")
     if not known:
         raise UsageError(f"the store {store.location} has no vectors yet: run `artcluster embed`")
     problem = "several embedders fit" if fitting else f"there are no vectors by {wanted!r}"
     raise UsageError(f"{problem}: choose one of {', '.join(fitting or known)} with --backbone")
+
+
+def _is_of_a_method(name: str) -> bool:
+    """Tell whether a network is one that a method trains, or refined: those have no other name."""
+    try:
+        return is_trained_here(name)
+    except UsageError:
+        return True
 
 
 def members_of(store: Store, archive_id: str, embedder_id: str, config: Config) -> pa.Array:

@@ -31,7 +31,6 @@ def test_a_flag_that_was_not_given_changes_nothing(tmp_path: Path) -> None:
         ("cluster.kk=1", ["cluster.kk", "no such setting", "restarts"]),
         ("cluster.dec.t=1", ["cluster.dec.t", "no such setting", "refresh_every"]),
         ("klusters.k=1", ["klusters", "sections are", "cluster"]),
-        ("cluster.method=dbscan", ["cluster.method", "delius", "dbscan"]),
         ("cluster.k", ["section.field=value", "cluster.k"]),
         ("cluster.k.x=1", ["cluster.k"]),
         ("embed.max_workers=0", ["embed.max_workers"]),

@@ -212,7 +212,8 @@ def principal_space(x_ND: np.ndarray, components: int) -> ModelSpace:
             variance.
 
     Raises:
-        ValueError: There are fewer than two vectors, or all point one way.
+        ValueError: There are fewer than two vectors, all point one way, or values are so large
+            that their squares overflow.
 
     >>> x = np.array([[3.0, 0.0, 1.0], [0.0, 2.0, 1.0], [5.0, 0.0, 1.0]], np.float32)
     >>> space = principal_space(x, 2)
@@ -226,7 +227,10 @@ def principal_space(x_ND: np.ndarray, components: int) -> ModelSpace:
     unit = UnitLength()
     total_D = torch.zeros(dim, dtype=torch.float64)
     for a, b in row_chunks(count, _ROWS):
-        total_D += unit(torch.from_numpy(np.array(x_ND[a:b], np.float32))).double().sum(0)
+        rows_BD = torch.from_numpy(np.array(x_ND[a:b], np.float32))
+        if not bool(torch.isfinite(rows_BD.square().sum(1)).all()):
+            raise ValueError("some vectors hold values whose squares overflow float32")
+        total_D += unit(rows_BD).double().sum(0)
     mean_D = total_D / count
     scatter_DD = torch.zeros(dim, dim, dtype=torch.float64)
     for a, b in row_chunks(count, _ROWS):

@@ -23,6 +23,7 @@ from artcluster.workflows.archives import (
     choose_archive,
     choose_embedder,
     contents_of,
+    fitting_embedders,
     known_archive,
     members_of,
 )
@@ -33,13 +34,9 @@ from artcluster.workflows.clustering.assignments import (
 )
 from artcluster.workflows.clustering.labels import check_labels, labels_of
 from artcluster.workflows.clustering.measure import Measured, keywords_of_clusters, measure
-from artcluster.workflows.clustering.methods import TrainingSet, fit
-from artcluster.workflows.clustering.methods.base import vectors_for
-from artcluster.workflows.clustering.methods.own_network import (
-    network_of,
-    own_embedder,
-    with_own_network,
-)
+from artcluster.workflows.clustering.methods import fit, network_of
+from artcluster.workflows.clustering.methods.base import TrainingSet, vectors_for
+from artcluster.workflows.clustering.methods.own_network import own_embedder, with_own_network
 from artcluster.workflows.clustering.refit import record_lineage, refit
 from artcluster.workflows.clustering.supervision import check_supervision, with_stored_hints
 from artcluster.workflows.job import Job, digest
@@ -291,6 +288,23 @@ def clusters_or_none(cluster: Callable[[], ClusterSummary]) -> ClusterSummary | 
         return NoClusters(str(few))
 
 
+def _choose_vectors(job: Job, archive_id: str, wanted: str | None) -> str:
+    """Return the embedder whose vectors are meant; see `cluster_archive`."""
+    settings = job.config.embed
+    if wanted is None and "backbone" in settings.model_fields_set:
+        wanted = settings.backbone if fitting_embedders(job.store, settings.backbone) else None
+    fitting = fitting_embedders(job.store, wanted)
+    if len(fitting) > 1:
+        for run in reversed(read_runs(job.store, archive_id)):
+            if run.embedder_id in fitting:
+                job.progress.say(
+                    f"Clustering the vectors of {run.embedder_id}, as run {run.run_id} did; "
+                    "--backbone chooses others."
+                )
+                return run.embedder_id
+    return choose_embedder(job.store, wanted)
+
+
 def cluster_archive(
     job: Job,
     archive_id: str | None,
@@ -306,8 +320,9 @@ def cluster_archive(
 
     Args:
         archive_id: Which archive; None for the only one.
-        embedder: Whose vectors, by name or id; None for the only one. Methods with a network of
-            their own make their vectors themselves.
+        embedder: Whose vectors, by name or id; by default the only one's, or of several those of
+            the backbone that the config names, or of the archive's last run. Methods with a
+            network of their own make their vectors themselves.
         force: Make another run of the same.
         parent: A run, or `last`, whose clusters' numbers go on in this one's; by default none:
             a run that nobody asked to follow another begins a series of its own.
@@ -321,7 +336,7 @@ def cluster_archive(
     archive_id = choose_archive(job.store, archive_id)
     config = with_own_network(job.config)
     if network_of(config.cluster) is None:
-        embedder_id = choose_embedder(job.store, embedder)
+        embedder_id = _choose_vectors(job, archive_id, embedder)
         check_supervision(config.cluster, embedder_id)
         job = with_stored_hints(job, archive_id)
     else:

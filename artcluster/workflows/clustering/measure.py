@@ -27,7 +27,7 @@ from artcluster.store.members import rows_among, split_members
 from artcluster.store.views import metadata_columns
 from artcluster.workflows.archives import open_tables
 from artcluster.workflows.clustering.assignments import Assigned
-from artcluster.workflows.clustering.methods import TrainingSet
+from artcluster.workflows.clustering.methods.base import TrainingSet
 from artcluster.workflows.curation.keywords import distinctive_keywords, grouping_columns, term_text
 from artcluster.workflows.job import Job
 

@@ -13,9 +13,8 @@ from artcluster.store import Lease
 from artcluster.store.members import split_members
 from artcluster.workflows.archives import contents_of
 from artcluster.workflows.clustering.assignments import load_model, read_assignments
-from artcluster.workflows.clustering.methods import Fitted, TrainingSet, fit
-from artcluster.workflows.clustering.methods.base import vectors_for
-from artcluster.workflows.clustering.methods.warm import WARM
+from artcluster.workflows.clustering.methods import find_method, fit
+from artcluster.workflows.clustering.methods.base import Fitted, TrainingSet, vectors_for
 from artcluster.workflows.clustering.run_pair import RunView, run_pair
 from artcluster.workflows.curation.edits import inherit_edits
 from artcluster.workflows.job import Job
@@ -54,15 +53,15 @@ def refit(job: Job, data: TrainingSet, parent: RunRecord, *, warm: bool) -> Fitt
     Args:
         data: The vectors of today.
         parent: The run to follow.
-        warm: Start from the parent's model, if these are the vectors it takes; its method is one
-            of `WARM`.
+        warm: Start from the parent's model, if the method can and these are the vectors it takes.
 
     Raises:
         UsageError: There are fewer distinct contents than clusters asked for.
     """
+    resume = find_method(job.config.cluster.method).warm
     last = load_model(job.store, parent.model_id) if warm else None
-    if last is not None and last.embedder_id == data.embedder_id:
-        fitted = WARM[job.config.cluster.method](job, data, last)
+    if last is not None and resume is not None and last.embedder_id == data.embedder_id:
+        fitted = resume(job, data, last)
     else:
         fitted = fit(job, data)
     with job.timings.stage("match"):

@@ -19,6 +19,7 @@ from artcluster.embedders.faces import finds_faces
 from artcluster.errors import UsageError
 from artcluster.location import Location
 from artcluster.workflows.archives import limits_of, open_tables
+from artcluster.workflows.clustering.methods import find_method
 from artcluster.workflows.job import Job, digest
 
 _FOLDER = "hints/"
@@ -49,6 +50,11 @@ class Supervision:
         return frozenset((*self.labels, *pairs))
 
 
+def takes_hints(method: str) -> bool:
+    """Tell whether a method is told of a few images, and fits by that."""
+    return "hints" in find_method(method).settings
+
+
 def check_supervision(settings: ClusterSettings, embedder: str) -> None:
     """Refuse, before any work, a method that is to be told of images and is not.
 
@@ -59,17 +65,18 @@ def check_supervision(settings: ClusterSettings, embedder: str) -> None:
     Raises:
         UsageError: It has no hints, or they are of images and there are only faces.
     """
-    if settings.method != "guided":
+    if not takes_hints(settings.method):
         return
     if settings.hints is None:
         raise UsageError(
-            "the method guided needs to be told of a few images: --set cluster.hints=FILE, a table "
-            "with the columns path and label, or path, other and link (must or cannot)"
+            f"the method {settings.method} needs to be told of a few images: --set "
+            "cluster.hints=FILE, a table with the columns path and label, or path, other and link "
+            "(must or cannot)"
         )
     if finds_faces(embedder):
         raise UsageError(
-            "the method guided is told of images, and these vectors are of faces: choose another "
-            "embedder with --backbone, or group faces with --method faces-dbscan"
+            f"the method {settings.method} is told of images, and these vectors are of faces: "
+            "choose another embedder with --backbone, or group faces with --method faces-dbscan"
         )
 
 
@@ -82,7 +89,7 @@ def with_stored_hints(job: Job, archive_id: str) -> Job:
     given = job.config.cluster.hints
     if given is None or given.startswith(_FOLDER):
         return job
-    if job.config.cluster.method != "guided":
+    if not takes_hints(job.config.cluster.method):
         job.progress.say(
             f"{job.config.cluster.method} has no use for cluster.hints; their images are left out "
             "of the comparison with labels all the same."

@@ -17,8 +17,8 @@ from artcluster.store import Store
 from artcluster.store.metadata import metadata_version
 from artcluster.workflows.archives import choose_archive, choose_embedder
 from artcluster.workflows.clustering.measure import agreement_facts
-from artcluster.workflows.clustering.methods import METHODS
 from artcluster.workflows.clustering.methods.base import TrainingSet
+from artcluster.workflows.clustering.supervision import takes_hints
 from artcluster.workflows.embedding.embedder import read_embedder
 from artcluster.workflows.experiments.labels import LabelChoice, Labels
 from artcluster.workflows.experiments.method_spec import Entry, Preset, parse_entry
@@ -180,8 +180,8 @@ def make_comparison(
     for entry in asked.entries:
         first = entry.config(job.config, asked.preset, asked.ks[0], asked.seeds[0])
         check_entry(entry, first, faces=False)
-    guided = any(entry.method == "guided" for entry in asked.entries)
-    job = with_hints(job, archive_id, "guided" if guided else asked.entries[0].method)
+    methods = [entry.method for entry in asked.entries]
+    job = with_hints(job, archive_id, next(filter(takes_hints, methods), methods[0]))
     common = choose_embedder(job.store, embedder, whole=True)
     asked = replace(asked, entries=_with_baselines(job, asked, common))
     with job.timings.stage("gather"):
@@ -246,7 +246,7 @@ def _with_baselines(job: Job, asked: ComparisonSpec, common: str) -> list[Entry]
         drawn = network != "color-histogram" and not network.startswith(PCA)
         for name in (_BASELINE, f"kmeans@{RANDOM}{network if drawn else _CONTROL}"):
             if name not in [entry.name for entry in entries]:
-                entries.append(parse_entry(name, list(METHODS)))
+                entries.append(parse_entry(name))
     return entries
 
 

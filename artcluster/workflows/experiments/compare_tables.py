@@ -11,6 +11,7 @@ from artcluster.metrics.choosing_k import mean_ari
 from artcluster.pages.content import Chart, Curve
 from artcluster.pages.findings import MAP_SIDE, Maps, Scatter, Table
 from artcluster.store import Store
+from artcluster.workflows.clustering.methods import find_method
 from artcluster.workflows.experiments.compare import Comparison
 from artcluster.workflows.experiments.findings_files import (
     figure,
@@ -289,20 +290,19 @@ def _agreement(label: str) -> Callable[[Sequence[Row]], str]:
 
 def _budget(method: str, settings: Mapping[str, Any]) -> str:
     """Return the settings that bound a method's work."""
-    told = []
-    if method in ("delius", "ae-kmeans"):
+    decides, told = find_method(method).settings, []
+    if "pretrain" in decides:
         pretrain = settings["pretrain"]
         least = f", at least {pretrain['min_steps']:,} steps" if pretrain["min_steps"] else ""
         told.append(f"{pretrain['epochs']:,} epochs of pre-training{least}")
-    pixels = method.startswith("dcec") or method in ("cae-dec", "genre-dec")
-    refinement = "dec" if method == "delius" else "dcec" if pixels else None
-    if refinement is not None:
+    for refinement in {"dec", "dcec"} & {*decides}:
         bounds = settings[refinement]
         told.append(
             f"at most {bounds['max_iterations']:,} iterations, batches of {bounds['batch_size']}"
         )
-    told.append(f"{settings['restarts']} restarts of k-means")
-    if settings["scaling"] == "unit":
+    if "restarts" in decides:
+        told.append(f"{settings['restarts']} restarts of k-means")
+    if "scaling" in decides and settings["scaling"] == "unit":
         told.append("unit length")
     return ", ".join(told)
 

@@ -1,7 +1,6 @@
 """What is to be tried: a method, the vectors it is given, and settings of its own."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import yaml
 
 from artcluster.config import Config, load_config
 from artcluster.errors import UsageError
+from artcluster.workflows.clustering.methods import METHODS
 
 
 @dataclass(frozen=True)
@@ -42,22 +42,22 @@ class Entry:
         return load_config(flags=flags, base=base.model_dump())
 
 
-def parse_entry(text: str, methods: Sequence[str]) -> Entry:
+def parse_entry(text: str) -> Entry:
     """Read `METHOD[@BACKBONE][+SETTING=VALUE]…`.
 
     Raises:
         UsageError: It is not so, or there is no such method.
 
-    >>> parse_entry("kmeans@random:cae+scaling=unit", ["kmeans"])
+    >>> parse_entry("kmeans@random:cae+scaling=unit")
     Entry(name='kmeans@random:cae+scaling=unit', method='kmeans', backbone='random:cae', \
 settings=(('scaling', 'unit'),))
     """
     head, *given = text.strip().split("+")
     method, at, backbone = head.partition("@")
-    if method not in methods or (at and not backbone):
+    if method not in METHODS or (at and not backbone):
         raise UsageError(
             f"--methods: expected METHOD, METHOD@BACKBONE or METHOD+SETTING=VALUE with a method of "
-            f"{', '.join(methods)}, got {text!r}"
+            f"{', '.join(METHODS)}, got {text!r}"
         )
     settings = []
     for setting in given:
@@ -74,9 +74,9 @@ settings=(('scaling', 'unit'),))
     return Entry(text.strip(), method, backbone or None, tuple(settings))
 
 
-def parse_entries(text: str, methods: Sequence[str]) -> list[Entry]:
+def parse_entries(text: str) -> list[Entry]:
     """Read entries that commas divide, each once."""
-    return [parse_entry(each, methods) for each in dict.fromkeys(text.split(",")) if each.strip()]
+    return [parse_entry(each) for each in dict.fromkeys(text.split(",")) if each.strip()]
 
 
 @dataclass(frozen=True)

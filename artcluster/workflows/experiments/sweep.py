@@ -17,8 +17,7 @@ from artcluster.metrics.choosing_k import Measured, mean_ari_with, recommend
 from artcluster.schema import SWEEPS
 from artcluster.store import Store
 from artcluster.workflows.archives import choose_archive, choose_embedder
-from artcluster.workflows.clustering.methods import METHODS
-from artcluster.workflows.clustering.methods.own_network import network_of
+from artcluster.workflows.clustering.methods import network_of
 from artcluster.workflows.clustering.supervision import check_supervision
 from artcluster.workflows.experiments.method_spec import Preset, parse_entry
 from artcluster.workflows.experiments.trial_data import (
@@ -99,7 +98,7 @@ def make_sweep(
     """
     _check(ks)
     archive_id = choose_archive(job.store, archive_id)
-    entry = parse_entry(method or job.config.cluster.method, list(METHODS))
+    entry = parse_entry(method or job.config.cluster.method)
     preset = preset or Preset()
     job = with_hints(job, archive_id, entry.method)
     configs = {k: entry.config(job.config, preset, k, job.config.cluster.seed) for k in ks}

@@ -15,12 +15,9 @@ from artcluster.store.members import split_members
 from artcluster.store.sql import open_for_queries, query
 from artcluster.store.vectors import gather
 from artcluster.workflows.archives import members_of, stored_scan
+from artcluster.workflows.clustering.methods import find_method, network_of
 from artcluster.workflows.clustering.methods.base import TrainingSet
-from artcluster.workflows.clustering.methods.own_network import (
-    network_of,
-    own_embedder,
-    with_own_network,
-)
+from artcluster.workflows.clustering.methods.own_network import own_embedder, with_own_network
 from artcluster.workflows.clustering.supervision import check_supervision, with_stored_hints
 from artcluster.workflows.embedding.embed import embed_known
 from artcluster.workflows.embedding.embedder import prepare_embedder, read_embedder
@@ -125,10 +122,10 @@ def check_entry(entry: Entry, config: Config, *, faces: bool) -> None:
             f"{entry.name}: {entry.method} has a network of its own and takes no vectors of "
             f"{entry.backbone}"
         )
-    if config.cluster.method == "faces-dbscan":
+    if faces and find_method(entry.method).finds_k:
         raise UsageError(
-            "faces-dbscan finds the number of groups itself, and what is tried are numbers of "
-            "clusters: use `artcluster cluster --method faces-dbscan`"
+            f"{entry.method} finds the number of clusters itself, and a sweep tries numbers of "
+            f"clusters: use `artcluster cluster --method {entry.method}`"
         )
     embedder = network or entry.backbone or ""
     if finds_faces(embedder) and not faces:

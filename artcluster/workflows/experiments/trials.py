@@ -29,7 +29,8 @@ from artcluster.store import Lease, Store
 from artcluster.store.members import rows_among
 from artcluster.workflows.clustering.cluster import model_settings
 from artcluster.workflows.clustering.measure import defined
-from artcluster.workflows.clustering.methods import Fitted, TrainingSet, fit
+from artcluster.workflows.clustering.methods import fit
+from artcluster.workflows.clustering.methods.base import Fitted, TrainingSet
 from artcluster.workflows.job import Job, digest, layout_settings
 
 _CLEAR = Path("/proc/self/clear_refs")

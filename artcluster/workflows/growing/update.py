@@ -20,8 +20,8 @@ from artcluster.workflows.clustering.cluster import (
     make_run,
 )
 from artcluster.workflows.clustering.labels import check_labels
+from artcluster.workflows.clustering.methods import find_method
 from artcluster.workflows.clustering.methods.own_network import with_own_network
-from artcluster.workflows.clustering.methods.warm import WARM
 from artcluster.workflows.clustering.run_pair import RunView, read_profile
 from artcluster.workflows.clustering.supervision import check_supervision, with_stored_hints
 from artcluster.workflows.embedding.embed import embed_archive
@@ -226,7 +226,7 @@ class _Update:
             "config": config.model_dump(mode="json", include={"cluster"}),
         }
         model = decision.model
-        if model == "warm" and config.cluster.method not in WARM:
+        if model == "warm" and find_method(config.cluster.method).warm is None:
             model = "new"
         run = NewRun(
             run_id=digest(facts | {"model": model}),

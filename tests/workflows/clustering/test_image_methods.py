@@ -4,8 +4,9 @@ import io
 import json
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow.compute as pc
@@ -19,9 +20,10 @@ from artcluster.schema import ASSIGNMENTS, EMBEDDERS, EMBEDDINGS, MODELS, RUNS
 from artcluster.store import Store
 from artcluster.workflows.clustering.assign import artefact_of_store, assign_by
 from artcluster.workflows.clustering.cluster import cluster_archive
-from artcluster.workflows.clustering.methods import METHODS
+from artcluster.workflows.clustering.methods import METHODS, find_method, network_of
 from artcluster.workflows.clustering.methods import dcec as dcec_methods
-from artcluster.workflows.clustering.methods.own_network import network_of, with_own_network
+from artcluster.workflows.clustering.methods.base import Fitted
+from artcluster.workflows.clustering.methods.own_network import with_own_network
 from artcluster.workflows.embedding.embed import embed_archive
 from artcluster.workflows.embedding.pixels import LoadPixels, loaders, stored_shards
 from artcluster.workflows.results import ClusterSummary
@@ -102,7 +104,7 @@ def test_a_run_is_whole(embedded: Path, runs: dict[str, ClusterSummary], method:
     assert sorted(assigned["content_id"].to_pylist()) == content_ids
     recorded = store.table(EMBEDDERS).read(["embedder_id"])["embedder_id"].to_pylist()
     assert recorded.count(model["embedder_id"]) == 1
-    if METHODS[method] is not dcec_methods.fit_dcec:
+    if METHODS[method] != "dcec":
         assert done.verdict == ""
     elif done.verdict.startswith("kept"):
         assert model["embedder_id"].startswith(f"{method}-")
@@ -151,7 +153,8 @@ def test_weights_of_the_losses_lead_elsewhere(
     embedded: Path, runs: dict[str, ClusterSummary]
 ) -> None:
     methods = ["cae-dec", "dcec-paint", "dcec", "dcec-noweights"]
-    assert [dcec_methods._WEIGHTS[method](0.1) for method in methods] == [
+    fits = [cast("partial[Fitted]", find_method(method).fit) for method in methods]
+    assert [fit.keywords["weights"](0.1) for fit in fits] == [
         (1.0, 0.0),
         (0.9, 0.1),
         (0.1, 0.9),

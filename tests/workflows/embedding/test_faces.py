@@ -266,7 +266,7 @@ def test_what_has_no_use_for_faces_says_so(store: Store) -> None:
     guided = make_job(store, cluster__method="guided", cluster__hints="few.csv")
     with pytest.raises(UsageError, match="told of images, and these vectors are of faces"):
         cluster_archive(guided, None, "faces")
-    asked = ComparisonSpec([parse_entry("faces-kmeans", ["faces-kmeans"])], ks=[2])
+    asked = ComparisonSpec([parse_entry("faces-kmeans")], ks=[2])
     with pytest.raises(UsageError, match="whole images are compared"):
         make_comparison(face_job(store), asked)
     with pytest.raises(UsageError, match="finds the number of groups itself"):

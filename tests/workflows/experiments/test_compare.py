@@ -14,7 +14,6 @@ from artcluster.location import Location
 from artcluster.schema import COMPARISONS, RUNS, TRIALS
 from artcluster.store import Store
 from artcluster.workflows.clustering.cluster import cluster_archive
-from artcluster.workflows.clustering.methods import METHODS
 from artcluster.workflows.experiments.compare import Comparison, ComparisonSpec, make_comparison
 from artcluster.workflows.experiments.compare_page import comparison_findings
 from artcluster.workflows.experiments.findings_files import write_findings
@@ -33,7 +32,7 @@ NAMES = ["kmeans+scaling=none", "dcec-paint", "cae-kmeans"]
 
 def asked(**changes: object) -> ComparisonSpec:
     given: dict[str, object] = {
-        "entries": parse_entries(",".join(NAMES), list(METHODS)),
+        "entries": parse_entries(",".join(NAMES)),
         "ks": [2, 3],
         "seeds": [0, 1],
         "labels": LABELS,
@@ -90,7 +89,7 @@ def test_other_labels_need_no_further_fit(tried: Path, compared: Comparison) -> 
     fits = store.table(TRIALS).rows()
     again = make_comparison(quick_job(tried), asked(), embedder="color-histogram")
     assert again.already
-    entries = parse_entries(NAMES[0], list(METHODS))
+    entries = parse_entries(NAMES[0])
     late = asked(labels=LabelChoice(("genre",)), entries=entries)
     other = make_comparison(quick_job(tried), late, embedder="color-histogram")
     assert not other.already
@@ -100,7 +99,7 @@ def test_other_labels_need_no_further_fit(tried: Path, compared: Comparison) -> 
 
 
 def test_a_subset_by_metadata_with_baselines(tried: Path) -> None:
-    entries = [parse_entry("kmeans", list(METHODS))]
+    entries = [parse_entry("kmeans")]
     found = make_comparison(
         quick_job(tried),
         asked(entries=entries, seeds=[0], where="style = 'cubism' -- the moderns", baselines=True),
@@ -121,11 +120,11 @@ def test_a_subset_by_metadata_with_baselines(tried: Path) -> None:
         ({"labels": LabelChoice(("style",), (), {"genre": Top(2)})}, "--top genre"),
         ({"ks": [2, 99]}, "only 24"),
         ({"entries": []}, "at least one"),
-        ({"entries": [parse_entry("dcec@cae", ["dcec"])]}, "a network of its own"),
-        ({"entries": [parse_entry("kmeans@faces", ["kmeans"])]}, "this takes faces"),
-        ({"entries": [parse_entry("guided", ["guided"])]}, r"cluster\.hints=FILE"),
+        ({"entries": [parse_entry("dcec@cae")]}, "a network of its own"),
+        ({"entries": [parse_entry("kmeans@faces")]}, "this takes faces"),
+        ({"entries": [parse_entry("guided")]}, r"cluster\.hints=FILE"),
         (
-            {"entries": [parse_entry("kmeans+count_duplicates=true", ["kmeans"])]},
+            {"entries": [parse_entry("kmeans+count_duplicates=true")]},
             "distinct images, each once",
         ),
     ],
@@ -138,7 +137,7 @@ def test_wrong_use(tried: Path, changes: dict[str, object], words: str) -> None:
 @pytest.mark.parametrize("text", ["magic", "kmeans@", "kmeans+scaling", "kmeans+k=3", "kmeans+a=["])
 def test_wrong_entries(text: str) -> None:
     with pytest.raises(UsageError, match="--methods"):
-        parse_entry(text, ["kmeans"])
+        parse_entry(text)
 
 
 def test_presets_hold_and_the_command_line_is_stronger(tmp_path: Path) -> None:
@@ -146,14 +145,12 @@ def test_presets_hold_and_the_command_line_is_stronger(tmp_path: Path) -> None:
         "embed: {backbone: resnet50}\ncluster: {method: kmeans, k: 9, scaling: unit, restarts: 3}\n"
     )
     base = quick_job(tmp_path / "store").config
-    entry = parse_entry("kmeans+restarts=4", ["kmeans"])
+    entry = parse_entry("kmeans+restarts=4")
     config = entry.config(base, Preset(tmp_path, (("cluster.restarts", 5),)), 2, 7)
     assert (config.cluster.k, config.cluster.seed, config.cluster.scaling) == (2, 7, "unit")
     assert config.cluster.restarts == 4
     assert config.embed.backbone == base.embed.backbone
-    plain = parse_entry("kmeans", ["kmeans"]).config(
-        base, Preset(tmp_path, (("cluster.restarts", 5),)), 2, 7
-    )
+    plain = parse_entry("kmeans").config(base, Preset(tmp_path, (("cluster.restarts", 5),)), 2, 7)
     assert plain.cluster.restarts == 5
 
 

@@ -1,60 +1,127 @@
-"""The methods by name: each fits a model to vectors, or trains an encoder of its own first."""
+"""The methods by name. What each is stands in a record of its file, which is imported when asked.
 
-from collections.abc import Callable, Mapping
+To add a method, write a file with its `Method` in `METHODS`, and name both here: checks of the
+config, help, updates, sweeps and comparisons go by the record. Nothing here imports torch, so that
+help is there at once.
+"""
 
-from artcluster.embedders import FACES
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from artcluster.errors import UsageError
-from artcluster.workflows.clustering.methods.agglomerative import fit_consensus, fit_hierarchy
-from artcluster.workflows.clustering.methods.base import Fitted, TrainingSet
-from artcluster.workflows.clustering.methods.dcec import fit_dcec
-from artcluster.workflows.clustering.methods.dec import fit_ae_kmeans, fit_delius
-from artcluster.workflows.clustering.methods.density import (
-    fit_face_dbscan,
-    fit_face_kmeans,
-    fit_hdbscan,
-)
-from artcluster.workflows.clustering.methods.guided import fit_guided
-from artcluster.workflows.clustering.methods.kmeans import fit_kmeans, fit_spherical
-from artcluster.workflows.clustering.methods.own_network import network_of
-from artcluster.workflows.clustering.methods.temi import fit_temi
-from artcluster.workflows.job import Job
 
-METHODS: Mapping[str, Callable[[Job, TrainingSet], Fitted]] = {
-    "kmeans": fit_kmeans,
-    "ae-kmeans": fit_ae_kmeans,
-    "delius": fit_delius,
-    "pca-kmeans": fit_kmeans,
-    "cae-kmeans": fit_kmeans,
-    "cae-dec": fit_dcec,
-    "dcec-paint": fit_dcec,
-    "dcec": fit_dcec,
-    "dcec-noweights": fit_dcec,
-    "genre-dec": fit_dcec,
-    "spherical-kmeans": fit_spherical,
-    "consensus": fit_consensus,
-    "hierarchy": fit_hierarchy,
-    "hdbscan": fit_hdbscan,
-    "temi": fit_temi,
-    "guided": fit_guided,
-    "faces-kmeans": fit_face_kmeans,
-    "faces-dbscan": fit_face_dbscan,
+if TYPE_CHECKING:
+    from artcluster.config import ClusterSettings
+    from artcluster.workflows.clustering.methods.base import Fitted, Method, TrainingSet
+    from artcluster.workflows.job import Job
+
+METHODS: Mapping[str, str] = {
+    "delius": "dec",
+    "ae-kmeans": "dec",
+    "kmeans": "kmeans",
+    "spherical-kmeans": "kmeans",
+    "consensus": "agglomerative",
+    "hierarchy": "agglomerative",
+    "hdbscan": "hdbscan",
+    "temi": "temi",
+    "guided": "guided",
+    "dcec-paint": "dcec",
+    "dcec": "dcec",
+    "dcec-noweights": "dcec",
+    "cae-kmeans": "kmeans",
+    "cae-dec": "dcec",
+    "genre-dec": "dcec",
+    "pca-kmeans": "kmeans",
+    "faces-kmeans": "faces",
+    "faces-dbscan": "faces",
 }
+
+"""Method → the file beside this one that has its record. Help lists them in this order."""
+
+
+def check_method(name: str) -> None:
+    """Refuse a method that there is not.
+
+    Raises:
+        UsageError: The name is none of `METHODS`.
+
+    >>> check_method("magic")
+    Traceback (most recent call last):
+    ...
+    artcluster.errors.UsageError: cluster.method: expected one of delius, ae-kmeans, kmeans, \
+spherical-kmeans, consensus, hierarchy, hdbscan, temi, guided, dcec-paint, dcec, dcec-noweights, \
+cae-kmeans, cae-dec, genre-dec, pca-kmeans, faces-kmeans, faces-dbscan, got 'magic'
+    """
+    if name not in METHODS:
+        raise UsageError(f"cluster.method: expected one of {', '.join(METHODS)}, got {name!r}")
+
+
+def find_method(name: str) -> Method:
+    """Return a method's record.
+
+    Raises:
+        UsageError: There is no such method.
+    """
+    check_method(name)
+    file = import_module(f"{__name__}.{METHODS[name]}")
+    found: Method = next(method for method in file.METHODS if method.name == name)
+    return found
+
+
+def network_of(settings: ClusterSettings) -> str | None:
+    """Return the embedder that the configured method has; None for methods over any vectors.
+
+    All but `faces` are trained on the pictures.
+
+    >>> from artcluster.config import ClusterSettings
+    >>> network_of(ClusterSettings(method="dcec-paint"))
+    'cae'
+    >>> network_of(ClusterSettings(method="delius")) is None
+    True
+    """
+    network = find_method(settings.method).network
+    return None if network is None else network(settings)
 
 
 def fit(job: Job, data: TrainingSet) -> Fitted:
     """Fit the configured method.
 
     Raises:
-        UsageError: There are fewer distinct contents than clusters asked for.
+        UsageError: There are fewer distinct images than the method needs.
         TooFewError: There are too few faces.
     """
+    from artcluster.embedders import FACES
+
     settings = job.config.cluster
-    if len(data.x_ND) < settings.k and network_of(settings) != FACES:
-        raise UsageError(
-            f"cluster.k is {settings.k}, but there are only {len(data.x_ND)} distinct images: ask "
-            f"for at most {len(data.x_ND)} clusters (--k)"
-        )
-    return METHODS[settings.method](job, data)
+    method = find_method(settings.method)
+    if network_of(settings) != FACES:
+        _check_enough(settings, method.minimum, len(data.x_ND))
+    return method.fit(job, data)
 
 
-__all__ = ["METHODS", "Fitted", "TrainingSet", "fit"]
+def _check_enough(settings: ClusterSettings, minimum: str, images: int) -> None:
+    least = value_of(settings, minimum)
+    if images >= least:
+        return
+    if images < 2:
+        raise UsageError("there is only one distinct image: it takes two or more to cluster")
+    option = "ask for at most that many clusters (--k)" if minimum == "k" else "lower it"
+    raise UsageError(
+        f"cluster.{minimum} is {least}, but there are only {images} distinct images: {option}"
+    )
+
+
+def value_of(settings: ClusterSettings, name: str) -> Any:
+    """Return a setting by its dotted name below `cluster`, or a section of settings.
+
+    >>> from artcluster.config import ClusterSettings
+    >>> value_of(ClusterSettings(), "dec.batch_size")
+    256
+    """
+    found: Any = settings
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found

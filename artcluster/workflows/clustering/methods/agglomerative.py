@@ -1,4 +1,4 @@
-"""`consensus`: what many clusterings of the same images agree on."""
+"""`consensus` and `hierarchy`: images, or small cells of them, merged step by step."""
 
 import numpy as np
 import safetensors.numpy
@@ -16,8 +16,15 @@ from artcluster.clustering.hierarchy import (
     ward_hierarchy,
 )
 from artcluster.clustering.model.rules import Prototypes
-from artcluster.clustering.model.space import ModelSpace, principal_space
-from artcluster.workflows.clustering.methods.base import Fitted, TrainingSet, build_model, codes_of
+from artcluster.clustering.model.space import ModelSpace
+from artcluster.workflows.clustering.methods.base import (
+    Fitted,
+    Method,
+    TrainingSet,
+    build_model,
+    codes_of,
+    direction_space,
+)
 from artcluster.workflows.job import Job, digest
 
 
@@ -25,10 +32,10 @@ def fit_hierarchy(job: Job, data: TrainingSet) -> Fitted:
     """Cut the hierarchy of the vectors at k; it is built once for every k, and kept in the store.
 
     Raises:
-        UsageError: All vectors point one way.
+        UsageError: All vectors are alike.
     """
     settings = job.config.cluster
-    space = principal_space(data.x_ND, settings.space_dim)
+    space = direction_space(data, settings.space_dim)
     found = _hierarchy(job, data, space)
     k = min(settings.k, found.tree.leaves)
     rows_L = cut(found.tree, k)
@@ -65,9 +72,12 @@ def fit_consensus(job: Job, data: TrainingSet) -> Fitted:
     """Merge images, or small cells of them, by how often clusterings put them together.
 
     A later image goes to the cluster of the nearest image, or cell, of the fit.
+
+    Raises:
+        UsageError: All vectors are alike.
     """
     settings = job.config.cluster
-    space = principal_space(data.x_ND, settings.space_dim)
+    space = direction_space(data, settings.space_dim)
     z_ND = codes_of(space, data.x_ND)
     with job.timings.stage("cells"):
         cells = make_cells(z_ND, max(settings.cells, settings.k), settings.seed)
@@ -100,3 +110,19 @@ def _directions(x_ND: np.ndarray, cells: Cells) -> np.ndarray:
         rows = torch.nn.functional.normalize(torch.from_numpy(x_ND[a:b]).double(), dim=1)
         sums_LD.index_add_(0, torch.from_numpy(cells.cells_N[a:b]), rows)
     return torch.nn.functional.normalize(sums_LD, dim=1).float().numpy()
+
+
+METHODS = (
+    Method(
+        name="consensus",
+        summary="what many clusterings of the same images agree on",
+        fit=fit_consensus,
+        settings=("space_dim", "cells", "rounds"),
+    ),
+    Method(
+        name="hierarchy",
+        summary="a tree of clusters within clusters, cut at k",
+        fit=fit_hierarchy,
+        settings=("space_dim", "cells"),
+    ),
+)

@@ -1,7 +1,7 @@
-"""What a method is given, and what it gives."""
+"""What a method is, what it is given, and what it gives."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -15,8 +15,9 @@ from artcluster.clustering.model.blockwise import encode_blocks
 from artcluster.clustering.model.fit import fit_model
 from artcluster.clustering.model.model import ClusterModel
 from artcluster.clustering.model.rules import Rule
-from artcluster.clustering.model.space import ModelSpace
+from artcluster.clustering.model.space import ModelSpace, principal_space
 from artcluster.config import ClusterSettings
+from artcluster.errors import UsageError
 from artcluster.store.members import rows_among, split_members
 from artcluster.store.vectors import gather
 from artcluster.workflows.job import Job
@@ -96,6 +97,36 @@ class Fitted:
     verdict: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """A method: all that the rest of the program knows of it.
+
+    Attributes:
+        name: What `cluster.method` calls it.
+        summary: What it does, in a line.
+        fit: Fits a model to vectors.
+        settings: Settings and whole sections below `cluster` that decide its result, beside the
+            seed and those that choose what it is fitted on.
+        network: The embedder of its own, whose vectors it takes, by its settings; None for methods
+            over any vectors.
+        warm: Fits a model from the last one; None for methods that always begin anew.
+        minimum: The setting below `cluster` that says how many vectors it needs at least.
+    """
+
+    name: str
+    summary: str
+    fit: Callable[[Job, TrainingSet], Fitted]
+    settings: tuple[str, ...]
+    network: Callable[[ClusterSettings], str] | None = None
+    warm: Callable[[Job, TrainingSet, ClusterModel], Fitted] | None = None
+    minimum: str = "k"
+
+    @property
+    def finds_k(self) -> bool:
+        """Whether it finds the number of clusters itself, and `cluster.k` has no say."""
+        return self.minimum != "k"
+
+
 def build_model(
     settings: ClusterSettings,
     data: TrainingSet,
@@ -122,6 +153,21 @@ def build_model(
         seed=settings.seed,
         threads=torch.get_num_threads(),
     )
+
+
+def direction_space(data: TrainingSet, components: int) -> ModelSpace:
+    """Return the space of the vectors' directions on their principal components.
+
+    Raises:
+        UsageError: All vectors are alike.
+    """
+    try:
+        return principal_space(data.x_ND, components)
+    except ValueError as alike:
+        raise UsageError(
+            f"nothing to cluster: {alike}. Choose another embedder with --backbone, or, if the "
+            "images really are alike, --method kmeans"
+        ) from alike
 
 
 def pairwise_sample(job: Job, data: TrainingSet) -> TrainingSet:

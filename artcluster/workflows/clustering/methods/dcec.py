@@ -26,14 +26,15 @@ import torch
 from artcluster.clustering.model.fit import fit_model
 from artcluster.clustering.model.model import ClusterModel
 from artcluster.clustering.model.space import ModelSpace
+from artcluster.config import ClusterSettings
 from artcluster.embedders.trained_networks import AUTOENCODERS
 from artcluster.errors import UsageError
 from artcluster.store.vectors import gather
 from artcluster.training.dec import DcecConfig, train_dcec
 from artcluster.training.refinement import DecConfig, DecResult
-from artcluster.training.worker import Worker
+from artcluster.training.worker import OptimizerName, Worker
 from artcluster.workflows.archives import stored_scan
-from artcluster.workflows.clustering.methods.base import Fitted, TrainingSet
+from artcluster.workflows.clustering.methods.base import Fitted, Method, TrainingSet
 from artcluster.workflows.clustering.methods.dec import guarded, how_it_ended, refinement_facts
 from artcluster.workflows.clustering.methods.kmeans import kmeans_facts, seeds
 from artcluster.workflows.clustering.methods.own_network import own_embedder, with_own_network
@@ -44,18 +45,12 @@ from artcluster.workflows.embedding.pixels import decoded, loaders
 from artcluster.workflows.embedding.trained_network import input_px, max_images, trained_network
 from artcluster.workflows.job import WORTH_A_CLUSTER_PICTURES, Job, digest, training_backend
 
-_WEIGHTS: Mapping[str, Callable[[float], tuple[float, float]]] = {
-    "dcec-paint": lambda balance: (1 - balance, balance),
-    "dcec": lambda balance: (balance, 1 - balance),
-    "dcec-noweights": lambda _: (1.0, 1.0),
-    "cae-dec": lambda _: (1.0, 0.0),
-    "genre-dec": lambda _: (1.0, 1.0),
-}
+Weights = Callable[[float], tuple[float, float]]
 
-"""Method → from λ to the weights of Lc and Lr."""
+"""From λ to the weights of Lc and Lr."""
 
 
-def fit_dcec(job: Job, data: TrainingSet) -> Fitted:
+def fit_dcec(job: Job, data: TrainingSet, *, weights: Weights, optimizer: OptimizerName) -> Fitted:
     """Refine the method's network and the clusters of its codes, and keep what is better.
 
     It is trained on those contents of the training set whose pixels are kept: all of a small
@@ -83,7 +78,7 @@ def fit_dcec(job: Job, data: TrainingSet) -> Fitted:
         seeded = seeds(start.x_ND, settings)
     state = trained_network(job, archive, scan)
     place = training_backend(job, len(start.x_ND), WORTH_A_CLUSTER_PICTURES)
-    config = refinement_config(job)
+    config = refinement_config(settings, weights, optimizer)
     facts = [config.deciding(), settings.model_dump(mode="json"), pretrained.embedder_id]
     with job.timings.stage("refine"):
         refined = place.train_shards(
@@ -123,17 +118,18 @@ def fit_dcec(job: Job, data: TrainingSet) -> Fitted:
     return fitted
 
 
-def refinement_config(job: Job) -> DecConfig:
-    """Return how the configured method refines."""
-    settings = job.config.cluster
-    clustering, reconstruction = _WEIGHTS[settings.method](settings.dcec.balance)
+def refinement_config(
+    settings: ClusterSettings, weights: Weights, optimizer: OptimizerName
+) -> DecConfig:
+    """Return how a method refines."""
+    clustering, reconstruction = weights(settings.dcec.balance)
     return DcecConfig(
         refresh_every=settings.dcec.refresh_every,
         tolerance=settings.dcec.tolerance,
         max_iterations=settings.dcec.max_iterations,
         batch_size=settings.dcec.batch_size,
         learning_rate=settings.dcec.learning_rate,
-        optimizer="adam" if settings.method == "genre-dec" else "adamax",
+        optimizer=optimizer,
         clustering_weight=clustering,
         reconstruction_weight=reconstruction,
         seed=settings.seed,
@@ -188,3 +184,43 @@ def _model(
         seed=job.config.cluster.seed,
         threads=torch.get_num_threads(),
     )
+
+
+def _method(
+    name: str,
+    summary: str,
+    weights: Weights,
+    *,
+    optimizer: OptimizerName = "adamax",
+    network: Callable[[ClusterSettings], str] = lambda _: "cae",
+) -> Method:
+    return Method(
+        name=name,
+        summary=summary,
+        fit=partial(fit_dcec, weights=weights, optimizer=optimizer),
+        settings=("restarts", "kmeans_engine", "max_silhouette_vectors", "dcec"),
+        network=network,
+    )
+
+
+METHODS = (
+    _method(
+        "dcec-paint",
+        "a convolutional autoencoder refined with its centroids, which weigh more (DCEC-Paint)",
+        lambda balance: (1 - balance, balance),
+    ),
+    _method(
+        "dcec",
+        "the same, the reconstruction weighing more (DCEC)",
+        lambda balance: (balance, 1 - balance),
+    ),
+    _method("dcec-noweights", "the same, both weighing alike", lambda _: (1.0, 1.0)),
+    _method("cae-dec", "the same without the decoder (DEC)", lambda _: (1.0, 0.0)),
+    _method(
+        "genre-dec",
+        "the genre paper's autoencoder refined with its centroids",
+        lambda _: (1.0, 1.0),
+        optimizer="adam",
+        network=lambda settings: "genre-v2" if settings.colours == "rgb" else "genre-v2-grey",
+    ),
+)

@@ -13,7 +13,7 @@ from artcluster.clustering.encoder import encode, encoder_from_state
 from artcluster.clustering.guard import PartitionQuality, guard
 from artcluster.clustering.kmeans.kmeans import KMeansResult
 from artcluster.clustering.model.model import ClusterModel
-from artcluster.clustering.model.space import dense_space
+from artcluster.clustering.model.space import Dense, ModelSpace, Standardise, dense_space
 from artcluster.config import ClusterSettings
 from artcluster.embedders import load_state, save_state
 from artcluster.metrics.agreement import cluster_sizes
@@ -21,8 +21,13 @@ from artcluster.metrics.silhouette import silhouette
 from artcluster.training.autoencoders import PretrainConfig, pretrain_autoencoder
 from artcluster.training.dec import train_dec
 from artcluster.training.refinement import DecConfig, DecResult
-from artcluster.workflows.clustering.methods.base import Fitted, TrainingSet, build_model
-from artcluster.workflows.clustering.methods.kmeans import kmeans_facts, seeds
+from artcluster.workflows.clustering.methods.base import Fitted, Method, TrainingSet, build_model
+from artcluster.workflows.clustering.methods.kmeans import (
+    KMEANS_SETTINGS,
+    continue_kmeans,
+    kmeans_facts,
+    seeds,
+)
 from artcluster.workflows.job import Job, TrainingPlace, digest, training_backend
 
 
@@ -225,3 +230,74 @@ def _model(
 
 def _is_linear(layer: torch.nn.Module) -> TypeGuard[torch.nn.Linear]:
     return isinstance(layer, torch.nn.Linear)
+
+
+def continue_dec(job: Job, data: TrainingSet, last: ClusterModel) -> Fitted:
+    """Refine the last encoder and centroids by DEC on the vectors of today."""
+    settings = job.config.cluster
+    config = dec_config(settings)
+    facts = [config.deciding(), digest(last.to_files()["model.json"].decode())]
+    loop = partial(
+        train_dec,
+        autoencoder=_encoder_state(last.space),
+        centroids_KD=last.centroids_KD,
+        config=config,
+    )
+    with job.timings.stage("refine"):
+        refined = training_backend(job, len(data.x_ND)).train(
+            loop, data.scaled(settings.scaling), f"dec-{digest([*facts, data.digest])}"
+        )
+    layers = Dense(tuple(_layers(refined.encoder)))
+    space = ModelSpace(last.dim, (*last.space.steps[:-1], layers))
+    return guarded(
+        job,
+        data.x_ND,
+        before=Fitted(build_model(settings, data, last.space, last.centroids_KD), {}),
+        after=Fitted(
+            build_model(settings, data, space, refined.centroids_KD),
+            refinement_facts(refined),
+            how_it_ended(refined),
+        ),
+    )
+
+
+def _encoder_state(space: ModelSpace) -> dict[str, torch.Tensor]:
+    """Return the state of the dense encoder that a space was made of."""
+    scales = [step.scale_D[0] for step in space.steps if isinstance(step, Standardise)]
+    dense = space.steps[-1]
+    assert isinstance(dense, Dense)
+    state = {"input_scale": scales[0] if scales else torch.ones(())}
+    for number, (weight, bias) in enumerate(dense.layers):
+        state[f"layers.{2 * number}.weight"] = weight
+        state[f"layers.{2 * number}.bias"] = bias
+    return state
+
+
+def _layers(state: Mapping[str, torch.Tensor]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    count = sum(name.endswith(".weight") for name in state)
+    return [
+        (state[f"layers.{2 * number}.weight"], state[f"layers.{2 * number}.bias"])
+        for number in range(count)
+    ]
+
+
+METHODS = (
+    Method(
+        name="delius",
+        summary="DEC on vectors: an encoder and its centroids refined together (DELIUS)",
+        fit=fit_delius,
+        settings=(*KMEANS_SETTINGS, "max_silhouette_vectors", "pretrain", "dec"),
+        warm=continue_dec,
+    ),
+    Method(
+        name="ae-kmeans",
+        summary="k-means on the codes of a dense autoencoder, from which `delius` begins",
+        fit=fit_ae_kmeans,
+        settings=(
+            *KMEANS_SETTINGS,
+            "pretrain",
+            *("dec.hidden", "dec.code_dim", "dec.initialisation"),
+        ),
+        warm=continue_kmeans,
+    ),
+)

@@ -10,9 +10,16 @@ from artcluster.clustering.kmeans.guided import (
     constraints,
     relevant_components,
 )
-from artcluster.clustering.model.space import Dense, ModelSpace, principal_space
+from artcluster.clustering.model.space import Dense, ModelSpace
 from artcluster.errors import UsageError
-from artcluster.workflows.clustering.methods.base import Fitted, TrainingSet, build_model, codes_of
+from artcluster.workflows.clustering.methods.base import (
+    Fitted,
+    Method,
+    TrainingSet,
+    build_model,
+    codes_of,
+    direction_space,
+)
 from artcluster.workflows.clustering.supervision import (
     Supervision,
     check_supervision,
@@ -28,15 +35,15 @@ def fit_guided(job: Job, data: TrainingSet) -> Fitted:
     of, whose cluster may be another than it was told; how many are as told is recorded.
 
     Raises:
-        UsageError: No hints are given, they contradict one another, or none is of these images,
-            which may be faces.
+        UsageError: No hints are given, they contradict one another, none is of these images,
+            which may be faces, or all vectors are alike.
     """
     settings = job.config.cluster
     check_supervision(settings, data.embedder_id)
     hints = read_supervision(job, data.archive_id)
     assert hints is not None
     given = _constraints(hints, data)
-    space = principal_space(data.x_ND, settings.space_dim)
+    space = direction_space(data, settings.space_dim)
     metric_DD = relevant_components(codes_of(space, data.x_ND), given.groups)
     layer = (torch.from_numpy(metric_DD.astype(np.float32)), torch.zeros(len(metric_DD)))
     space = ModelSpace(space.dim, (*space.steps, Dense((layer,))))
@@ -82,3 +89,13 @@ def _constraints(hints: Supervision, data: TrainingSet) -> Constraints:
             f"cluster.hints contradict themselves: the contents {one} and {other} must be apart, "
             "but belong together by other rows"
         ) from wrong
+
+
+METHODS = (
+    Method(
+        name="guided",
+        summary="k-means that is told of a few images what belongs together",
+        fit=fit_guided,
+        settings=("space_dim", "restarts", "hints"),
+    ),
+)

@@ -4,41 +4,17 @@ The network is an embedder like any other. A method that only clusters its codes
 embedder's vectors; one that refines it makes another embedder of it.
 """
 
-from artcluster.config import ClusterSettings, Config
+from artcluster.config import Config
 from artcluster.embedders import FACES, is_trained_here
 from artcluster.errors import UsageError
 from artcluster.workflows.archives import stored_scan
+from artcluster.workflows.clustering.methods import network_of
 from artcluster.workflows.embedding.embed import embed_known
 from artcluster.workflows.embedding.embedder import ReadyEmbedder, prepare_embedder
 from artcluster.workflows.embedding.encode_pixels import encode_pixels, without_vector, write_codes
 from artcluster.workflows.embedding.pixels import loaders, pixel_folder, stored_shards
 from artcluster.workflows.embedding.trained_network import trained_network
 from artcluster.workflows.job import WORTH_A_CLUSTER_PICTURES, Job, training_backend
-
-_CAE = ("cae-kmeans", "cae-dec", "dcec-paint", "dcec", "dcec-noweights")
-
-_FACES = ("faces-kmeans", "faces-dbscan")
-
-
-def network_of(settings: ClusterSettings) -> str | None:
-    """Return the embedder that the configured method has; None for methods over any vectors.
-
-    All but `faces` are trained on the pictures.
-
-    >>> network_of(ClusterSettings(method="dcec-paint"))
-    'cae'
-    >>> network_of(ClusterSettings(method="delius")) is None
-    True
-    """
-    if settings.method in _FACES:
-        return FACES
-    if settings.method in _CAE:
-        return "cae"
-    if settings.method == "genre-dec":
-        return "genre-v2" if settings.colours == "rgb" else "genre-v2-grey"
-    if settings.method == "pca-kmeans":
-        return f"pca:{settings.pca_components}"
-    return None
 
 
 def with_own_network(config: Config) -> Config:

@@ -8,6 +8,7 @@ from artcluster.clustering.model.space import Dense, ModelSpace, Softmax, Standa
 from artcluster.training.temi import TemiConfig, TemiResult, train_temi
 from artcluster.workflows.clustering.methods.base import (
     Fitted,
+    Method,
     TrainingSet,
     build_model,
     pairwise_sample,
@@ -73,3 +74,13 @@ def _space(mean_D: np.ndarray, scale: float, result: TemiResult, config: TemiCon
         Standardise(torch.zeros(k), torch.full((k,), _SPREAD)),
     )
     return ModelSpace(len(mean_D), steps)
+
+
+METHODS = (
+    Method(
+        name="temi",
+        summary="heads that learn which nearest neighbours belong together",
+        fit=fit_temi,
+        settings=("max_pairwise_vectors", "temi"),
+    ),
+)

@@ -1,45 +1,12 @@
 """`faces-kmeans` and `faces-dbscan`: the same face in several pictures."""
 
 from artcluster.clustering.dbscan import dbscan, knee_distance
-from artcluster.clustering.hdbscan import density_clusters
-from artcluster.clustering.model.space import ModelSpace, principal_space
-from artcluster.errors import TooFewError, UsageError
-from artcluster.workflows.clustering.methods.base import (
-    Fitted,
-    TrainingSet,
-    build_model,
-    codes_of,
-    pairwise_sample,
-)
-from artcluster.workflows.clustering.methods.kmeans import fit_kmeans
+from artcluster.clustering.model.space import ModelSpace
+from artcluster.embedders import FACES
+from artcluster.errors import TooFewError
+from artcluster.workflows.clustering.methods.base import Fitted, Method, TrainingSet, build_model
+from artcluster.workflows.clustering.methods.kmeans import KMEANS_SETTINGS, fit_kmeans
 from artcluster.workflows.job import Job
-
-
-def fit_hdbscan(job: Job, data: TrainingSet) -> Fitted:
-    """Fit HDBSCAN; `cluster.k` has no say.
-
-    Raises:
-        UsageError: Nothing is dense enough to be a cluster.
-    """
-    settings = job.config.cluster
-    sample = pairwise_sample(job, data)
-    space = principal_space(data.x_ND, settings.space_dim)
-    with job.timings.stage("density"):
-        try:
-            found = density_clusters(
-                codes_of(space, sample.x_ND),
-                min_cluster_size=settings.hdbscan.min_cluster_size,
-                min_samples=settings.hdbscan.min_samples,
-                selection=settings.hdbscan.selection,
-            )
-        except ValueError as nothing:
-            raise UsageError(
-                f"{nothing}: lower cluster.hdbscan.min_cluster_size or "
-                "cluster.hdbscan.min_samples, or cluster.space_dim"
-            ) from nothing
-    model = build_model(settings, sample, space, found.centroids_KD, found.rule)
-    noise = float((found.labels_N < 0).mean())
-    return Fitted(model, {"fitted_on": len(sample.x_ND), "noise_share": noise})
 
 
 def fit_face_kmeans(job: Job, data: TrainingSet) -> Fitted:
@@ -85,3 +52,22 @@ def fit_face_dbscan(job: Job, data: TrainingSet) -> Fitted:
 
 def _faces(count: int) -> str:
     return {0: "There are no faces", 1: "There is one face"}.get(count, f"There are {count} faces")
+
+
+METHODS = (
+    Method(
+        name="faces-kmeans",
+        summary="k-means of the faces found in the pictures",
+        fit=fit_face_kmeans,
+        settings=KMEANS_SETTINGS,
+        network=lambda _: FACES,
+    ),
+    Method(
+        name="faces-dbscan",
+        summary="groups of faces that lie within a distance of one another; the rest is noise",
+        fit=fit_face_dbscan,
+        settings=("dbscan",),
+        network=lambda _: FACES,
+        minimum="dbscan.min_samples",
+    ),
+)
