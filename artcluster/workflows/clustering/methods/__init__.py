@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from artcluster.errors import UsageError
+from artcluster.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from artcluster.config import ClusterSettings
@@ -48,15 +48,17 @@ def check_method(name: str) -> None:
     Raises:
         UsageError: The name is none of `METHODS`.
 
-    >>> check_method("magic")
+    >>> check_method("kmeens")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    artcluster.errors.UsageError: cluster.method: expected one of delius, ae-kmeans, kmeans, \
-spherical-kmeans, consensus, hierarchy, hdbscan, temi, guided, dcec-paint, dcec, dcec-noweights, \
-cae-kmeans, cae-dec, genre-dec, pca-kmeans, faces-kmeans, faces-dbscan, got 'magic'
+    artcluster.errors.UsageError: cluster.method: expected one of delius, ..., faces-dbscan, got \
+'kmeens', did you mean 'kmeans'?
     """
     if name not in METHODS:
-        raise UsageError(f"cluster.method: expected one of {', '.join(METHODS)}, got {name!r}")
+        raise UsageError(
+            f"cluster.method: expected one of {', '.join(METHODS)}, got {name!r}"
+            f"{did_you_mean(name, METHODS)}"
+        )
 
 
 def find_method(name: str) -> Method:
