@@ -71,7 +71,7 @@ def _print_wide(console: Console, table: Table) -> None:
 
 def show_sweep(made: Sweep, files: FindingsFiles) -> None:
     """Print the table and the recommendation."""
-    from artcluster.workflows.experiments.sweep_page import SWEEP_COLUMNS, sweep_table
+    from artcluster.workflows.experiments.sweep_page import sweep_table
 
     console = new_console()
     sample = f" of {made.sampled_from:,}, a sample" if made.points < made.sampled_from else ""
@@ -81,7 +81,7 @@ def show_sweep(made: Sweep, files: FindingsFiles) -> None:
         for cells, row in zip(table.rows, made.rows, strict=True)
     ]
     title = f"{made.method} on {made.points:,} images{sample}, vectors of {made.embedder_id}"
-    print_table(console, title, SWEEP_COLUMNS, rows)
+    print_table(console, title, table.columns, rows)
     print_rows(
         console,
         f"Sweep {made.sweep_id}" + (" (was made before)" if made.already else ""),
@@ -294,11 +294,11 @@ def compare(
     from artcluster.workflows.experiments.compare import ComparisonSpec, make_comparison
     from artcluster.workflows.experiments.compare_page import comparison_findings
     from artcluster.workflows.experiments.findings_files import write_findings
-    from artcluster.workflows.experiments.method_spec import parse_entries, parse_numbers
+    from artcluster.workflows.experiments.method_spec import parse_methods, parse_numbers
 
     with open_job(config, store, executor, create=False) as job:
         asked = ComparisonSpec(
-            entries=parse_entries(methods),
+            methods=parse_methods(methods),
             ks=parse_numbers(ks, "--k"),
             seeds=parse_numbers(seeds, "--seeds"),
             labels=labels_chosen(labels, maps, tops, config.archive.options),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from artcluster.cli.options import with_config
-from artcluster.cli.tables import new_console, number, print_json, print_rows, print_table
+from artcluster.cli.tables import new_console, print_json, print_rows, print_table
 
 if TYPE_CHECKING:
     from artcluster.config import Config
@@ -90,9 +90,12 @@ def show_comparison(
     if json_wanted:
         print_json({"old": old.run_id, "new": new.run_id, **asdict(found)})
         return
+    from artcluster.metrics.measures import LABEL_MEASURES
+
     console = new_console()
     print_rows(console, f"Images, from run {old.run_id} to {new.run_id}", image_rows(found.images))
-    agreement = [("adjusted Rand index", number(found.ari))]
+    ari = LABEL_MEASURES["ari"]
+    agreement = [(ari.title, ari.text(found.ari))]
     if found.kept_share is not None:
         agreement.append(("kept their cluster's number", f"{found.kept_share:.1%}"))
     if found.best_share is not None:

@@ -10,11 +10,11 @@ from artcluster.cli.tables import (
     duration,
     in_bytes,
     new_console,
-    number,
     print_json,
     print_rows,
     print_table,
 )
+from artcluster.metrics.measures import MEASURES, label_table
 from artcluster.workflows.results import (
     ArchiveCounts,
     AssignedImage,
@@ -46,15 +46,6 @@ def print_hierarchy(
     for node in nodes.values():
         console.print(node)
     console.print()
-
-
-_METRICS = {
-    "silhouette": "silhouette, in the model's space",
-    "silhouette_embedder": "silhouette, in the embedder's space",
-    "calinski_harabasz": "Calinski-Harabasz, in the model's space",
-    "calinski_harabasz_embedder": "Calinski-Harabasz, in the embedder's space",
-    "inertia": "inertia, in the model's space",
-}
 
 
 def show(
@@ -208,7 +199,11 @@ def _show_clusters(console: Console, summary: ClusterSummary) -> None:
     ]
     if metrics.get("noise"):
         rows.append(("noise", f"{metrics['noise']:,} that belong to no cluster"))
-    rows += [(words, number(metrics[name])) for name, words in _METRICS.items() if name in metrics]
+    rows += [
+        (measure.label, measure.text(metrics[name]))
+        for name, measure in MEASURES.items()
+        if name in metrics
+    ]
     print_rows(console, f"Clusters by {summary.method}, k = {summary.k}", rows)
     widest = max(summary.sizes.values(), default=1)
     print_table(
@@ -222,24 +217,10 @@ def _show_clusters(console: Console, summary: ClusterSummary) -> None:
     )
     if summary.merges:
         print_hierarchy(console, summary.merges, summary.sizes)
-    labels: Mapping[str, Mapping[str, float]] = metrics.get("labels", {})
+    labels = metrics.get("labels", {})
     if labels:
-        print_table(
-            console,
-            "Against labels (never trained on)",
-            ("label", "accuracy", "NMI", "ARI", "non-empty clusters", "labelled"),
-            [
-                (
-                    name,
-                    f"{found['accuracy']:.3f}",
-                    f"{found['nmi']:.3f}",
-                    f"{found['ari']:.3f}",
-                    f"{found['non_empty']:.0f}",
-                    f"{found['labelled_count']:,.0f}",
-                )
-                for name, found in labels.items()
-            ],
-        )
+        columns, values = label_table(labels)
+        print_table(console, "Against labels (never trained on)", columns, values)
     if summary.verdict:
         console.print(f"Refinement: {summary.verdict}\n", markup=False, highlight=False)
 

@@ -44,7 +44,7 @@ def print_rows(console: Console, title: str, rows: Iterable[tuple[str, str]]) ->
 
 
 def print_table(
-    console: Console, title: str, columns: Sequence[str], rows: Sequence[tuple[str, ...]]
+    console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> None:
     """Print a table under a title."""
     table = Table(box=SIMPLE_HEAD)
@@ -62,11 +62,6 @@ def _print(console: Console, title: str, table: Table) -> None:
 
 def _plain(text: str) -> str:
     return text.replace("[", r"\[")
-
-
-def number(value: float | None) -> str:
-    """Write a number for people; a dash for none."""
-    return "–" if value is None else f"{value:,.3f}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def in_bytes(count: float) -> str:

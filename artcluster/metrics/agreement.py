@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -61,28 +62,63 @@ def non_empty_clusters(labels_N: np.ndarray) -> int:
     return len(np.unique(labels_N[labels_N != NOISE]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelAgreement:
     """How well clusters agree with labels, over the points that have a label.
 
-    Accuracy rewards collapse where one label is frequent: it never stands alone.
+    All measures are NaN where no point has a label. Accuracy rewards collapse where one label is
+    frequent: it never stands alone.
 
     Attributes:
-        accuracy: Share of points whose cluster is mapped to their label, 0 to 1.
-        nmi: Normalised mutual information, 0 to 1.
-        ari: Adjusted Rand index, −0.5 to 1; about 0 by chance.
-        non_empty: Clusters with a member among the labelled points; noise is not a cluster.
-        labelled_count: Points with a label, noise points among them.
-        mapping: The label that each cluster is mapped to; clusters beyond the number of labels
-            have none.
+        clusters_M: Cluster of each labelled point, −1 for noise.
+        truth_M: Label of each labelled point, as a place in `names`.
+        names: The labels.
     """
 
-    accuracy: float
-    nmi: float
-    ari: float
-    non_empty: int
-    labelled_count: int
-    mapping: dict[int, Hashable]
+    clusters_M: np.ndarray
+    truth_M: np.ndarray
+    names: Sequence[Hashable]
+
+    @cached_property
+    def counts_CT(self) -> np.ndarray:
+        """Labelled points by cluster (noise first, if any) and label, both ascending."""
+        return contingency(self.clusters_M, self.truth_M)
+
+    @cached_property
+    def _mapped(self) -> tuple[float, dict[int, int]]:
+        return clustering_accuracy(self.clusters_M, self.truth_M)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of points whose cluster is mapped to their label, 0 to 1."""
+        return self._mapped[0] if self.labelled_count else np.nan
+
+    @property
+    def nmi(self) -> float:
+        """Normalised mutual information, 0 to 1."""
+        return normalised_mutual_information(self.counts_CT) if self.labelled_count else np.nan
+
+    @property
+    def ari(self) -> float:
+        """Adjusted Rand index, −0.5 to 1; about 0 by chance."""
+        return adjusted_rand_index(self.counts_CT) if self.labelled_count else np.nan
+
+    @property
+    def non_empty(self) -> int:
+        """Clusters with a member among the labelled points; noise is not a cluster."""
+        return non_empty_clusters(self.clusters_M)
+
+    @property
+    def labelled_count(self) -> int:
+        """Points with a label, noise points among them."""
+        return len(self.truth_M)
+
+    @property
+    def mapping(self) -> dict[int, Hashable]:
+        """The label of each cluster; clusters beyond the number of labels have none."""
+        if not self.labelled_count:
+            return {}
+        return {cluster: self.names[label] for cluster, label in self._mapped[1].items()}
 
 
 def label_agreement(labels_N: np.ndarray, truth: Sequence[Hashable | None]) -> LabelAgreement:
@@ -96,9 +132,6 @@ def label_agreement(labels_N: np.ndarray, truth: Sequence[Hashable | None]) -> L
         labels_N: Cluster of each point, −1 for noise.
         truth: Label of each point, None where it is not known.
 
-    Returns:
-        The agreement; NaN for all three measures where no point has a label.
-
     Raises:
         ValueError: The two do not have the same length.
 
@@ -110,7 +143,7 @@ def label_agreement(labels_N: np.ndarray, truth: Sequence[Hashable | None]) -> L
     """
     if len(truth) != len(labels_N):
         raise ValueError(
-            f"truth must hold one label (or None) a point, got {len(truth)} for {len(labels_N)}"
+            f"truth must hold one label (or None) per point, got {len(truth)} for {len(labels_N)}"
         )
     numbers: dict[Hashable, int] = {}
     truth_N = np.array(
@@ -118,20 +151,7 @@ def label_agreement(labels_N: np.ndarray, truth: Sequence[Hashable | None]) -> L
         dtype=np.int64,
     )
     labelled = truth_N >= 0
-    clusters_M, truth_M = labels_N[labelled], truth_N[labelled]
-    if not len(truth_M):
-        return LabelAgreement(np.nan, np.nan, np.nan, 0, 0, {})
-    names = list(numbers)
-    accuracy, mapping = clustering_accuracy(clusters_M, truth_M)
-    table = contingency(clusters_M, truth_M)
-    return LabelAgreement(
-        accuracy=accuracy,
-        nmi=normalised_mutual_information(table),
-        ari=adjusted_rand_index(table),
-        non_empty=non_empty_clusters(clusters_M),
-        labelled_count=len(truth_M),
-        mapping={cluster: names[label] for cluster, label in mapping.items()},
-    )
+    return LabelAgreement(labels_N[labelled], truth_N[labelled], list(numbers))
 
 
 def clustering_accuracy(labels_N: np.ndarray, truth_N: np.ndarray) -> tuple[float, dict[int, int]]:

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from artcluster.metrics.agreement import adjusted_rand_index, contingency
+from artcluster.metrics.measures import MEASURES
 
 _LEAST_BEND = 0.05
 
@@ -76,8 +77,8 @@ def mean_ari_with(whole_N: np.ndarray, resampled: Sequence[np.ndarray], missing:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What was measured at one number of clusters.
+class Candidate:
+    """A number of clusters and what was measured at it.
 
     Attributes:
         k: Clusters asked for.
@@ -111,14 +112,10 @@ class Recommendation:
     elbow: int | None
 
 
-_CRITERIA = (
-    ("silhouette", "silhouette"),
-    ("calinski_harabasz", "Calinski-Harabasz"),
-    ("stability", "stability"),
-)
+_CRITERIA = ("silhouette", "calinski_harabasz", "stability")
 
 
-def recommend(measured: Sequence[Measured]) -> Recommendation:
+def recommend(measured: Sequence[Candidate]) -> Recommendation:
     """Recommend the k whose mean rank over the criteria is best; of equals the smallest.
 
     The criteria are the silhouette, the Calinski-Harabasz index, stability, and nearness to the
@@ -129,13 +126,14 @@ def recommend(measured: Sequence[Measured]) -> Recommendation:
     Args:
         measured: In ascending order of k, at least one.
 
-    >>> rows = [Measured(k, k, s, c, i, r) for k, s, c, i, r in [
+    >>> rows = [Candidate(k, k, s, c, i, r) for k, s, c, i, r in [
     ...     (2, 0.30, 90, 100, 0.70), (3, 0.35, 95, 50, 0.99), (4, 0.20, 60, 45, 0.60)]]
     >>> found = recommend(rows)
     >>> found.k, found.elbow
     (3, 3)
     >>> print(found.reason)
-    best mean rank over silhouette (0.350, rank 1), Calinski-Harabasz (95.0, rank 1), stability \
+    best mean rank over silhouette (0.350, rank 1), Calinski-Harabasz index (95, rank \
+1), stability \
 (0.990, rank 1), elbow (rank 1)
     """
     place = elbow([m.k for m in measured], [m.inertia for m in measured])
@@ -143,10 +141,10 @@ def recommend(measured: Sequence[Measured]) -> Recommendation:
     whole = [m for m in measured if m.non_empty >= m.k]
     chosen = whole or list(measured)
     ranks: dict[str, np.ndarray] = {}
-    for name, words in _CRITERIA:
+    for name in _CRITERIA:
         values = [float(getattr(m, name)) for m in chosen]
         if not any(map(math.isnan, values)):
-            ranks[words] = rankdata([-value for value in values], method="min")
+            ranks[MEASURES[name].title] = rankdata([-value for value in values], method="min")
     if bend is not None:
         ranks["elbow"] = rankdata([abs(m.k - bend) for m in chosen], method="min")
     means = np.mean(list(ranks.values()), axis=0) if ranks else np.zeros(len(chosen))
@@ -154,18 +152,19 @@ def recommend(measured: Sequence[Measured]) -> Recommendation:
     return Recommendation(chosen[best].k, _reason(chosen, best, ranks, len(measured)), bend)
 
 
-def _reason(chosen: Sequence[Measured], best: int, ranks: dict[str, np.ndarray], count: int) -> str:
+def _reason(
+    chosen: Sequence[Candidate], best: int, ranks: dict[str, np.ndarray], count: int
+) -> str:
     if not ranks:
-        return "nothing tells the numbers of clusters apart: the smallest"
-    told = []
-    for name, words in _CRITERIA:
-        if words in ranks:
-            value = getattr(chosen[best], name)
-            shown = f"{value:,.1f}" if name == "calinski_harabasz" else f"{value:.3f}"
-            told.append(f"{words} ({shown}, rank {ranks[words][best]:.0f})")
+        return "all values of k score the same; the smallest was chosen"
+    criteria = []
+    for measure in (MEASURES[name] for name in _CRITERIA):
+        if measure.title in ranks:
+            value = measure.text(getattr(chosen[best], measure.name))
+            criteria.append(f"{measure.title} ({value}, rank {ranks[measure.title][best]:.0f})")
     if "elbow" in ranks:
-        told.append(f"elbow (rank {ranks['elbow'][best]:.0f})")
-    words = f"best mean rank over {', '.join(told)}"
+        criteria.append(f"elbow (rank {ranks['elbow'][best]:.0f})")
+    words = f"best mean rank over {', '.join(criteria)}"
     others = [
         f"{name} alone would take {chosen[int(rank.argmin())].k}"
         for name, rank in ranks.items()

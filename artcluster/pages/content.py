@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from artcluster.pages.atlas import Tile
 
@@ -226,13 +227,13 @@ class RunLine:
     method: str
     k: int
     images: int
-    silhouette: float | None
-    inertia: float | None
-    labels: Mapping[str, float | None]
-    """NMI by metadata column."""
     shown: bool
     scan_id: int
     embedder_id: str
+    metrics: Mapping[str, Any]
+    """As the table `runs` has them."""
+    figures: Sequence[str] = ()
+    """Measures, as the table shows them."""
 
 
 @dataclass(frozen=True)
@@ -269,6 +270,10 @@ class Overview:
     rejects: int
     metrics: Sequence[tuple[str, str, str]]
     """Name, value and meaning."""
+    agreement: tuple[Sequence[str], Sequence[Sequence[str]]]
+    """How clusters agree with labels: headings, and a row per label."""
+    label_meanings: Sequence[tuple[str, str]]
+    """Title and meaning of each of those measures."""
     facts: Sequence[tuple[str, str]]
     """How the run was made: name and value."""
     settings: str

@@ -41,8 +41,8 @@ def _block(block: Block, figures: dict[str, str], folder: str) -> list[str]:
         figures[name] = _standalone(points_svg(block), [])
         return [f"![{block.title}]({folder}{name})", "", block.text, ""]
     if isinstance(block, Gallery):
-        told = f"From above: {', '.join(block.rows)}."
-        return [f"**{block.title}**", "", f"![{block.alt}]({folder}{block.file})", "", told, ""]
+        order = f"Rows, top to bottom: {', '.join(block.rows)}."
+        return [f"**{block.title}**", "", f"![{block.alt}]({folder}{block.file})", "", order, ""]
     if isinstance(block, Maps):
         name = _name("maps", figures)
         figures[name] = _standalone(maps_svg(block), [])

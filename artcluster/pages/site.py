@@ -53,8 +53,8 @@ class Site:
         environment.filters.update(
             number=lambda value: f"{value:,}",
             percent=_percent,
+            counted=counted,
             lift=lambda value: f"{value:.1f}×",
-            figure=lambda value: "–" if value is None else f"{value:.3f}",
             short=_short,
             key=cluster_key,
             page=cluster_page,
@@ -113,13 +113,14 @@ class Site:
             clusters_left_out=left_out,
         )
 
-    def runs(self, lines: Sequence[RunLine], charts: Sequence[Chart]) -> None:
+    def runs(
+        self, lines: Sequence[RunLine], columns: Sequence[str], charts: Sequence[Chart]
+    ) -> None:
         """Write the table of runs and the curves over them."""
         drawn = [
             {"title": each.title, "text": each.text, "svg": Markup(line_chart(each))}
             for each in charts
         ]
-        columns = sorted({name for line in lines for name in line.labels})
         self._page("runs.html", "runs.html", page="runs", runs=lines, columns=columns, charts=drawn)
 
     def sweeps(self, all_findings: Sequence[Findings]) -> None:
@@ -143,6 +144,15 @@ class Site:
     def _page(self, path: str, template: str, **values: Any) -> None:
         text = self._environment.get_template(template).render(**values)
         self._write(path, text.encode("utf-8", "replace"))
+
+
+def counted(count: int, plural: str) -> str:
+    """Return a number with what is counted, in the singular for one.
+
+    >>> counted(1, "groups"), counted(2000, "images")
+    ('1 group', '2,000 images')
+    """
+    return f"{count:,} {plural.removesuffix('s') if count == 1 else plural}"
 
 
 def cluster_key(cluster: int) -> str:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from artcluster.metrics.choosing_k import Measured, elbow, mean_ari, mean_ari_with, recommend
+from artcluster.metrics.choosing_k import Candidate, elbow, mean_ari, mean_ari_with, recommend
 
 ROWS = [
-    Measured(2, 2, 0.20, 50.0, 100.0, 0.9),
-    Measured(3, 3, 0.30, 60.0, 40.0, 0.8),
-    Measured(4, 4, 0.25, 55.0, 30.0, 0.7),
-    Measured(5, 5, 0.10, 20.0, 25.0, 0.6),
+    Candidate(2, 2, 0.20, 50.0, 100.0, 0.9),
+    Candidate(3, 3, 0.30, 60.0, 40.0, 0.8),
+    Candidate(4, 4, 0.25, 55.0, 30.0, 0.7),
+    Candidate(5, 5, 0.10, 20.0, 25.0, 0.6),
 ]
 
 
@@ -55,7 +55,7 @@ def test_collapsed_clusters_are_not_recommended() -> None:
 def test_what_is_not_known_takes_no_part() -> None:
     blind = [replace(row, stability=math.nan) for row in ROWS]
     assert "stability" not in recommend(blind).reason
-    nothing = [Measured(k, k, math.nan, math.nan, math.nan, math.nan) for k in (4, 5)]
+    nothing = [Candidate(k, k, math.nan, math.nan, math.nan, math.nan) for k in (4, 5)]
     assert recommend(nothing).k == 4
 
 

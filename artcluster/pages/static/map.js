@@ -78,7 +78,7 @@
   /* ---- points by WebGL ---- */
   const canvas = byId("points");
   const gl = canvas.getContext("webgl2", { antialias: false, alpha: true, premultipliedAlpha: true });
-  if (!gl) { state.textContent = "This browser draws no WebGL. The pages of the clusters work without."; return; }
+  if (!gl) { state.textContent = "This browser does not support WebGL. The cluster pages work without it."; return; }
   function shader(kind, source) {
     const made = gl.createShader(kind);
     gl.shaderSource(made, source);

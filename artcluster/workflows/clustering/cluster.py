@@ -33,7 +33,7 @@ from artcluster.workflows.clustering.assignments import (
     read_assignments,
 )
 from artcluster.workflows.clustering.labels import check_labels, labels_of
-from artcluster.workflows.clustering.measure import Measured, keywords_of_clusters, measure
+from artcluster.workflows.clustering.measure import RunMeasures, keywords_of_clusters, measure
 from artcluster.workflows.clustering.methods import fit, network_of
 from artcluster.workflows.clustering.methods.base import TrainingSet, vectors_for
 from artcluster.workflows.clustering.methods.own_network import own_embedder, with_own_network
@@ -233,7 +233,7 @@ def _commit(
     run: NewRun,
     model_id: str,
     model: ClusterModel,
-    measured: Measured,
+    measured: RunMeasures,
     terms: Mapping[int, Sequence[str]],
     lease: Lease,
 ) -> None:

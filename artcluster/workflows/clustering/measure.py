@@ -1,6 +1,5 @@
 """Measuring a run: how well its clusters are separated, and how they agree with labels."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,16 +12,8 @@ from artcluster.archive.database import identifier, quoted
 from artcluster.clustering.model.confidence import medoids
 from artcluster.clustering.model.model import ClusterModel
 from artcluster.config import ClusterSettings
-from artcluster.metrics.agreement import (
-    NOISE,
-    LabelAgreement,
-    cluster_sizes,
-    label_agreement,
-    non_empty_clusters,
-)
-from artcluster.metrics.dispersion import DispersionStatistic
-from artcluster.metrics.dispersion import inertia as inertia_of
-from artcluster.metrics.silhouette import silhouette
+from artcluster.metrics.agreement import NOISE, cluster_sizes, label_agreement, non_empty_clusters
+from artcluster.metrics.measures import ClusteredPoints, measure_agreement, measure_points
 from artcluster.store.members import rows_among, split_members
 from artcluster.store.views import metadata_columns
 from artcluster.workflows.archives import open_tables
@@ -78,8 +69,8 @@ _MEDOIDS = 9
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What is worth knowing of a run.
+class RunMeasures:
+    """Measures of a run, and what shows its clusters.
 
     Attributes:
         metrics: Values as JSON has them; what is not defined is None.
@@ -98,7 +89,7 @@ def measure(
     assigned: Assigned,
     labels: Mapping[str, Sequence[str | None]],
     settings: ClusterSettings,
-) -> Measured:
+) -> RunMeasures:
     """Measure a run.
 
     Distances are measured on the vectors that the model was fitted on: all, or the stated sample.
@@ -112,7 +103,17 @@ def measure(
     centroids_N = model.centroid_rows(clusters_N)
     fitted_N = centroids_N[rows_among(data.content_ids, assigned.content_ids)]
     z_ND = model.transform(data.x_ND, threads=torch.get_num_threads())
-    metrics: dict[str, Any] = {
+
+    def in_space(x_ND: np.ndarray, centroids_KD: np.ndarray | None = None) -> ClusteredPoints:
+        limit = settings.max_silhouette_vectors
+        return ClusteredPoints(x_ND, fitted_N, model.k, centroids_KD, limit, settings.seed)
+
+    own = in_space(z_ND, model.centroids_KD)
+    spaces = {"": own, "_embedder": in_space(data.x_ND) if model.space.steps else own}
+    if data.pretrained_ND is not None:
+        # A refined network's own space says little: its objective made the clusters there.
+        spaces["_pretrained"] = in_space(data.pretrained_ND)
+    metrics = {
         "contents": len(clusters_N),
         "measured_on": len(fitted_N),
         "non_empty": non_empty_clusters(clusters_N),
@@ -121,31 +122,13 @@ def measure(
         "outlier_share": _mean(assigned.assignment.outlier),
         "mean_confidence": _mean(assigned.assignment.confidence),
         "mean_distance": _mean(assigned.assignment.distance),
-        "inertia": inertia_of(z_ND, fitted_N, model.centroids_KD),
-        "labels": {},
+        **measure_points(spaces),
+        "labels": {name: _against(clusters_N, truth) for name, truth in labels.items()},
     }
-    spaces = {"_embedder": data.x_ND}
-    if model.space.steps:
-        spaces[""] = z_ND
-    if data.pretrained_ND is not None:
-        # A refined network's own space says little: its objective made the clusters there.
-        spaces["_pretrained"] = data.pretrained_ND
-    separation = {
-        name: _separation(points, fitted_N, model.k, settings) for name, points in spaces.items()
-    }
-    separation.setdefault("", separation["_embedder"])
-    for space, values in separation.items():
-        metrics |= {name.format(space): value for name, value in values.items()}
-    for name, truth in labels.items():
-        agreement = label_agreement(clusters_N, truth)
-        metrics["labels"][name] = {
-            **agreement_facts(agreement),
-            "mapping": {str(cluster): label for cluster, label in agreement.mapping.items()},
-        }
     nearest = medoids(centroids_N, assigned.assignment.distance, model.k, _MEDOIDS)
     sizes = cluster_sizes(centroids_N, model.k)
     numbers = model.numbers_K.tolist()
-    return Measured(
+    return RunMeasures(
         metrics,
         dict(zip(numbers, sizes.tolist(), strict=True)),
         {
@@ -155,36 +138,10 @@ def measure(
     )
 
 
-def agreement_facts(agreement: LabelAgreement) -> dict[str, Any]:
-    """Return how far clusters agree with a label, as JSON has it."""
-    return {
-        "accuracy": defined(agreement.accuracy),
-        "nmi": defined(agreement.nmi),
-        "ari": defined(agreement.ari),
-        "non_empty": agreement.non_empty,
-        "labelled_count": agreement.labelled_count,
-    }
-
-
-def defined(value: float) -> float | None:
-    """Return a measure as JSON has it: None where it is not defined."""
-    return float(value) if math.isfinite(value) else None
-
-
-def _separation(
-    points_ND: np.ndarray, clusters_N: np.ndarray, k: int, settings: ClusterSettings
-) -> dict[str, Any]:
-    """Return how well clusters are apart in a space, by name with a place for the space's."""
-    found = silhouette(
-        points_ND, clusters_N, limit=settings.max_silhouette_vectors, seed=settings.seed
-    )
-    dispersion = DispersionStatistic(k, points_ND.shape[1])
-    dispersion.update(points_ND, clusters_N)
-    return {
-        "silhouette{}": defined(found.value),
-        "silhouette{}_points": found.points,
-        "calinski_harabasz{}": defined(dispersion.compute().calinski_harabasz),
-    }
+def _against(clusters_N: np.ndarray, truth: Sequence[str | None]) -> dict[str, Any]:
+    agreement = label_agreement(clusters_N, truth)
+    mapping = {str(cluster): label for cluster, label in agreement.mapping.items()}
+    return measure_agreement(agreement) | {"mapping": mapping}
 
 
 def _mean(values_N: np.ndarray) -> float:

@@ -12,30 +12,30 @@ import pyarrow.compute as pc
 from artcluster.embedders.catalogue import PCA, RANDOM
 from artcluster.errors import UsageError
 from artcluster.metrics.agreement import label_agreement
+from artcluster.metrics.measures import measure_agreement
 from artcluster.schema import COMPARISONS
 from artcluster.store import Store
 from artcluster.store.metadata import metadata_version
 from artcluster.workflows.archives import choose_archive, choose_embedder
-from artcluster.workflows.clustering.measure import agreement_facts
 from artcluster.workflows.clustering.methods.base import TrainingSet
 from artcluster.workflows.clustering.supervision import takes_hints
 from artcluster.workflows.embedding.embedder import read_embedder
 from artcluster.workflows.experiments.labels import LabelChoice, Labels
-from artcluster.workflows.experiments.method_spec import Entry, Preset, parse_entry
+from artcluster.workflows.experiments.method_spec import MethodSpec, Preset, parse_method
 from artcluster.workflows.experiments.trial_data import (
-    check_entry,
+    check_method,
     embedder_of,
-    shared_contents,
+    shared_items,
     vectors_of,
     with_hints,
 )
 from artcluster.workflows.experiments.trials import (
-    MEASURES,
     MISSING,
     Trial,
     clusters_of,
     known_trials,
-    make_trials,
+    measures_of,
+    run_trials,
     trials_lease,
 )
 from artcluster.workflows.job import Job, digest
@@ -136,7 +136,7 @@ class ComparisonSpec:
     """What is to be compared.
 
     Attributes:
-        entries: The methods.
+        methods: The methods.
         ks: Numbers of clusters.
         seeds: Seeds.
         labels: What clusters are compared with; never trained on.
@@ -145,7 +145,7 @@ class ComparisonSpec:
         baselines: Whether k-means on colour histograms and on a random network go along.
     """
 
-    entries: Sequence[Entry]
+    methods: Sequence[MethodSpec]
     ks: Sequence[int]
     seeds: Sequence[int] = (0,)
     labels: LabelChoice = field(default_factory=LabelChoice)
@@ -175,17 +175,17 @@ def make_comparison(
     """
     archive_id = choose_archive(job.store, archive_id)
     asked.labels.check(job)
-    if not asked.entries or min(asked.ks) < 2:
+    if not asked.methods or min(asked.ks) < 2:
         raise UsageError("expected at least one method, and numbers of clusters from 2 up")
-    for entry in asked.entries:
-        first = entry.config(job.config, asked.preset, asked.ks[0], asked.seeds[0])
-        check_entry(entry, first, faces=False)
-    methods = [entry.method for entry in asked.entries]
-    job = with_hints(job, archive_id, next(filter(takes_hints, methods), methods[0]))
+    for spec in asked.methods:
+        first = spec.config(job.config, asked.preset, asked.ks[0], asked.seeds[0])
+        check_method(spec, first, faces=False)
+    names = [spec.method for spec in asked.methods]
+    job = with_hints(job, archive_id, next(filter(takes_hints, names), names[0]))
     common = choose_embedder(job.store, embedder, whole=True)
-    asked = replace(asked, entries=_with_baselines(job, asked, common))
+    asked = replace(asked, methods=_with_baselines(job, asked, common))
     with job.timings.stage("gather"):
-        shared = shared_contents(job, archive_id, common, asked.where)
+        shared = shared_items(job, archive_id, common, asked.where)
     if len(shared.data.x_ND) < max(asked.ks):
         raise UsageError(
             f"--k: there are only {len(shared.data.x_ND)} distinct images to cluster into "
@@ -203,12 +203,12 @@ def make_comparison(
         "trials": job.config.trials.model_dump(mode="json"),
     }
     with trials_lease(job, archive_id) as lease:
-        named: list[tuple[Entry, Mapping[str, Any]]] = []
-        for entry in asked.entries:
+        named: list[tuple[MethodSpec, Mapping[str, Any]]] = []
+        for spec in asked.methods:
             # One method's vectors in memory at a time, beside those of the common space.
-            made = make_trials(job, _trials(job, asked, entry, shared.data, archive_id), lease)
-            named += [(entry, row) for row in made]
-        ids = [[entry.name, row["trial_id"]] for entry, row in named]
+            made = run_trials(job, _trials(job, asked, spec, shared.data, archive_id), lease)
+            named += [(spec, row) for row in made]
+        ids = [[spec.name, row["trial_id"]] for spec, row in named]
         comparison_id = digest([facts, ids])
         known = read_comparison(job.store, comparison_id)
         if known is not None:
@@ -219,17 +219,17 @@ def make_comparison(
             {
                 "comparison_id": comparison_id,
                 "archive_id": archive_id,
-                "name": entry.name,
-                "method": entry.method,
+                "name": spec.name,
+                "method": spec.method,
                 "k": row["k"],
                 "seed": row["seed"],
                 "trial_id": row["trial_id"],
-                **{name: row[name] for name in MEASURES},
+                **measures_of(row),
                 "labels": json.dumps(_agreements(job.store, row, labels)),
                 "asked": json.dumps(facts),
                 "created_at": now,
             }
-            for entry, row in named
+            for spec, row in named
         ]
         lease.check()
         job.store.append(COMPARISONS, pa.Table.from_pylist(table, COMPARISONS.schema), lease.fence)
@@ -238,31 +238,31 @@ def make_comparison(
     return replace(done, seconds=dict(job.timings.seconds))
 
 
-def _with_baselines(job: Job, asked: ComparisonSpec, common: str) -> list[Entry]:
-    """Return the entries, and after them the baselines that are not among them."""
-    entries = list(asked.entries)
+def _with_baselines(job: Job, asked: ComparisonSpec, common: str) -> list[MethodSpec]:
+    """Return the methods, and after them the baselines that are not among them."""
+    methods = list(asked.methods)
     if asked.baselines:
         network = read_embedder(job.store, common).contract.network
         drawn = network != "color-histogram" and not network.startswith(PCA)
         for name in (_BASELINE, f"kmeans@{RANDOM}{network if drawn else _CONTROL}"):
-            if name not in [entry.name for entry in entries]:
-                entries.append(parse_entry(name))
-    return entries
+            if name not in [spec.name for spec in methods]:
+                methods.append(parse_method(name))
+    return methods
 
 
 def _trials(
-    job: Job, asked: ComparisonSpec, entry: Entry, shared: TrainingSet, archive_id: str
+    job: Job, asked: ComparisonSpec, spec: MethodSpec, shared: TrainingSet, archive_id: str
 ) -> list[Trial]:
     trials = []
     given: dict[str, TrainingSet] = {}
     for seed in asked.seeds:
         # A method that trains a network of its own trains one a seed.
-        first = entry.config(job.config, asked.preset, asked.ks[0], seed)
-        embedder_id = embedder_of(job, archive_id, entry, first, shared.embedder_id)
+        first = spec.config(job.config, asked.preset, asked.ks[0], seed)
+        embedder_id = embedder_of(job, archive_id, spec, first, shared.embedder_id)
         if embedder_id not in given:
             given[embedder_id] = vectors_of(job, shared, embedder_id)
         for k in asked.ks:
-            config = entry.config(job.config, asked.preset, k, seed)
+            config = spec.config(job.config, asked.preset, k, seed)
             trials.append(Trial(replace(job, config=config), shared, given[embedder_id]))
     return trials
 
@@ -271,9 +271,11 @@ def _agreements(store: Store, row: Mapping[str, Any], labels: Labels) -> dict[st
     """Compare a trial's clusters with each label, over the images that have both."""
     clusters_N = clusters_of(store, row)
     there = clusters_N != MISSING
-    found = {}
-    for name, truth in labels.items():
-        known = [label for label, mine in zip(truth, there, strict=True) if mine]
-        agreement = label_agreement(clusters_N[there], known)
-        found[name] = agreement_facts(agreement)
-    return found
+    return {
+        name: measure_agreement(
+            label_agreement(
+                clusters_N[there], [each for each, has in zip(truth, there, strict=True) if has]
+            )
+        )
+        for name, truth in labels.items()
+    }

@@ -1,39 +1,57 @@
-"""A comparison's tables: DCEC-Paint's three, every figure by k, and the budgets."""
+"""The figures of a comparison: by method, by k, as curves, and as DCEC-Paint's tables."""
 
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from artcluster.metrics.choosing_k import mean_ari
-from artcluster.pages.content import Chart, Curve
+from artcluster.metrics.measures import LABEL_MEASURES, MEASURES, Measure
+from artcluster.metrics.number_format import shares_of_largest
+from artcluster.pages.content import Chart
 from artcluster.pages.findings import MAP_SIDE, Maps, Scatter, Table
 from artcluster.store import Store
 from artcluster.workflows.clustering.methods import find_method
 from artcluster.workflows.experiments.compare import Comparison
-from artcluster.workflows.experiments.findings_files import (
-    figure,
-    mean_of,
-    share_of_largest,
-    with_spread,
+from artcluster.workflows.experiments.measure_charts import (
+    known_charts,
+    measure_chart,
+    with_kept_share,
 )
 from artcluster.workflows.experiments.trials import clusters_of, map_of
 
 Row = Mapping[str, Any]
 
-Value = Callable[[Row], float | None]
 
-"""Takes one figure out of a row."""
+@dataclass(frozen=True)
+class Figure:
+    """A measure of a comparison's rows; of a label, where it compares with one."""
+
+    measure: Measure
+    label: str = ""
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return f"{self.measure.title}, {self.label}" if self.label else self.measure.label
+
+    def of(self, row: Row) -> float | None:
+        """Take it out of a row; None where the row does not have it."""
+        found: float | None = (row["labels"][self.label] if self.label else row).get(
+            self.measure.name
+        )
+        return found
 
 
-class Values:
-    """Looks figures up.
+class ComparedFits:
+    """The rows of a comparison by method and k.
 
     Args:
-        store: Where the trials lie.
-        comparison: The comparison.
+        store: Where the trials are.
     """
 
     def __init__(self, store: Store, comparison: Comparison) -> None:
@@ -43,128 +61,103 @@ class Values:
         self.ks = comparison.ks
         self.labels = comparison.labels
         self._rows: dict[tuple[str, int], list[Row]] = {}
-        for row in comparison.rows:
-            self._rows.setdefault((row["name"], row["k"]), []).append(row)
-        self._stability = {
-            (name, k): self._mean_ari(name, k) for name in self.names for k in self.ks
-        }
+        for name in self.names:
+            for k in self.ks:
+                rows = [each for each in comparison.rows if (each["name"], each["k"]) == (name, k)]
+                stability = self._mean_ari(rows)
+                self._rows[name, k] = [
+                    with_kept_share(row) | {"stability": stability} for row in rows
+                ]
+        present = next(iter(self._rows.values()))[0]
+        self.figures = [Figure(each) for name, each in MEASURES.items() if name in present]
+        self.figures += [
+            Figure(each, label) for label in self.labels for each in LABEL_MEASURES.values()
+        ]
 
     def rows(self, name: str, k: int | None = None) -> Sequence[Row]:
-        """Return a method's rows, a row a seed; at one k or at all."""
+        """Return a method's rows, one per seed; at one k or at all."""
         ks = self.ks if k is None else [k]
-        return [row for each in ks for row in self._rows.get((name, each), [])]
+        return [row for each in ks for row in self._rows[name, each]]
 
-    def mean(self, value: Value, name: str, k: int | None = None) -> float | None:
-        """Return a figure's mean over seeds, and over k where none is given."""
-        return mean_of([value(row) for row in self.rows(name, k)])
+    def pooled(self, figure: Figure, name: str, k: int | None = None) -> float | None:
+        """Sum a figure up over seeds, and over k where none is given."""
+        return figure.measure.pooled([figure.of(row) for row in self.rows(name, k)])
 
-    def stability(self, name: str, k: int | None = None) -> float | None:
-        """Return the mean ARI between seeds; None for a single one."""
-        return mean_of([self._stability[name, each] for each in (self.ks if k is None else [k])])
+    def mean(self, column: str, name: str, k: int | None = None) -> float | None:
+        """Return the mean of a measure without labels."""
+        return self.pooled(Figure(MEASURES[column]), name, k)
 
     def trial(self, row: Row) -> Row:
         """Return the trial of a row."""
         return self.comparison.trials[row["trial_id"]]
 
-    def _mean_ari(self, name: str, k: int) -> float | None:
-        rows = self.rows(name, k)
+    def _mean_ari(self, rows: Sequence[Row]) -> float | None:
         if len(rows) < 2:
             return None
         ari = mean_ari([clusters_of(self.store, self.trial(row)) for row in rows])
         return None if math.isnan(ari) else ari
 
 
-def of_column(column: str) -> Value:
-    """Return what takes a column's value."""
-    return lambda row: row[column]
-
-
-def of_label(label: str, measure: str) -> Value:
-    """Return what takes a measure of a label."""
-    return lambda row: row["labels"][label][measure]
-
-
-def curves(values: Values) -> list[Chart]:
-    """Return silhouette, Calinski-Harabasz, accuracy, NMI and iterations over k."""
-    charts = [
-        _chart(
-            values,
-            "Silhouette coefficient, own space",
-            of_column("silhouette"),
-            "Near 1 where an objective makes the clusters: no proof that they are good.",
-        ),
-        _chart(
-            values,
-            "Silhouette coefficient, common space",
-            of_column("silhouette_common"),
-            f"In the space of {values.comparison.common}.",
-        ),
-        _chart(
-            values,
-            "Calinski-Harabasz index, own space",
-            of_column("calinski_harabasz"),
-            "By powers of ten, as in DELIUS.",
-            log=True,
-        ),
+def overview(fits: ComparedFits) -> Table:
+    """Return a row per method, each figure over all k and seeds."""
+    figures = [figure for figure in fits.figures if figure.label or figure.measure.headline]
+    values = [[fits.pooled(figure, name) for figure in figures] for name in fits.names]
+    best = set()
+    for column, figure in enumerate(figures):
+        # In its own space a method is judged by its own objective: nobody wins there.
+        if figure.measure.better == "higher" and figure.measure.space != "":
+            known = [value for row in values if (value := row[column]) is not None]
+            best |= {
+                (n, column + 1)
+                for n, row in enumerate(values)
+                if known and row[column] == max(known)
+            }
+    cells = [
+        [name, *(figure.measure.text(value) for figure, value in zip(figures, row, strict=True))]
+        for name, row in zip(fits.names, values, strict=True)
     ]
-    for label in values.labels:
-        charts += [
-            _chart(
-                values,
-                f"Accuracy by {label}",
-                of_label(label, "accuracy"),
-                "Under the best one-to-one mapping. Read it with NMI.",
-            ),
-            _chart(values, f"NMI by {label}", of_label(label, "nmi"), "1 is perfect agreement."),
-        ]
-    charts += [
-        _chart(
-            values,
-            "Clusters with a member",
-            of_column("non_empty"),
-            "Below the number asked for, clusters collapsed.",
-        ),
-        _chart(
-            values,
-            "Iterations to converge",
-            of_column("iterations"),
-            "Of the refinement, or of k-means; a budget may have ended it before.",
-            log=True,
-        ),
-    ]
-    return [chart for chart in charts if chart.curves]
+    return Table(
+        "Means over all k and seeds",
+        ["method", *(figure.title for figure in figures)],
+        cells,
+        frozenset(best),
+        f"The common space is that of the vectors of {fits.comparison.common}: the only one "
+        "where silhouettes of different methods compare. Accuracy rewards collapse where a label "
+        "is frequent: read it beside NMI and the share of clusters that kept a member. Stability "
+        "is the mean ARI between seeds; peak memory is the largest of all fits.",
+    )
 
 
-def maps(values: Values) -> Maps:
+def curves(fits: ComparedFits) -> list[Chart]:
+    """Return every figure over k, a curve per method."""
+    return known_charts(
+        measure_chart(
+            figure.measure,
+            {name: [(k, fits.pooled(figure, name, k)) for k in fits.ks] for name in fits.names},
+            label=figure.label,
+        )
+        for figure in fits.figures
+        if figure.measure.curve
+    )
+
+
+def maps(fits: ComparedFits) -> Maps:
     """Return every method at every k as a small map of the same images, of the first seed."""
-    seed = values.comparison.seeds[0]
+    seed = fits.comparison.seeds[0]
     cells = {}
-    for row, name in enumerate(values.names):
-        for column, k in enumerate(values.ks):
-            mine = next((each for each in values.rows(name, k) if each["seed"] == seed), None)
+    for row, name in enumerate(fits.names):
+        for column, k in enumerate(fits.ks):
+            mine = next((each for each in fits.rows(name, k) if each["seed"] == seed), None)
             if mine is not None:
-                cells[row, column] = _scatter(*map_of(values.store, values.trial(mine)))
+                cells[row, column] = _scatter(*map_of(fits.store, fits.trial(mine)))
     points = max((len(scatter.x) for scatter in cells.values()), default=0)
     return Maps(
-        values.names,
-        [f"k = {k}" for k in values.ks],
+        fits.names,
+        [f"k = {k}" for k in fits.ks],
         cells,
         f"The same {points:,} images, laid out in each method’s own space and coloured by "
         f"cluster, seed {seed}: rows are methods, columns k.",
     )
-
-
-def _chart(values: Values, title: str, value: Value, text: str, *, log: bool = False) -> Chart:
-    drawn = []
-    for name in values.names:
-        points = [
-            (float(k), float(mean))
-            for k in values.ks
-            if (mean := values.mean(value, name, k)) is not None and (mean > 0 or not log)
-        ]
-        if points:
-            drawn.append(Curve(name, points))
-    return Chart(title, text, "clusters", title, drawn, log=log)
 
 
 def _scatter(places_M2: np.ndarray, clusters_M: np.ndarray) -> Scatter:
@@ -194,59 +187,66 @@ _PAPER_TABLES = (
     ),
 )
 
-_BY_K = (
-    ("Silhouette, own space", "silhouette"),
-    ("Silhouette, common space", "silhouette_common"),
-    ("Calinski-Harabasz, own space", "calinski_harabasz"),
-    ("Calinski-Harabasz, common space", "calinski_harabasz_common"),
-    ("Clusters with a member", "non_empty"),
-    ("Iterations", "iterations"),
-    ("Seconds, without networks that fits share", "seconds"),
-)
 
-
-def paper_tables(values: Values) -> list[Table]:
+def paper_tables(fits: ComparedFits) -> list[Table]:
     """Return DCEC-Paint's tables, as far as their methods were compared.
 
     The index is divided by its largest value over all methods and k of the tables.
     """
-    shown = [(title, names) for title, names in _PAPER_TABLES if set(names) & set(values.names)]
-    pairs = [(name, k) for name in _PAPER_NAMES if name in values.names for k in values.ks]
-    chs = [values.mean(of_column("calinski_harabasz"), name, k) for name, k in pairs]
-    share = dict(zip(pairs, share_of_largest(chs), strict=True))
+    shown = [(title, names) for title, names in _PAPER_TABLES if set(names) & set(fits.names)]
+    pairs = [(name, k) for name in _PAPER_NAMES if name in fits.names for k in fits.ks]
+    chs = [fits.mean("calinski_harabasz", name, k) for name, k in pairs]
+    share = dict(zip(pairs, shares_of_largest(chs), strict=True))
     tables = []
     for title, names in shown:
-        mine = [name for name in names if name in values.names]
-        columns, rows = ["k"], [[str(k)] for k in values.ks]
+        mine = [name for name in names if name in fits.names]
+        columns, rows = ["k"], [[str(k)] for k in fits.ks]
         for name in mine:
             prefix = "" if len(names) == 1 else f"{_PAPER_NAMES[name]} "
             columns += [f"{prefix}ss", f"{prefix}chs"]
-            for row, k in zip(rows, values.ks, strict=True):
-                row += [_four(values.mean(of_column("silhouette"), name, k)), _four(share[name, k])]
+            for row, k in zip(rows, fits.ks, strict=True):
+                row += [_four(fits.mean("silhouette", name, k)), _four(share[name, k])]
         tables.append(Table(title, columns, rows))
     return tables
 
 
-def every_figure(values: Values) -> list[Table]:
-    """Return a table a measure, by k and method, with means and spreads over seeds."""
-    tables = [_by_k(values, title, _spread_of(column)) for title, column in _BY_K]
-    for label in values.labels:
-        title = f"{label}: accuracy / NMI / ARI (clusters with a labelled member)"
-        tables.append(_by_k(values, title, _agreement(label)))
-    if len(values.comparison.seeds) > 1:
-        rows = [
-            [str(k), *(figure(values.stability(name, k)) for name in values.names)]
-            for k in values.ks
-        ]
-        tables.append(Table("Stability over seeds", ["k", *values.names], rows, folded=True))
-    return tables
+def every_figure(fits: ComparedFits) -> list[Table]:
+    """Return a table per measure and label, by k and method, with means and spreads over seeds."""
+
+    def table(title: str, cell: Callable[[Sequence[Row]], str]) -> Table:
+        rows = [[str(k), *(cell(fits.rows(name, k)) for name in fits.names)] for k in fits.ks]
+        heading = title[:1].upper() + title[1:]
+        return Table(heading, ["k", *fits.names], rows, folded=True)
+
+    tables = [
+        table(figure.title, partial(_with_spread, figure))
+        for figure in fits.figures
+        if not figure.label
+    ]
+    measures = " / ".join(measure.title for measure in LABEL_MEASURES.values())
+    return tables + [
+        table(f"{label}: {measures} (clusters with a labelled member)", partial(_agreement, label))
+        for label in fits.labels
+    ]
 
 
-def budgets(values: Values) -> Table:
+def _with_spread(figure: Figure, rows: Sequence[Row]) -> str:
+    return figure.measure.with_spread([figure.of(row) for row in rows])
+
+
+def _agreement(label: str, rows: Sequence[Row]) -> str:
+    values = [_with_spread(Figure(measure, label), rows) for measure in LABEL_MEASURES.values()]
+    clusters = MEASURES["non_empty"].with_spread(
+        [row["labels"][label]["non_empty"] for row in rows]
+    )
+    return f"{' / '.join(values)} ({clusters})"
+
+
+def budgets(fits: ComparedFits) -> Table:
     """Return each method's vectors and what bounded its work."""
     rows = []
-    for name in values.names:
-        trials = [values.trial(row) for row in values.rows(name)]
+    for name in fits.names:
+        trials = [fits.trial(row) for row in fits.rows(name)]
         shared: dict[str, float] = {}
         for trial in trials:
             shared |= json.loads(trial["shared_seconds"])
@@ -260,32 +260,11 @@ def budgets(values: Values) -> Table:
         )
     return Table(
         "Vectors and budgets",
-        ["method", "vectors", "budget", "shared, once a seed"],
+        ["method", "vectors", "budget", "shared, once per seed"],
         rows,
         text="Networks that a method trains are trained once for all methods and k, and their time "
         "is not in the fits’ seconds.",
     )
-
-
-def _by_k(values: Values, title: str, cell: Callable[[Sequence[Row]], str]) -> Table:
-    rows = [[str(k), *(cell(values.rows(name, k)) for name in values.names)] for k in values.ks]
-    return Table(title, ["k", *values.names], rows, folded=True)
-
-
-def _spread_of(column: str) -> Callable[[Sequence[Row]], str]:
-    return lambda rows: with_spread([row[column] for row in rows])
-
-
-def _agreement(label: str) -> Callable[[Sequence[Row]], str]:
-    def cell(rows: Sequence[Row]) -> str:
-        told = [
-            with_spread([row["labels"][label][measure] for row in rows])
-            for measure in ("accuracy", "nmi", "ari")
-        ]
-        clusters = with_spread([row["labels"][label]["non_empty"] for row in rows])
-        return f"{' / '.join(told)} ({clusters})"
-
-    return cell
 
 
 def _budget(method: str, settings: Mapping[str, Any]) -> str:

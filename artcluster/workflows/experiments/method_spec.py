@@ -13,7 +13,7 @@ from artcluster.workflows.clustering.methods import METHODS
 
 
 @dataclass(frozen=True)
-class Entry:
+class MethodSpec:
     """A method to try.
 
     Attributes:
@@ -42,14 +42,14 @@ class Entry:
         return load_config(flags=flags, base=base.model_dump())
 
 
-def parse_entry(text: str) -> Entry:
+def parse_method(text: str) -> MethodSpec:
     """Read `METHOD[@BACKBONE][+SETTING=VALUE]…`.
 
     Raises:
         UsageError: It is not so, or there is no such method.
 
-    >>> parse_entry("kmeans@random:cae+scaling=unit")
-    Entry(name='kmeans@random:cae+scaling=unit', method='kmeans', backbone='random:cae', \
+    >>> parse_method("kmeans@random:cae+scaling=unit")
+    MethodSpec(name='kmeans@random:cae+scaling=unit', method='kmeans', backbone='random:cae', \
 settings=(('scaling', 'unit'),))
     """
     head, *given = text.strip().split("+")
@@ -71,12 +71,12 @@ settings=(('scaling', 'unit'),))
             settings.append((name, yaml.safe_load(value)))
         except yaml.YAMLError as wrong:
             raise UsageError(f"--methods: {setting!r} has no value in YAML: {wrong}") from None
-    return Entry(text.strip(), method, backbone or None, tuple(settings))
+    return MethodSpec(text.strip(), method, backbone or None, tuple(settings))
 
 
-def parse_entries(text: str) -> list[Entry]:
-    """Read entries that commas divide, each once."""
-    return [parse_entry(each) for each in dict.fromkeys(text.split(",")) if each.strip()]
+def parse_methods(text: str) -> list[MethodSpec]:
+    """Read methods that commas divide, each once."""
+    return [parse_method(each) for each in dict.fromkeys(text.split(",")) if each.strip()]
 
 
 @dataclass(frozen=True)
@@ -136,5 +136,5 @@ def parse_numbers(text: str, option: str) -> list[int]:
             raise UsageError(f"{option}: expected numbers such as 2:10 or 2,4,8, got {text!r}")
         numbers |= set(range(int(first), int(last or first) + 1))
     if not numbers:
-        raise UsageError(f"{option}: {text!r} holds no number")
+        raise UsageError(f"{option}: {text!r} is an empty range")
     return sorted(numbers)

@@ -13,25 +13,25 @@ import pyarrow.compute as pc
 
 from artcluster.embedders import finds_faces
 from artcluster.errors import UsageError
-from artcluster.metrics.choosing_k import Measured, mean_ari_with, recommend
+from artcluster.metrics.choosing_k import Candidate, mean_ari_with, recommend
 from artcluster.schema import SWEEPS
 from artcluster.store import Store
 from artcluster.workflows.archives import choose_archive, choose_embedder
 from artcluster.workflows.clustering.methods import network_of
 from artcluster.workflows.clustering.supervision import check_supervision
-from artcluster.workflows.experiments.method_spec import Preset, parse_entry
+from artcluster.workflows.experiments.method_spec import Preset, parse_method
 from artcluster.workflows.experiments.trial_data import (
-    check_entry,
+    check_method,
     embedder_of,
-    shared_contents,
+    shared_items,
     vectors_of,
     with_hints,
 )
 from artcluster.workflows.experiments.trials import (
-    MEASURES,
     Trial,
     clusters_of,
-    make_trials,
+    measures_of,
+    run_trials,
     trials_lease,
 )
 from artcluster.workflows.job import Job, digest
@@ -98,19 +98,19 @@ def make_sweep(
     """
     _check(ks)
     archive_id = choose_archive(job.store, archive_id)
-    entry = parse_entry(method or job.config.cluster.method)
+    spec = parse_method(method or job.config.cluster.method)
     preset = preset or Preset()
-    job = with_hints(job, archive_id, entry.method)
-    configs = {k: entry.config(job.config, preset, k, job.config.cluster.seed) for k in ks}
+    job = with_hints(job, archive_id, spec.method)
+    configs = {k: spec.config(job.config, preset, k, job.config.cluster.seed) for k in ks}
     first = configs[ks[0]]
     # A method with vectors of its own is measured in their space.
-    named = network_of(first.cluster) is not None or entry.backbone is not None
+    named = network_of(first.cluster) is not None or spec.backbone is not None
     common = "" if named else choose_embedder(job.store, embedder)
-    check_entry(entry, first, faces=True)
+    check_method(spec, first, faces=True)
     check_supervision(first.cluster, common)
-    embedder_id = embedder_of(job, archive_id, entry, first, common)
+    embedder_id = embedder_of(job, archive_id, spec, first, common)
     with job.timings.stage("gather"):
-        shared = shared_contents(job, archive_id, embedder_id, where)
+        shared = shared_items(job, archive_id, embedder_id, where)
         data = vectors_of(job, shared.data, embedder_id)
     if len(data.x_ND) < max(ks):
         members = "faces" if finds_faces(embedder_id) else "distinct images"
@@ -129,8 +129,8 @@ def make_sweep(
         "trials": job.config.trials.model_dump(mode="json"),
     }
     with trials_lease(job, archive_id) as lease:
-        made = make_trials(job, trials, lease)
-        sweep_id = digest([asked, entry.name, [row["trial_id"] for row in made]])
+        made = run_trials(job, trials, lease)
+        sweep_id = digest([asked, spec.name, [row["trial_id"] for row in made]])
         known = read_sweep(job.store, sweep_id)
         if known is not None:
             return replace(known, already=True, seconds=dict(job.timings.seconds))
@@ -139,11 +139,11 @@ def make_sweep(
             k: [row for row in made if row["k"] == k and row["resample"] is not None] for k in ks
         }
         rows = [_row(job.store, row, resampled[row["k"]]) for row in whole]
-        found = recommend([_measured(row) for row in rows])
+        found = recommend([_candidate(row) for row in rows])
         facts = {
             "sweep_id": sweep_id,
             "archive_id": archive_id,
-            "method": entry.name,
+            "method": spec.name,
             "embedder_id": embedder_id,
             "points": len(data.x_ND),
             "sampled_from": shared.of,
@@ -202,17 +202,17 @@ def _row(
     return {
         "k": whole["k"],
         "trial_id": whole["trial_id"],
-        **{name: whole[name] for name in MEASURES},
+        **measures_of(whole),
         "stability": None if math.isnan(stability) else stability,
         "resamples": len(resampled),
     }
 
 
-def _measured(row: Mapping[str, Any]) -> Measured:
+def _candidate(row: Mapping[str, Any]) -> Candidate:
     def number(name: str) -> float:
         return float("nan") if row[name] is None else float(np.float64(row[name]))
 
-    return Measured(
+    return Candidate(
         k=row["k"],
         non_empty=row["non_empty"],
         silhouette=number("silhouette_common"),

@@ -1,44 +1,17 @@
 """What a sweep found: curves over k, a table, and the recommendation."""
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
 
 from artcluster.embedders import finds_faces
-from artcluster.pages.content import Chart, Curve
+from artcluster.metrics.measures import MEASURES
+from artcluster.metrics.number_format import percent, shares_of_largest
 from artcluster.pages.findings import Findings, Section, Table
-from artcluster.workflows.experiments.findings_files import bytes_text, figure, share_of_largest
-from artcluster.workflows.experiments.sweep import Sweep
-
-_CHARTS = (
-    (
-        "silhouette_common",
-        "Silhouette in the embedder’s space",
-        "The same space for every k. 1 is apart, 0 is overlapping; higher is better.",
-    ),
-    (
-        "silhouette",
-        "Silhouette in the method’s own space",
-        "Where a refinement made the clusters, this is near 1 by its objective alone.",
-    ),
-    (
-        "calinski_harabasz_common",
-        "Calinski-Harabasz in the embedder’s space",
-        "Spread between clusters over spread within; higher is better.",
-    ),
-    (
-        "inertia_common",
-        "Elbow: inertia in the embedder’s space",
-        "Squared distances to the clusters’ means: look for the bend.",
-    ),
-    (
-        "stability",
-        "Stability",
-        "Mean adjusted Rand index with fits on parts of it all: 1 says that the same clusters come "
-        "out.",
-    ),
-    ("seconds", "Seconds a fit", "Without networks that several fits share."),
+from artcluster.workflows.experiments.measure_charts import (
+    known_charts,
+    measure_chart,
+    with_kept_share,
 )
+from artcluster.workflows.experiments.sweep import Sweep
 
 
 def sweep_findings(sweep: Sweep) -> Findings:
@@ -48,9 +21,11 @@ def sweep_findings(sweep: Sweep) -> Findings:
     subset = f", where {where}" if where else ""
     sample = f" (a sample of {sweep.sampled_from:,})" if sweep.points < sweep.sampled_from else ""
     charts = [
-        Chart(title, text, "clusters", name, [Curve(sweep.method, places)])
-        for name, title, text in _CHARTS
-        if len(places := _points(rows, name)) > 1
+        measure_chart(
+            measure, {sweep.method: [(row["k"], row[name]) for row in rows]}, least_points=2
+        )
+        for name, measure in MEASURES.items()
+        if measure.curve and name in rows[0]
     ]
     points = [f"Recommended: {sweep.recommended} clusters — {sweep.reason}."]
     if sweep.elbow is not None:
@@ -62,51 +37,40 @@ def sweep_findings(sweep: Sweep) -> Findings:
     return Findings(
         title=f"Choosing the number of clusters: {sweep.method}",
         lead=f"{sweep.method} on {sweep.points:,} {members}{sample} of {sweep.archive_id}{subset}. "
-        "No label took part.",
+        "Labels were not used.",
         sections=[
             Section("What is recommended", "", [sweep_table(sweep)], points),
-            Section("Curves", "", charts),
+            Section("Curves", "", known_charts(charts)),
         ],
         foot=f"{sweep.archive_id} · sweep {sweep.sweep_id} · vectors of {sweep.embedder_id} · "
         f"{rows[0]['created_at']:%Y-%m-%d %H:%M} UTC",
     )
 
 
-SWEEP_COLUMNS = (
-    *("k", "silhouette, own space", "silhouette, embedder’s", "Calinski-Harabasz"),
-    *("of the largest", "inertia", "clusters", "stability", "iterations", "seconds", "peak memory"),
-)
-
-
 def sweep_table(sweep: Sweep) -> Table:
-    """Return the figures of every k; what is recommended is stressed."""
-    shares = share_of_largest([row["calinski_harabasz_common"] for row in sweep.rows])
-    rows = [
+    """Return the figures of every k, the recommended row in bold."""
+    rows = [with_kept_share(row) for row in sweep.rows]
+    measures = [
+        measure
+        for name, measure in MEASURES.items()
+        if name in rows[0] and (measure.headline or measure.space == "_common")
+    ]
+    columns = ["k", *(measure.label for measure in measures), "Calinski-Harabasz of the largest"]
+    shares = shares_of_largest([row["calinski_harabasz_common"] for row in rows])
+    cells = [
         [
             str(row["k"]) + (" (elbow)" if row["elbow"] else ""),
-            figure(row["silhouette"]),
-            figure(row["silhouette_common"]),
-            figure(row["calinski_harabasz_common"]),
-            figure(share),
-            figure(row["inertia_common"]),
-            f"{row['non_empty']} of {row['k']}",
-            figure(row["stability"]),
-            figure(row["iterations"]),
-            figure(row["seconds"]),
-            bytes_text(row["peak_bytes"]),
+            *(measure.text(row[measure.name]) for measure in measures),
+            "–" if share is None else percent(share),
         ]
-        for row, share in zip(sweep.rows, shares, strict=True)
+        for row, share in zip(rows, shares, strict=True)
     ]
-    best = next(n for n, row in enumerate(sweep.rows) if row["recommended"])
+    best = next(n for n, row in enumerate(rows) if row["recommended"])
     return Table(
         "Every k",
-        SWEEP_COLUMNS,
-        rows,
-        frozenset((best, column) for column in range(len(SWEEP_COLUMNS))),
-        "Calinski-Harabasz and inertia are of the embedder’s space; the index is also divided by "
-        "its largest value. Peak memory is that of the whole process.",
+        columns,
+        cells,
+        frozenset((best, column) for column in range(len(columns))),
+        "The common space is that of the vectors that the method was given. Peak memory is that of "
+        "the whole process.",
     )
-
-
-def _points(rows: Sequence[Mapping[str, Any]], name: str) -> list[tuple[float, float]]:
-    return [(row["k"], row[name]) for row in rows if row[name] is not None]

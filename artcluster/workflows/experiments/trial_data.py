@@ -1,4 +1,4 @@
-"""The vectors that an entry's method is given: found in the store, or made now."""
+"""The vectors that a method is given: found in the store, or made now."""
 
 from dataclasses import dataclass, replace
 
@@ -22,12 +22,12 @@ from artcluster.workflows.clustering.supervision import check_supervision, with_
 from artcluster.workflows.embedding.embed import embed_known
 from artcluster.workflows.embedding.embedder import prepare_embedder, read_embedder
 from artcluster.workflows.embedding.trained_network import trained_network
-from artcluster.workflows.experiments.method_spec import Entry
+from artcluster.workflows.experiments.method_spec import MethodSpec
 from artcluster.workflows.job import Job
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedItems:
     """What every trial is measured on.
 
     Attributes:
@@ -39,7 +39,7 @@ class Shared:
     of: int
 
 
-def shared_contents(job: Job, archive_id: str, embedder_id: str, where: str | None) -> Shared:
+def shared_items(job: Job, archive_id: str, embedder_id: str, where: str | None) -> SharedItems:
     """Gather the contents that trials share; for an embedder of faces, their faces.
 
     Args:
@@ -67,7 +67,7 @@ def shared_contents(job: Job, archive_id: str, embedder_id: str, where: str | No
             + (f" and meets --where {where!r}" if where else "")
         )
     data = TrainingSet(embedder_id, content_ids, x_ND, len(contents), archive_id)
-    return Shared(data, len(contents))
+    return SharedItems(data, len(contents))
 
 
 def with_hints(job: Job, archive_id: str, method: str) -> Job:
@@ -100,11 +100,11 @@ def _where(job: Job, archive_id: str, where: str) -> pa.Array:
     return found["content_id"].combine_chunks().cast(pa.string())
 
 
-def check_entry(entry: Entry, config: Config, *, faces: bool) -> None:
+def check_method(spec: MethodSpec, config: Config, *, faces: bool) -> None:
     """Refuse before any work what a trial cannot do.
 
     Args:
-        entry: The method.
+        spec: The method.
         config: Of a fit of it.
         faces: Whether members may be faces: nothing is compared with whole images.
 
@@ -114,33 +114,33 @@ def check_entry(entry: Entry, config: Config, *, faces: bool) -> None:
     network = network_of(config.cluster)
     if config.cluster.count_duplicates:
         raise UsageError(
-            f"{entry.name}: trials are fitted and measured on distinct images, each once. Leave "
+            f"{spec.name}: trials are fitted and measured on distinct images, each once. Leave "
             "cluster.count_duplicates out"
         )
-    if network is not None and entry.backbone is not None:
+    if network is not None and spec.backbone is not None:
         raise UsageError(
-            f"{entry.name}: {entry.method} has a network of its own and takes no vectors of "
-            f"{entry.backbone}"
+            f"{spec.name}: {spec.method} has a network of its own and takes no vectors of "
+            f"{spec.backbone}"
         )
-    if faces and find_method(entry.method).finds_k:
+    if faces and find_method(spec.method).finds_k:
         raise UsageError(
-            f"{entry.method} finds the number of clusters itself, and a sweep tries numbers of "
-            f"clusters: use `artcluster cluster --method {entry.method}`"
+            f"{spec.method} finds the number of clusters itself, and a sweep tries numbers of "
+            f"clusters: use `artcluster cluster --method {spec.method}`"
         )
-    embedder = network or entry.backbone or ""
+    embedder = network or spec.backbone or ""
     if finds_faces(embedder) and not faces:
         raise UsageError(
-            f"{entry.name}: whole images are compared, and this takes faces. For faces there is "
+            f"{spec.name}: whole images are compared, and this takes faces. For faces there is "
             "`artcluster sweep --method faces-kmeans`"
         )
     check_supervision(config.cluster, embedder)
 
 
-def embedder_of(job: Job, archive_id: str, entry: Entry, config: Config, common: str) -> str:
-    """Return the embedder whose vectors an entry's method takes, all of them made.
+def embedder_of(job: Job, archive_id: str, spec: MethodSpec, config: Config, common: str) -> str:
+    """Return the embedder whose vectors a method takes, all of them made.
 
     Args:
-        entry: The method; one with a network of its own has it trained now, if it never was.
+        spec: The method; one with a network of its own has it trained now, if it never was.
         config: Of the fit.
         common: The embedder of the common space, which a method is given where none is asked for.
 
@@ -150,9 +150,9 @@ def embedder_of(job: Job, archive_id: str, entry: Entry, config: Config, common:
     if network_of(config.cluster) is not None:
         own = replace(job, config=with_own_network(config))
         return own_embedder(own, archive_id).embedder_id
-    if entry.backbone is None:
+    if spec.backbone is None:
         return common
-    return _named(job, archive_id, entry.backbone)
+    return _named(job, archive_id, spec.backbone)
 
 
 def _named(job: Job, archive_id: str, name: str) -> str:

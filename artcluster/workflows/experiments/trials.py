@@ -18,17 +18,14 @@ from safetensors.numpy import load, save
 
 from artcluster.clustering.kmeans.kmeans import sample_indices
 from artcluster.metrics.agreement import NOISE, non_empty_clusters
-from artcluster.metrics.dispersion import DispersionStatistic
-from artcluster.metrics.dispersion import inertia as inertia_of
-from artcluster.metrics.silhouette import silhouette
+from artcluster.metrics.measures import MEASURES, ClusteredPoints, measure_points
 from artcluster.projection import make_layout
 from artcluster.projection.methods import Components
 from artcluster.runtime.progress import Silent, Timings
-from artcluster.schema import COMPARISONS, SWEEPS, TRIALS
+from artcluster.schema import COMPARISONS, SWEEPS, TRIAL_MEASURES, TRIALS
 from artcluster.store import Lease, Store
 from artcluster.store.members import rows_among
 from artcluster.workflows.clustering.cluster import model_settings
-from artcluster.workflows.clustering.measure import defined
 from artcluster.workflows.clustering.methods import fit
 from artcluster.workflows.clustering.methods.base import Fitted, TrainingSet
 from artcluster.workflows.job import Job, digest, layout_settings
@@ -63,15 +60,6 @@ MISSING = -2
 """Stands for the cluster of a content that a method left out."""
 
 
-MEASURES = (
-    *("silhouette", "silhouette_common", "calinski_harabasz", "calinski_harabasz_common"),
-    *("inertia", "inertia_common", "non_empty", "noise_share", "iterations", "converged"),
-    *("verdict", "seconds", "peak_bytes"),
-)
-
-"""Columns of a trial that sweeps and comparisons repeat."""
-
-
 _SHARED_STAGES = ("pretrain",)
 
 
@@ -94,7 +82,7 @@ class Trial:
     @property
     def trial_id(self) -> str:
         """Names all that decides the fit and its measures."""
-        facts = {
+        params = {
             "contents": self.data.digest,
             "shared": self.shared.digest,
             "embedder_id": self.data.embedder_id,
@@ -102,7 +90,7 @@ class Trial:
             "settings": model_settings(self.job.config),
             "resample": self._resampling,
         }
-        return f"{self.job.config.cluster.method}-{digest(facts)}"
+        return f"{self.job.config.cluster.method}-{digest(params)}"
 
     @property
     def _resampling(self) -> list[float] | None:
@@ -129,7 +117,12 @@ def known_trials(store: Store, trial_ids: Sequence[str]) -> dict[str, dict[str, 
     return {row["trial_id"]: row for row in rows.to_pylist()}
 
 
-def make_trial(trial: Trial, lease: Lease) -> dict[str, Any]:
+def measures_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what sweeps and comparisons repeat of a trial's row."""
+    return {column.name: row[column.name] for column in TRIAL_MEASURES}
+
+
+def run_trial(trial: Trial, lease: Lease) -> dict[str, Any]:
     """Fit, measure and keep a trial; return its row.
 
     Raises:
@@ -140,11 +133,11 @@ def make_trial(trial: Trial, lease: Lease) -> dict[str, Any]:
     timings = Timings(Silent())
     job = replace(trial.job, progress=Silent(), timings=timings, caught=caught)
     given = trial.fitted_on()
-    told = reset_peak()
+    measurable = reset_peak()
     began = time.perf_counter()
     fitted = fit(job, given)
     seconds = time.perf_counter() - began
-    peak = peak_bytes() if told else None
+    peak = peak_bytes() if measurable else None
     shared_s = {name: spent for name, spent in timings.seconds.items() if name in _SHARED_STAGES}
     taken = _taken(fitted, given, caught)
     assigned_N = fitted.model.predict(taken.x_ND, threads=torch.get_num_threads()).cluster
@@ -208,34 +201,28 @@ def _measures(
 ) -> dict[str, Any]:
     model, settings = fitted.model, trial.job.config.cluster
     rows_N = model.centroid_rows(assigned_N)
-    z_ND = model.transform(taken.x_ND, threads=torch.get_num_threads())
-    measures: dict[str, Any] = {
-        "inertia": inertia_of(z_ND, rows_N, model.centroids_KD),
+    common_ND = trial.shared.x_ND[rows_among(taken.content_ids, trial.shared.content_ids)]
+
+    def in_space(x_ND: np.ndarray, centroids_KD: np.ndarray | None = None) -> ClusteredPoints:
+        limit = settings.max_silhouette_vectors
+        return ClusteredPoints(x_ND, rows_N, model.k, centroids_KD, limit, settings.seed)
+
+    own_ND = model.transform(taken.x_ND, threads=torch.get_num_threads())
+    spaces = {"": in_space(own_ND, model.centroids_KD), "_common": in_space(common_ND)}
+    return {
         "non_empty": non_empty_clusters(assigned_N),
         "noise_share": float(np.mean(assigned_N == NOISE)),
         **_iterations(fitted.training),
+        **measure_points(spaces),
     }
-    common_ND = trial.shared.x_ND[rows_among(taken.content_ids, trial.shared.content_ids)]
-    for suffix, points in (("", z_ND), ("_common", common_ND)):
-        found = silhouette(
-            points, rows_N, limit=settings.max_silhouette_vectors, seed=settings.seed
-        )
-        statistic = DispersionStatistic(model.k, points.shape[1])
-        statistic.update(points, rows_N)
-        dispersion = statistic.compute()
-        measures[f"silhouette{suffix}"] = defined(found.value)
-        measures[f"calinski_harabasz{suffix}"] = defined(dispersion.calinski_harabasz)
-        if suffix:
-            measures["inertia_common"] = dispersion.inertia
-    return measures
 
 
 def _iterations(training: Mapping[str, Any]) -> dict[str, Any]:
     """Return the iterations of a refinement, or else of k-means, as far as a method tells them."""
     refined = training.get("dec")
     last = refined if isinstance(refined, Mapping) else training.get("kmeans")
-    told = last if isinstance(last, Mapping) else {}
-    return {"iterations": told.get("iterations"), "converged": told.get("converged")}
+    known = last if isinstance(last, Mapping) else {}
+    return {"iterations": known.get("iterations"), "converged": known.get("converged")}
 
 
 def _map(trial: Trial, fitted: Fitted, taken: TrainingSet) -> dict[str, np.ndarray]:
@@ -245,8 +232,8 @@ def _map(trial: Trial, fitted: Fitted, taken: TrainingSet) -> dict[str, np.ndarr
     count = len(trial.shared.x_ND)
     chosen = sample_indices(count, settings.map_points, settings.sample_seed)
     rows = rows_among(taken.content_ids, trial.shared.content_ids)
-    mine = np.flatnonzero(np.isin(rows, chosen))
-    z_MD = fitted.model.transform(taken.x_ND[mine], threads=torch.get_num_threads())
+    on_map = np.flatnonzero(np.isin(rows, chosen))
+    z_MD = fitted.model.transform(taken.x_ND[on_map], threads=torch.get_num_threads())
     z_MD = Components.fit(z_MD, how.pca_dim, how.seed)(z_MD)
     # Methods that do not refine have one space for every k, and its map is drawn once.
     name = digest([how.model_dump(mode="json"), _hash(z_MD)])
@@ -256,7 +243,7 @@ def _map(trial: Trial, fitted: Fitted, taken: TrainingSet) -> dict[str, np.ndarr
     else:
         y_M2 = make_layout(how.method, layout_settings(how)).fit(z_MD).astype(np.float32)
         job.store.write_bytes(path, save({"map": y_M2}))
-    return {"map": np.ascontiguousarray(y_M2), "map_rows": rows[mine].astype(np.int64)}
+    return {"map": np.ascontiguousarray(y_M2), "map_rows": rows[on_map].astype(np.int64)}
 
 
 def _hash(array: np.ndarray) -> str:
@@ -268,7 +255,7 @@ def trials_lease(job: Job, archive_id: str) -> Lease:
     return job.lease(f"trials={archive_id}", TRIALS, SWEEPS, COMPARISONS)
 
 
-def make_trials(job: Job, trials: Sequence[Trial], lease: Lease) -> list[dict[str, Any]]:
+def run_trials(job: Job, trials: Sequence[Trial], lease: Lease) -> list[dict[str, Any]]:
     """Return the rows of trials, in their order; each is committed as it is finished.
 
     Args:
@@ -288,19 +275,17 @@ def make_trials(job: Job, trials: Sequence[Trial], lease: Lease) -> list[dict[st
     with job.timings.stage("trials", len(trials), "trials"):
         for trial, name in zip(trials, names, strict=True):
             if name not in known:
-                known[name] = make_trial(trial, lease)
-                job.progress.say(_told(known[name]))
+                known[name] = run_trial(trial, lease)
+                job.progress.say(_summary(known[name]))
             rows.append(known[name])
             job.progress.advance("trials", 1)
     return rows
 
 
-def _told(row: dict[str, Any]) -> str:
-    part = "" if row["resample"] is None else f", resample {row['resample'] + 1}"
-    silhouette = row["silhouette_common"]
-    shown = "–" if silhouette is None else f"{silhouette:.3f}"
+def _summary(row: Mapping[str, Any]) -> str:
+    resample = "" if row["resample"] is None else f", resample {row['resample'] + 1}"
     return (
-        f"{row['method']}, k = {row['k']}, seed {row['seed']}{part}: silhouette {shown}, "
-        f"{row['non_empty']} clusters, {row['seconds']:.1f} s"
-        + (f"; {row['verdict']}" if row["verdict"] else "")
+        f"{row['method']}, k = {row['k']}, seed {row['seed']}{resample}: silhouette "
+        f"{MEASURES['silhouette_common'].text(row['silhouette_common'])}, {row['non_empty']} "
+        f"clusters, {row['seconds']:.1f} s" + (f"; {row['verdict']}" if row["verdict"] else "")
     )

@@ -1,7 +1,7 @@
 """What a profile tells: tables, counts and shaded matrices."""
 
+from artcluster.metrics.number_format import decimal, mean_of
 from artcluster.pages.findings import Bars, Block, Findings, Heat, Section, Table
-from artcluster.workflows.experiments.findings_files import figure
 from artcluster.workflows.studies.profile import Profile
 from artcluster.workflows.studies.profile_colours import ColourDistances
 from artcluster.workflows.studies.profile_counts import ColumnCounts, Cross, Sizes
@@ -9,8 +9,10 @@ from artcluster.workflows.studies.profile_counts import ColumnCounts, Cross, Siz
 
 def profile_findings(profile: Profile) -> Findings:
     """Return what an archive holds, for a page."""
-    doubles = profile.images - profile.contents
-    lead = f"{profile.images:,} images" + (f", {doubles:,} of them doubles" if doubles else "")
+    duplicates = profile.images - profile.contents
+    lead = f"{profile.images:,} images" + (
+        f", {duplicates:,} of them exact duplicates" if duplicates else ""
+    )
     sections = [
         Section(
             "Metadata",
@@ -71,7 +73,7 @@ def _cross(each: Cross) -> Heat:
 
 
 def _sizes(sizes: Sizes) -> list[Block]:
-    rows = [[name, *map(figure, values)] for name, values in sizes.quantiles.items() if values]
+    rows = [[name, *map(decimal, values)] for name, values in sizes.quantiles.items() if values]
     heads = ["", *(f"{share:.0%}" for share in sizes.shares)]
     heads[1], heads[4], heads[-1] = "least", "median", "most"
     steps = [f"≤ {side:,}" for side in sizes.sides] + [f"> {sizes.sides[-1]:,}"]
@@ -119,8 +121,8 @@ def _colours(found: ColourDistances) -> Section:
             group,
             f"{size:,}",
             f"{sampled:,}",
-            figure(found.distances[n][n]),
-            figure(_mean([found.distances[n][m] for m in range(len(found.groups)) if m != n])),
+            decimal(found.distances[n][n]),
+            decimal(mean_of([each for m, each in enumerate(found.distances[n]) if m != n])),
         ]
         for n, (group, size, sampled) in enumerate(
             zip(found.groups, found.sizes, found.sampled, strict=True)
@@ -140,8 +142,3 @@ def _colours(found: ColourDistances) -> Section:
             "same number of each group."
         )
     return Section("Colours", "", [table, heat], points)
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None

@@ -23,7 +23,7 @@ from artcluster.workflows.clustering.cluster import cluster_archive
 from artcluster.workflows.curation.curate import Curation
 from artcluster.workflows.embedding.embed import embed_archive
 from artcluster.workflows.experiments.compare import ComparisonSpec, make_comparison
-from artcluster.workflows.experiments.method_spec import parse_entry
+from artcluster.workflows.experiments.method_spec import parse_method
 from artcluster.workflows.experiments.sweep import make_sweep
 from artcluster.workflows.experiments.sweep_page import sweep_findings
 from artcluster.workflows.growing.update import update_archive
@@ -266,7 +266,7 @@ def test_what_has_no_use_for_faces_says_so(store: Store) -> None:
     guided = make_job(store, cluster__method="guided", cluster__hints="few.csv")
     with pytest.raises(UsageError, match="told of images, and these vectors are of faces"):
         cluster_archive(guided, None, "faces")
-    asked = ComparisonSpec([parse_entry("faces-kmeans")], ks=[2])
+    asked = ComparisonSpec([parse_method("faces-kmeans")], ks=[2])
     with pytest.raises(UsageError, match="whole images are compared"):
         make_comparison(face_job(store), asked)
     with pytest.raises(UsageError, match="finds the number of groups itself"):

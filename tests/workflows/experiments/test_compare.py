@@ -18,7 +18,7 @@ from artcluster.workflows.experiments.compare import Comparison, ComparisonSpec,
 from artcluster.workflows.experiments.compare_page import comparison_findings
 from artcluster.workflows.experiments.findings_files import write_findings
 from artcluster.workflows.experiments.labels import LabelChoice, Mapped, Top, read_mapping
-from artcluster.workflows.experiments.method_spec import Preset, parse_entries, parse_entry
+from artcluster.workflows.experiments.method_spec import Preset, parse_method, parse_methods
 from artcluster.workflows.experiments.sweep import make_sweep
 from artcluster.workflows.viewing.report.make import make_report
 from tests.browser import open_browser, visit
@@ -32,7 +32,7 @@ NAMES = ["kmeans+scaling=none", "dcec-paint", "cae-kmeans"]
 
 def asked(**changes: object) -> ComparisonSpec:
     given: dict[str, object] = {
-        "entries": parse_entries(",".join(NAMES)),
+        "methods": parse_methods(",".join(NAMES)),
         "ks": [2, 3],
         "seeds": [0, 1],
         "labels": LABELS,
@@ -89,8 +89,8 @@ def test_other_labels_need_no_further_fit(tried: Path, compared: Comparison) -> 
     fits = store.table(TRIALS).rows()
     again = make_comparison(quick_job(tried), asked(), embedder="color-histogram")
     assert again.already
-    entries = parse_entries(NAMES[0])
-    late = asked(labels=LabelChoice(("genre",)), entries=entries)
+    methods = parse_methods(NAMES[0])
+    late = asked(labels=LabelChoice(("genre",)), methods=methods)
     other = make_comparison(quick_job(tried), late, embedder="color-histogram")
     assert not other.already
     assert other.comparison_id != compared.comparison_id
@@ -99,10 +99,10 @@ def test_other_labels_need_no_further_fit(tried: Path, compared: Comparison) -> 
 
 
 def test_a_subset_by_metadata_with_baselines(tried: Path) -> None:
-    entries = [parse_entry("kmeans")]
+    methods = [parse_method("kmeans")]
     found = make_comparison(
         quick_job(tried),
-        asked(entries=entries, seeds=[0], where="style = 'cubism' -- the moderns", baselines=True),
+        asked(methods=methods, seeds=[0], where="style = 'cubism' -- the moderns", baselines=True),
         embedder="color-histogram",
     )
     assert found.names == ["kmeans", "kmeans@color-histogram", "kmeans@random:mobilenet_v2"]
@@ -119,12 +119,12 @@ def test_a_subset_by_metadata_with_baselines(tried: Path) -> None:
         ({"labels": LabelChoice(("magic",))}, "magic"),
         ({"labels": LabelChoice(("style",), (), {"genre": Top(2)})}, "--top genre"),
         ({"ks": [2, 99]}, "only 24"),
-        ({"entries": []}, "at least one"),
-        ({"entries": [parse_entry("dcec@cae")]}, "a network of its own"),
-        ({"entries": [parse_entry("kmeans@faces")]}, "this takes faces"),
-        ({"entries": [parse_entry("guided")]}, r"cluster\.hints=FILE"),
+        ({"methods": []}, "at least one"),
+        ({"methods": [parse_method("dcec@cae")]}, "a network of its own"),
+        ({"methods": [parse_method("kmeans@faces")]}, "this takes faces"),
+        ({"methods": [parse_method("guided")]}, r"cluster\.hints=FILE"),
         (
-            {"entries": [parse_entry("kmeans+count_duplicates=true")]},
+            {"methods": [parse_method("kmeans+count_duplicates=true")]},
             "distinct images, each once",
         ),
     ],
@@ -135,9 +135,9 @@ def test_wrong_use(tried: Path, changes: dict[str, object], words: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["magic", "kmeans@", "kmeans+scaling", "kmeans+k=3", "kmeans+a=["])
-def test_wrong_entries(text: str) -> None:
+def test_wrong_methods(text: str) -> None:
     with pytest.raises(UsageError, match="--methods"):
-        parse_entry(text)
+        parse_method(text)
 
 
 def test_presets_hold_and_the_command_line_is_stronger(tmp_path: Path) -> None:
@@ -145,12 +145,12 @@ def test_presets_hold_and_the_command_line_is_stronger(tmp_path: Path) -> None:
         "embed: {backbone: resnet50}\ncluster: {method: kmeans, k: 9, scaling: unit, restarts: 3}\n"
     )
     base = quick_job(tmp_path / "store").config
-    entry = parse_entry("kmeans+restarts=4")
-    config = entry.config(base, Preset(tmp_path, (("cluster.restarts", 5),)), 2, 7)
+    spec = parse_method("kmeans+restarts=4")
+    config = spec.config(base, Preset(tmp_path, (("cluster.restarts", 5),)), 2, 7)
     assert (config.cluster.k, config.cluster.seed, config.cluster.scaling) == (2, 7, "unit")
     assert config.cluster.restarts == 4
     assert config.embed.backbone == base.embed.backbone
-    plain = parse_entry("kmeans").config(base, Preset(tmp_path, (("cluster.restarts", 5),)), 2, 7)
+    plain = parse_method("kmeans").config(base, Preset(tmp_path, (("cluster.restarts", 5),)), 2, 7)
     assert plain.cluster.restarts == 5
 
 
@@ -177,7 +177,7 @@ def test_its_files(tried: Path, compared: Comparison, tmp_path: Path, browser: B
     for words in (
         "Table 1: performance of DCEC-Paint",
         "| k | CAE+k-means ss | CAE+k-means chs | DCEC-Paint ss | DCEC-Paint chs |",
-        "Most stable over seeds",
+        "Highest stability",
         "comparison-figures/maps.svg",
     ):
         assert words in text

@@ -81,7 +81,7 @@ def test_the_same_again_is_done_already(tried: Path, sweep: Sweep) -> None:
 
 def test_a_killed_sweep_goes_on(tried: Path, sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
-    real, most = making.make_trial, [4]
+    real, most = making.run_trial, [4]
 
     def counted(trial: Trial, lease: Lease) -> dict[str, Any]:
         if len(made) == most[0]:
@@ -89,13 +89,13 @@ def test_a_killed_sweep_goes_on(tried: Path, sweep: Sweep, monkeypatch: pytest.M
         made.append(trial.trial_id)
         return real(trial, lease)
 
-    monkeypatch.setattr(making, "make_trial", counted)
+    monkeypatch.setattr(making, "run_trial", counted)
     with pytest.raises(KeyboardInterrupt):
         make_sweep(quick_job(tried), KS, method="kmeans+scaling=unit")
     assert read_sweeps(Store.open(tried), sweep.archive_id)[0].method == "kmeans"
     kept, made[:] = list(made), []
     monkeypatch.setattr(
-        making, "make_trial", lambda t, lease: made.append(t.trial_id) or real(t, lease)
+        making, "run_trial", lambda t, lease: made.append(t.trial_id) or real(t, lease)
     )
     found = make_sweep(quick_job(tried), KS, method="kmeans+scaling=unit")
     assert len(made) == len(KS) * 3 - 4
@@ -134,7 +134,7 @@ def test_what_it_tells(sweep: Sweep) -> None:
     told = sweep_findings(sweep)
     first, curves = told.sections
     assert first.points[0].startswith(f"Recommended: {sweep.recommended} clusters")
-    assert {block.title for block in curves.blocks} >= {"Stability", "Seconds a fit"}
+    assert {block.title for block in curves.blocks} >= {"Stability", "Time per fit (s)"}
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pyarrow.compute as pc
 
-from artcluster.pages.content import Chart, Curve, RunLine
+from artcluster.metrics.measures import LABEL_MEASURES, MEASURES, Measure
+from artcluster.pages.content import Chart, RunLine
 from artcluster.pages.findings import Findings
 from artcluster.schema import MODELS, RUNS
 from artcluster.store import Store
 from artcluster.workflows.experiments.compare import read_comparisons
 from artcluster.workflows.experiments.compare_page import comparison_findings
+from artcluster.workflows.experiments.measure_charts import known_charts, measure_chart
 from artcluster.workflows.experiments.sweep import read_sweeps
 from artcluster.workflows.experiments.sweep_page import sweep_findings
 from artcluster.workflows.studies.record import studies_of
@@ -58,7 +61,6 @@ def run_lines(store: Store, archive_id: str, shown: str) -> list[RunLine]:
     }
     lines = []
     for run in runs.sort_by([("created_at", "descending")]).to_pylist():
-        metrics = json.loads(run["metrics"])
         model = models[run["model_id"]]
         lines.append(
             RunLine(
@@ -67,17 +69,39 @@ def run_lines(store: Store, archive_id: str, shown: str) -> list[RunLine]:
                 method=model["method"],
                 k=model["k"],
                 images=run["images"],
-                silhouette=metrics.get("silhouette_embedder"),
-                inertia=metrics.get("inertia"),
-                labels={
-                    name: label.get("nmi") for name, label in metrics.get("labels", {}).items()
-                },
                 shown=run["run_id"] == shown,
                 scan_id=run["scan_id"],
                 embedder_id=run["embedder_id"],
+                metrics=json.loads(run["metrics"]),
             )
         )
-    return lines
+    figures = _figures(lines)
+    return [
+        replace(
+            line, figures=[measure.text(_value(line, label, measure)) for label, measure in figures]
+        )
+        for line in lines
+    ]
+
+
+def run_columns(lines: Sequence[RunLine]) -> list[str]:
+    """Return headings of the measures that the table of runs shows."""
+    return [f"{measure.title} {label}".strip() for label, measure in _figures(lines)]
+
+
+def _figures(lines: Sequence[RunLine]) -> list[tuple[str, Measure]]:
+    """Return the measures that compare runs, those against a label with the label."""
+    labels = sorted({label for line in lines for label in line.metrics.get("labels", {})})
+    return [
+        *(("", each) for each in MEASURES.values() if each.headline and each.space == "_embedder"),
+        *((label, each) for label in labels for each in LABEL_MEASURES.values() if each.headline),
+    ]
+
+
+def _value(line: RunLine, label: str, measure: Measure) -> float | None:
+    values = line.metrics.get("labels", {}).get(label, {}) if label else line.metrics
+    value: float | None = values.get(measure.name)
+    return value
 
 
 def run_charts(lines: Sequence[RunLine]) -> list[Chart]:
@@ -95,31 +119,20 @@ def run_charts(lines: Sequence[RunLine]) -> list[Chart]:
         method: sorted(runs, key=lambda r: r.k) for method, runs in alike.items() if len(runs) > 2
     }
 
-    def curves(name: str) -> list[Curve]:
-        found = [
-            Curve(
-                method,
-                [(run.k, value) for run in runs if (value := getattr(run, name)) is not None],
-            )
-            for method, runs in swept.items()
-        ]
-        return [curve for curve in found if len(curve.points) > 2]
-
-    charts = [
-        Chart(
-            "Silhouette by number of clusters",
-            "Measured in the embedder’s space, so that methods compare. Higher is better.",
-            "clusters",
-            "silhouette",
-            curves("silhouette"),
-        ),
-        Chart(
-            "Elbow: inertia by number of clusters",
-            "Sum of squared distances to the centres, in each model’s own space: look for the "
-            "bend of each curve, and do not compare curves with one another.",
-            "clusters",
-            "inertia",
-            curves("inertia"),
-        ),
-    ]
-    return [chart for chart in charts if chart.curves]
+    return known_charts(
+        measure_chart(
+            measure,
+            {
+                method: [(run.k, run.metrics.get(name)) for run in runs]
+                for method, runs in swept.items()
+            },
+            least_points=3,
+        )
+        for name, measure in MEASURES.items()
+        # The embedder's space is the same for all methods.
+        if measure.curve
+        and (
+            measure.space == "_embedder"
+            or (measure.space == "" and f"{name}_embedder" not in MEASURES)
+        )
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from artcluster.errors import StoreError
 from artcluster.location import Location
+from artcluster.metrics.measures import LABEL_MEASURES, label_table
 from artcluster.pages.content import Entry, Overview, RejectGroup
 from artcluster.pages.site import MOST_COVERS, Site, cluster_key
 from artcluster.pages.templates import cluster_colour
@@ -31,7 +32,13 @@ from artcluster.workflows.viewing.report.choose import (
     reject_groups,
     with_pictures,
 )
-from artcluster.workflows.viewing.report.history import copy_studies, run_charts, run_lines, told_of
+from artcluster.workflows.viewing.report.history import (
+    copy_studies,
+    run_charts,
+    run_columns,
+    run_lines,
+    told_of,
+)
 from artcluster.workflows.viewing.report.members import Members, make_members
 from artcluster.workflows.viewing.report.points import (
     choose_points,
@@ -142,7 +149,9 @@ def _draw(
         members=members.noun,
         clusters=entries,
         rejects=sum(group.count for group in rejects),
-        metrics=about.metric_lines(row["metrics"], members.noun),
+        metrics=about.metric_lines(row["metrics"]),
+        agreement=label_table(row["metrics"].get("labels", {})),
+        label_meanings=[(each.title, each.meaning) for each in LABEL_MEASURES.values()],
         facts=about.fact_lines(row, about.model_row(store, run.model_id), members.noun),
         settings=about.settings_yaml(row),
         has_map=points > 0,
@@ -179,7 +188,7 @@ def _draw(
                 output.write(path, data)
         if columns:
             site.distribution(about.crosstabs(members, columns[:_CROSSTAB_COLUMNS], entries))
-        site.runs(lines, run_charts(lines))
+        site.runs(lines, run_columns(lines), run_charts(lines))
         site.rejects(rejects)
         if sweeps:
             site.sweeps(sweeps)

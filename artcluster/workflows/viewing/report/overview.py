@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow.compute as pc
 import yaml
 
+from artcluster.metrics.measures import MEASURES
 from artcluster.pages.content import Crosstab, Entry, Kin, Term
 from artcluster.schema import CLUSTERS, LINEAGE, MODELS, RUNS
 from artcluster.store import Store
@@ -16,32 +17,6 @@ from artcluster.workflows.curation.zero_shot_names import ClusterWords
 from artcluster.workflows.viewing.report.members import Members
 
 _MOST_VALUES = 24
-
-_METRICS = (
-    (
-        "silhouette_embedder",
-        "Silhouette",
-        "How much nearer {members} are to their own cluster than to "
-        "the next, in the embedder’s space: 1 is apart, 0 is overlapping.",
-    ),
-    (
-        "silhouette",
-        "Silhouette of the model",
-        "The same in the model’s own space, which refinement pulls apart.",
-    ),
-    (
-        "calinski_harabasz_embedder",
-        "Calinski–Harabasz",
-        "Spread between clusters over spread "
-        "within them, in the embedder’s space; higher is better, comparable on the same {members}.",
-    ),
-    (
-        "mean_confidence",
-        "Mean confidence",
-        "Membership of the own cluster, 0 to 1. Compare it within a run, not across methods.",
-    ),
-    ("non_empty", "Clusters with {members}", "Of those asked for."),
-)
 
 
 def run_row(store: Store, run_id: str) -> dict[str, Any]:
@@ -158,25 +133,16 @@ def parents_of(
     return found
 
 
-def metric_lines(metrics: Mapping[str, Any], noun: str) -> list[tuple[str, str, str]]:
-    """Return name, value and meaning of a run's metrics; `noun` says what its members are."""
-    lines = [
-        (title.format(members=noun), _figure(metrics.get(name)), meaning.format(members=noun))
-        for name, title, meaning in _METRICS
-        if metrics.get(name) is not None
+def metric_lines(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return name, value and meaning of a run's measures that say which way is better."""
+    return [
+        (measure.label[:1].upper() + measure.label[1:], measure.text(value), measure.meaning)
+        for name, measure in MEASURES.items()
+        if measure.better
+        and (value := metrics.get(name)) is not None
         # A model that is the embedder's own space has nothing more to say.
-        and (name != "silhouette" or metrics[name] != metrics.get("silhouette_embedder"))
+        and not (measure.space == "" and value == metrics.get(f"{name}_embedder"))
     ]
-    for column, label in metrics.get("labels", {}).items():
-        lines.append(
-            (
-                f"NMI with {column}",
-                _figure(label.get("nmi")),
-                f"How much clusters and the column “{column}” tell of one another, 0 to 1, over "
-                f"{label.get('labelled_count', 0):,} labelled {noun}. Labels were not trained on.",
-            )
-        )
-    return lines
 
 
 def fact_lines(
@@ -191,10 +157,10 @@ def fact_lines(
         ("Scan", str(run["scan_id"])),
         ("Embedder", run["embedder_id"]),
         ("Method", model["method"]),
-        ("Clusters asked for", str(model["k"])),
+        ("Requested clusters (k)", str(model["k"])),
         ("Model", run["model_id"]),
         ("Fitted on", f"{model['training'].get('fitted_on', 0):,} {noun}"),
-        ("Parent run", run["parent"] or "none: a first run"),
+        ("Parent run", run["parent"] or "none"),
         ("Metadata version", run["metadata_version"] or "no metadata"),
         ("Versions", ", ".join(f"{name} {number}" for name, number in run["versions"].items())),
     ]
@@ -232,11 +198,3 @@ def crosstabs(members: Members, columns: Sequence[str], entries: Sequence[Entry]
             )
         )
     return found
-
-
-def _figure(value: float | None) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, int) or float(value).is_integer():
-        return f"{int(value):,}"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
