@@ -2,13 +2,14 @@
 
 import numpy as np
 import simplejpeg
-from PIL import Image, ImageFile, Jpeg2KImagePlugin
+from PIL import Image
 
 from artcluster.images import identify
-from artcluster.images.colour import moves_colours, to_rgb, to_srgb
+from artcluster.images.colour import moves_colours, rgb_converter, to_srgb
+from artcluster.images.levelled import LevelledPicture
 from artcluster.images.policy import PixelPolicy
-from artcluster.images.rejects import ImageInfo, reject_of
-from artcluster.images.resize import fit_box, orient, resize
+from artcluster.images.rejects import ImageInfo, Refused, reject_of
+from artcluster.images.resize import fit_box, is_giant, orient, resize, resize_giant
 
 _LEFT_OVER = 2
 
@@ -54,23 +55,6 @@ def decode_jpeg(blob: bytes, size_px: tuple[int, int], divisor: int) -> np.ndarr
     return pixels if pixels.shape == (height, width, 3) else None
 
 
-_CODING_STYLE = b"\xff\x52"
-
-_LEVELS_OFFSET = 9
-
-
-def resolution_levels(blob: bytes) -> int:
-    """Return how many times a JPEG 2000's resolution can be halved; 0 where it cannot be told.
-
-    Source: ISO/IEC 15444-1, A.6.1: the COD marker's number of decomposition levels.
-
-    >>> resolution_levels(b"..." + _CODING_STYLE + bytes([0, 12, 0, 0, 0, 1, 1, 5]))
-    5
-    """
-    at = blob.find(_CODING_STYLE) + _LEVELS_OFFSET
-    return blob[at] if _LEVELS_OFFSET <= at < len(blob) else 0
-
-
 def decode_image(
     blob: bytes, policy: PixelPolicy, size_px: tuple[int, int]
 ) -> tuple[np.ndarray | None, ImageInfo]:
@@ -96,7 +80,7 @@ def decode_image(
             if name in ("JPEG", "MPO") and image.mode in ("L", "RGB"):
                 pixels = _through_turbo(image, blob, policy, size_px)
             if pixels is None:
-                pixels = _through_pillow(image, blob, policy, size_px)
+                pixels = _through_pillow(image, policy, size_px)
         except Exception as error:
             return None, ImageInfo(width, height, name, reject_of("decode", error))
         if name == "PNG" and identify.orientation_of(image) in identify.TURNED:
@@ -105,7 +89,7 @@ def decode_image(
 
 
 def _through_turbo(
-    image: ImageFile.ImageFile, blob: bytes, policy: PixelPolicy, size_px: tuple[int, int]
+    image: Image.Image, blob: bytes, policy: PixelPolicy, size_px: tuple[int, int]
 ) -> np.ndarray | None:
     """Decode a grey or RGB JPEG with libjpeg-turbo; None where it found a fault."""
     orientation = identify.orientation_of(image)
@@ -129,31 +113,69 @@ def _through_turbo(
 
 
 def _through_pillow(
-    image: ImageFile.ImageFile, blob: bytes, policy: PixelPolicy, size_px: tuple[int, int]
+    image: Image.Image, policy: PixelPolicy, size_px: tuple[int, int]
 ) -> np.ndarray:
-    """Decode a picture of any format with Pillow."""
-    if policy.decode == "scaled" and image.format in ("JPEG", "MPO", "JPEG2000"):
-        _shrink_on_load(image, blob, policy.fit, size_px)
-    image.load()
+    """Decode a picture of any format with Pillow, or with the reader that opened it."""
+    orientation = identify.orientation_of(image)
+    turned = orientation in identify.TURNED
+    _shrink_on_load(image, policy, size_px[::-1] if turned else size_px)
+    _load(image, policy.max_pixels)
     orientation = identify.orientation_of(image)
     turned = orientation in identify.TURNED
     target = size_px[::-1] if turned else size_px
-    rgb = to_rgb(image)
-    box = fit_box((rgb.height, rgb.width), target, policy.fit)
-    pixels = resize(rgb, target, box, turned=turned, exact=policy.decode == "exact")
+    convert = rgb_converter(image)
+    box = fit_box((image.height, image.width), target, policy.fit)
+    if is_giant(image):
+        pixels = resize_giant(image, convert, target, box, turned=turned)
+    else:
+        exact = policy.decode == "exact"
+        pixels = resize(convert(image), target, box, turned=turned, exact=exact)
     return orient(pixels, orientation)
 
 
-def _shrink_on_load(
-    image: ImageFile.ImageFile, blob: bytes, fit: str, size_px: tuple[int, int]
-) -> None:
-    """Tell Pillow to decode a JPEG or a JPEG 2000 at a half or a quarter, where that is enough."""
-    turned = identify.orientation_of(image) in identify.TURNED
-    divisor = _divisor((image.height, image.width), size_px[::-1] if turned else size_px, fit)
-    if isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile):
-        image.reduce = min(divisor.bit_length() - 1, resolution_levels(blob))
-    else:
+def _shrink_on_load(image: Image.Image, policy: PixelPolicy, target_px: tuple[int, int]) -> None:
+    """Have a smaller picture decoded where that is enough, or where the whole is too large.
+
+    Raises:
+        Refused: No copy in the file is small enough for the policy and large enough for the target.
+    """
+    size_px = (image.height, image.width)
+    if isinstance(image, LevelledPicture):
+        if image.width * image.height > policy.max_pixels:
+            image.level = _level_within(image, policy, target_px)
+        elif policy.decode == "scaled" and image.format == "JPEG2000":
+            halvings = _divisor(size_px, target_px, policy.fit).bit_length() - 1
+            image.level = min(halvings, len(image.levels) - 1)
+    elif policy.decode == "scaled" and image.format in ("JPEG", "MPO"):
+        divisor = _divisor(size_px, target_px, policy.fit)
         image.draft(None, (image.width // divisor, image.height // divisor))
+
+
+def _level_within(image: LevelledPicture, policy: PixelPolicy, target_px: tuple[int, int]) -> int:
+    """Return the smallest level that leaves twice the target, or else the largest allowed."""
+    allowed = list[tuple[int, float]]()
+    for level, (width, height) in enumerate(image.levels):
+        left, top, right, bottom = fit_box((height, width), target_px, policy.fit)
+        left_over = min((bottom - top) / target_px[0], (right - left) / target_px[1])
+        if width * height <= policy.max_pixels and left_over >= 1:
+            allowed.append((level, left_over))
+    if not allowed:
+        raise Refused(identify.too_large(image.size, policy.max_pixels))
+    ample = [level for level, left_over in allowed if left_over >= _LEFT_OVER]
+    return ample[-1] if ample else allowed[0][0]
+
+
+def _load(image: Image.Image, max_pixels: int) -> None:
+    """Load a picture; at full resolution where it has tiles that lack the lower one."""
+    try:
+        image.load()
+    except OSError:
+        if not isinstance(image, LevelledPicture) or not image.level:
+            raise
+        if image.width * image.height > max_pixels:
+            raise
+        image.level = 0
+        image.load()
 
 
 def _divisor(size_px: tuple[int, int], target_px: tuple[int, int], fit: str) -> int:

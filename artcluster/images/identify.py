@@ -8,7 +8,9 @@ from collections.abc import Iterator
 
 from PIL import AvifImagePlugin, ExifTags, Image, ImageFile, UnidentifiedImageError
 
+from artcluster.images.levelled import LevelledPicture
 from artcluster.images.policy import PixelPolicy
+from artcluster.images.readers import open_picture
 from artcluster.images.rejects import (
     LARGEST_SIDE,
     ImageInfo,
@@ -48,6 +50,8 @@ FORMATS = (*_FORMATS, "PPM", "PCD", "TGA")
 """Pillow's names of the formats that are read. No EPS and no SVG: those are programs."""
 
 
+_XMP = ("xmp", "XML:com.adobe.xmp")
+
 TURNED = (5, 6, 7, 8)
 
 """EXIF orientations that exchange width and height."""
@@ -71,7 +75,7 @@ def pillow_limits(max_pixels: int | None) -> Iterator[None]:
             setattr(module, name, value)
 
 
-def open_image(blob: bytes, policy: PixelPolicy) -> ImageFile.ImageFile:
+def open_image(blob: bytes, policy: PixelPolicy) -> Image.Image:
     """Open a picture by its header alone. To be called under `pillow_limits`.
 
     Raises:
@@ -82,7 +86,7 @@ def open_image(blob: bytes, policy: PixelPolicy) -> ImageFile.ImageFile:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            image = Image.open(io.BytesIO(blob), formats=_formats_to_try(blob))
+            image = open_picture(blob, _formats_to_try(blob), policy.max_pixels)
         except UnidentifiedImageError:
             raise Refused(_unidentified(blob, [str(w.message) for w in caught])) from None
         except Image.DecompressionBombError as error:
@@ -92,14 +96,18 @@ def open_image(blob: bytes, policy: PixelPolicy) -> ImageFile.ImageFile:
             if reject.reason == "corrupt" and _riff_is_cut(blob):
                 reject = Reject("identify", "truncated", reject.detail)
             raise Refused(reject) from None
-    pixels = image.width * image.height
-    if pixels > policy.max_pixels or max(image.size) > LARGEST_SIDE:
-        detail = (
-            f"{image.width}×{image.height} are {pixels} pixels, the policy takes at most "
-            f"{policy.max_pixels}"
-        )
-        raise Refused(Reject("identify", "too-large", detail))
+    levels = image.levels if isinstance(image, LevelledPicture) else [image.size]
+    least = min(width * height for width, height in levels)
+    if least > policy.max_pixels or max(image.size) > LARGEST_SIDE:
+        raise Refused(too_large(image.size, policy.max_pixels))
     return image
+
+
+def too_large(size_px: tuple[int, int], max_pixels: int) -> Reject:
+    """Return the reject of a picture of this width and height, and of no smaller copy."""
+    width, height = size_px
+    detail = f"{width}×{height} are {width * height} pixels, the policy takes at most {max_pixels}"
+    return Reject("identify", "too-large", detail)
 
 
 def _formats_to_try(blob: bytes) -> list[str]:
@@ -109,7 +117,12 @@ def _formats_to_try(blob: bytes) -> list[str]:
 
 
 def orientation_of(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8; 1 where there is none or it cannot be read."""
+    """Return the EXIF orientation, 1 to 8; 1 where there is none or it cannot be read.
+
+    XMP's, which Pillow would take in its place, does not count.
+    """
+    for name in _XMP:
+        image.info.pop(name, None)
     try:
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:
@@ -124,7 +137,8 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
     only decoding finds it.
     """
     late_exif = image.format == "PNG" and "exif" not in image.info
-    if image.format == "TIFF" or late_exif or orientation_of(image) not in TURNED:
+    by_pillow = image.format == "TIFF" and not isinstance(image, LevelledPicture)
+    if by_pillow or late_exif or orientation_of(image) not in TURNED:
         return image.width, image.height
     return image.height, image.width
 

@@ -1,11 +1,15 @@
 """Antialiased bicubic resize in 8 bits, as Pillow does it, and the fit to a target's shape."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from PIL import Image
 from torch.nn import functional
 
 _GIANT_PIXELS = 50_000_000
+
+_PIECE_PIXELS = 4_000_000
 _MUCH = 2
 
 Box = tuple[int, int, int, int]
@@ -49,9 +53,9 @@ def resize(
 
     Each of the two passes rounds, so their order shows: on sharp edges by 20 levels and more. It is
     fixed here, whatever the Pillow installed. Pixels go through torch's port of Pillow-SIMD, fast
-    in uint8, channels_last and three channels only; through Pillow itself where a giant would be
-    copied, and where `exact` is asked of sides that shrink to more than half, as there the port's
-    16-bit weights may lead it 2 levels off.
+    in uint8, channels_last and three channels only; through Pillow itself where `exact` is asked of
+    sides that shrink to more than half, as there the port's 16-bit weights may lead it 2 levels
+    off. For giants see `resize_giant`.
 
     Args:
         picture: uint8 array H×W×3, or a picture in mode RGB.
@@ -66,15 +70,11 @@ def resize(
     """
     left, top, right, bottom = box
     size = (bottom - top, right - left)
-    if turned:
-        rows_first = not _rows_first(size[::-1], target_px[::-1])
-    else:
-        rows_first = _rows_first(size, target_px)
+    rows_first = _first_is_vertical(size, target_px, turned=turned)
     height, width = target_px
     passes = ((height, size[1]) if rows_first else (size[0], width), target_px)
     shrinks_little = any(side < _MUCH * to for side, to in zip(size, target_px, strict=True))
-    giant = isinstance(picture, Image.Image) and picture.width * picture.height > _GIANT_PIXELS
-    if giant or (exact and shrinks_little):
+    if exact and shrinks_little:
         image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
         if size != (image.height, image.width):
             image = image.crop(box)
@@ -92,6 +92,66 @@ def resize(
             antialias=True,
         )
     return tensor[0].permute(1, 2, 0).numpy()
+
+
+def is_giant(image: Image.Image) -> bool:
+    """Return whether a picture is too large to be converted as a whole before it is resized."""
+    return image.width * image.height > _GIANT_PIXELS
+
+
+def resize_giant(
+    image: Image.Image,
+    to_rgb: Callable[[Image.Image], Image.Image],
+    target_px: tuple[int, int],
+    box: Box,
+    *,
+    turned: bool,
+    piece_pixels: int = _PIECE_PIXELS,
+) -> np.ndarray:
+    """Convert and resize a loaded picture of any mode, piece by piece, as Pillow would the whole.
+
+    The first pass treats every row by itself, or every column, so that pieces of whole rows or
+    columns give the same pixels.
+
+    Args:
+        image: The picture.
+        to_rgb: Converts a piece of it.
+        target_px: As in `resize`.
+        box: As in `resize`.
+        turned: As in `resize`.
+        piece_pixels: About how many are converted at once.
+
+    Returns:
+        uint8 array of target height × target width × 3.
+    """
+    left, top, right, bottom = box
+    height, width = target_px
+    if _first_is_vertical((bottom - top, right - left), target_px, turned=turned):
+        narrow = Image.new("RGB", (right - left, height))
+        step = max(1, piece_pixels // (bottom - top))
+        for at in range(left, right, step):
+            end = min(at + step, right)
+            piece = to_rgb(image.crop((at, top, end, bottom)))
+            piece = piece.resize((end - at, height), Image.Resampling.BICUBIC)
+            narrow.paste(piece, (at - left, 0))
+    else:
+        narrow = Image.new("RGB", (width, bottom - top))
+        step = max(1, piece_pixels // (right - left))
+        for at in range(top, bottom, step):
+            end = min(at + step, bottom)
+            piece = to_rgb(image.crop((left, at, right, end)))
+            piece = piece.resize((width, end - at), Image.Resampling.BICUBIC)
+            narrow.paste(piece, (0, at - top))
+    return np.array(narrow.resize((width, height), Image.Resampling.BICUBIC))
+
+
+def _first_is_vertical(
+    size_px: tuple[int, int], target_px: tuple[int, int], *, turned: bool
+) -> bool:
+    """Return whether the vertical pass goes first, in the picture's own frame."""
+    if turned:
+        return not _rows_first(size_px[::-1], target_px[::-1])
+    return _rows_first(size_px, target_px)
 
 
 def _rows_first(size_px: tuple[int, int], target_px: tuple[int, int]) -> bool:

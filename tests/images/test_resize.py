@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from artcluster.images.resize import fit_box, orient, resize
+from artcluster.images.colour import rgb_converter, to_rgb
+from artcluster.images.resize import fit_box, orient, resize, resize_giant
 
 SIZES = [
     (700, 700),
@@ -79,15 +80,28 @@ def test_turning_after_the_resize_equals_turning_before(
     assert np.abs(result - by_pillow(orient(pixels, orientation), target)).max() <= 1
 
 
-def test_a_giant_is_resized_without_leaving_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
-    pixels = noise(900, 1200)
-    monkeypatch.setattr("artcluster.images.policy._GIANT_PIXELS", 1000)
-    for turned in (False, True):
-        result = resize(
-            Image.fromarray(pixels), (224, 200), (100, 0, 1100, 900), turned=turned, exact=False
-        )
-        expected = resize(pixels, (224, 200), (100, 0, 1100, 900), turned=turned, exact=False)
-        assert np.abs(result.astype(int) - expected).max() <= 1
+@pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "RGBA", "LA", "CMYK", "LAB", "I;16", "F"])
+@pytest.mark.parametrize("size", [(60, 900), (900, 60), (301, 302)])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_giant_piece_by_piece_is_the_giant_as_a_whole(
+    mode: str, size: tuple[int, int], turned: bool
+) -> None:
+    height, width = size
+    pixels = noise(height, width)
+    if mode == "LAB":
+        picture = Image.frombytes("LAB", (width, height), pixels.tobytes())
+    elif mode == "I;16":
+        picture = Image.fromarray(pixels[..., 0] * np.uint16(257))
+    else:
+        picture = Image.fromarray(pixels).convert(mode)
+    target, box = (40, 30), (width // 10, 0, width - width // 10, height)
+    pieces = resize_giant(
+        picture, rgb_converter(picture), target, box, turned=turned, piece_pixels=5000
+    )
+    whole = resize_giant(picture, rgb_converter(picture), target, box, turned=turned)
+    assert np.array_equal(pieces, whole)
+    small = resize(to_rgb(picture), target, box, turned=turned, exact=False)
+    assert np.abs(pieces.astype(int) - small).max() <= 1
 
 
 def test_squash_takes_the_whole_picture() -> None:
