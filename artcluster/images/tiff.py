@@ -7,47 +7,22 @@ import io
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import tifffile
 from PIL import Image
+from tifffile import PHOTOMETRIC
 
-from artcluster.images.colour import (
-    Range,
-    compose,
-    joint_range,
-    scale_to_uint8,
-    value_range,
-)
+from artcluster.images.colour import Range, compose, joint_range, scale_to_uint8, value_range
 from artcluster.images.levelled import LevelledPicture
-from artcluster.images.rejects import Refused, Reject
+from artcluster.images.rejects import Refused
+from artcluster.images.tiff_layout import Layout
 
 _MOST_PAGES = 64
 
 _BAND_BYTES = 1 << 24
 
 _REDUCED, _MASK = 1, 4
-
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB, _ICC_LAB = (
-    0,
-    1,
-    2,
-    3,
-    5,
-    6,
-    8,
-    9,
-)
-
-_ASSOCIATED, _ALPHA = 1, (1, 2, 999)
-
-_JPEG = (7, 34892, 33007)
-
-_APERIO_YCBCR = 33003
-
-_INK_SET, _OTHER_INKS = 332, 2
 
 _COLOUR_MAP, _PROFILE, _ORIENTATION = 320, 34675, 274
 
@@ -127,91 +102,6 @@ def _is_copy(page: tifffile.TiffPage, whole: tifffile.TiffPage) -> bool:
     return bool(page.subfiletype & _REDUCED) or of_pyramid
 
 
-def _refuse(detail: str) -> Refused:
-    return Refused(Reject("identify", "unsupported", f"TIFF: {detail}"))
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What the samples of a page are.
-
-    Attributes:
-        page: The page.
-        dtype: Type of its samples.
-        mode: Pillow's mode for the colour samples.
-        colours: How many samples are colour, the first ones.
-        alpha: Place of the alpha sample, or None.
-        associated: Whether the colours are multiplied by alpha.
-    """
-
-    page: tifffile.TiffPage
-    dtype: np.dtype[Any]
-    mode: str
-    colours: int
-    alpha: int | None
-    associated: bool
-
-    @property
-    def fills_its_range(self) -> bool:
-        """Whether the type of the samples says what is black and what is white."""
-        return self.dtype.kind in "bu" and self.page.bitspersample < 32
-
-    @classmethod
-    def of(cls, page: tifffile.TiffPage) -> "Layout":
-        """Return the layout of a page.
-
-        Raises:
-            Refused: It is not read.
-        """
-        kinds = {
-            _WHITE_IS_ZERO: ("L", 1),
-            _BLACK_IS_ZERO: ("L", 1),
-            _RGB: ("RGB", 3),
-            _PALETTE: ("RGB", 1),
-            _CMYK: ("CMYK", 4),
-            _YCBCR: ("YCbCr", 3),
-            _LAB: ("LAB", 3),
-            _ICC_LAB: ("LAB", 3),
-        }
-        photometric = int(page.photometric)
-        if photometric not in kinds:
-            name = getattr(page.photometric, "name", photometric)
-            raise _refuse(f"photometric interpretation {name} is not read")
-        mode, colours = kinds[photometric]
-        bits = page.bitspersample
-        if page.dtype is None or not isinstance(bits, int) or page.dtype.kind == "c":
-            raise _refuse(f"{bits} bits of sample format {page.sampleformat} are not read")
-        if page.samplesperpixel < colours:
-            raise _refuse(f"{page.samplesperpixel} samples a pixel for {mode}")
-        if photometric == _CMYK and page.tags.valueof(_INK_SET) == _OTHER_INKS:
-            raise _refuse("inks other than cyan, magenta, yellow and black are not read")
-        whole_numbers = page.dtype.kind in "ui"
-        if mode in ("YCbCr", "LAB") and not (whole_numbers and bits in (8, 16)):
-            raise _refuse(f"{mode} of {bits} bits is not read")
-        if photometric == _PALETTE and not (page.dtype.kind == "u" and bits <= 16):
-            raise _refuse(f"a palette of {bits} bits is not read")
-        compression = int(page.compression)
-        if compression != 1 and compression not in tifffile.TIFF.DECOMPRESSORS:
-            name = getattr(page.compression, "name", compression)
-            raise _refuse(f"compression {name} is not read")
-        if photometric == _YCBCR and compression in _JPEG and page.planarconfig == 1:
-            mode = "RGB"
-        if compression == _APERIO_YCBCR:
-            mode = "YCbCr"
-        if page.is_subsampled and mode == "YCbCr" and page.planarconfig != 1:
-            raise _refuse("subsampled colour in separate planes is not read")
-        extra = page.extrasamples
-        kinds_of_extra = extra if isinstance(extra, tuple) else (extra,)
-        if not kinds_of_extra and photometric == _RGB and page.samplesperpixel == 4:
-            kinds_of_extra = (2,)
-        places = [place for place, kind in enumerate(kinds_of_extra) if kind in _ALPHA]
-        alpha = colours + places[0] if places else None
-        if alpha is not None and alpha >= page.samplesperpixel:
-            alpha = None
-        associated = alpha is not None and kinds_of_extra[places[0]] == _ASSOCIATED
-        return cls(page, page.dtype, mode, colours, alpha, associated)
-
-
 def read_pixels(layout: Layout, blob: bytes) -> Image.Image:
     """Return a page in 8 bits, in Pillow's mode for its samples.
 
@@ -238,13 +128,13 @@ def read_pixels(layout: Layout, blob: bytes) -> Image.Image:
 def _in_8_bits(layout: Layout, band_HWC: np.ndarray, span: Range) -> Image.Image:
     page = layout.page
     colours = band_HWC[..., : layout.colours]
-    if page.photometric == _PALETTE:
+    if page.photometric == PHOTOMETRIC.PALETTE:
         pixels = _colour_map(page)[colours[..., 0].astype(np.intp)]
     elif layout.mode == "LAB":
         pixels = _lab(colours, page)
     else:
         pixels = _levels(colours, layout, span)
-    if page.photometric == _WHITE_IS_ZERO:
+    if page.photometric == PHOTOMETRIC.MINISWHITE:
         pixels = 255 - pixels
     alpha = None
     if layout.alpha is not None:
@@ -298,7 +188,7 @@ def _lab(values: np.ndarray, page: tifffile.TiffPage) -> np.ndarray:
     if page.bitspersample == 16:
         values = values.view(np.uint16) >> 8
     pixels: np.ndarray = values.astype(np.uint8)
-    if page.photometric == _ICC_LAB:
+    if page.photometric == PHOTOMETRIC.ICCLAB:
         pixels[..., 1:] ^= 0x80
     return pixels
 
