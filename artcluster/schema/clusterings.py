@@ -71,6 +71,17 @@ CLUSTERS = table(
 )
 
 
+LABEL_METRICS = table(
+    "label_metrics",
+    "One row per run and label that was asked for once the run was finished",
+    text("run_id", "The run"),
+    text("label", "Column of the metadata"),
+    text("metrics", "How far its clusters agree with it, as JSON, as in `metrics` of the run"),
+    time("created_at", "When it was measured"),
+    partition_by=("run_id",),
+)
+
+
 LINEAGE = table(
     "lineage",
     "One row per pair of clusters, old and new, that share members",

@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -15,6 +16,24 @@ State = dict[str, Any]
 
 
 _IDENTITY = "identity"
+
+
+_FREE = ("resident_bytes", "map_bytes", "chunk_rows", "checkpoint_interval_s", "checkpoint_steps")
+
+
+def deciding(config: Any) -> dict[str, Any]:
+    """Return the settings of a loop that change its result and are not at their default, by name.
+
+    A checkpoint is found again by them, also once a release has brought new settings.
+
+    Args:
+        config: A dataclass.
+    """
+    return {
+        field.name: value
+        for field in fields(config)
+        if field.name not in _FREE and (value := getattr(config, field.name)) != field.default
+    }
 
 
 def identity(stage: str, settings: Mapping[str, Any], shard_rows: Sequence[int]) -> str:

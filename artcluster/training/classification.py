@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -188,11 +188,6 @@ class ClassifierConfig:
     map_bytes: int = 8 << 30
     checkpoint_interval_s: float = 60.0
     checkpoint_steps: int = 20
-
-    def deciding(self) -> dict[str, Any]:
-        """Return the settings that change the result, by name."""
-        free = ("map_bytes", "checkpoint_interval_s", "checkpoint_steps")
-        return {name: value for name, value in asdict(self).items() if name not in free}
 
 
 class Epoch(NamedTuple):

@@ -16,6 +16,7 @@ from artcluster.training.batches import BatchPlan
 from artcluster.training.checkpoints import (
     CheckpointClock,
     State,
+    deciding,
     identity,
     load_state,
     save_state,
@@ -95,7 +96,7 @@ class _Training:
         seen = PixelRows(validation.pixels, row_shape, worker.device)
         self._validation_maps = self._frozen(seen, seen.count, network.maps)
         self._tail = nn.ModuleDict({"block": network.block, "head": network.head})
-        self._named = identity("classifier", config.deciding(), worker.shard_rows)
+        self._named = identity("classifier", deciding(config), worker.shard_rows)
         count = network.head.out_features
         self._phases = [Phase(config.patience, count) for _ in range(2)]
         self._epochs: list[Epoch] = []

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import nn
@@ -12,6 +12,7 @@ from artcluster.training.batches import BatchStream
 from artcluster.training.checkpoints import (
     CheckpointClock,
     State,
+    deciding,
     identity,
     load_state,
     module_state,
@@ -81,11 +82,6 @@ class ReconstructionConfig:
         steps = max(self.epochs * batches, self.min_steps)
         return steps if self.max_steps is None else min(steps, self.max_steps)
 
-    def deciding(self) -> dict[str, Any]:
-        """Return the settings that change the result, by name."""
-        free = ("resident_bytes", "checkpoint_interval_s", "checkpoint_steps")
-        return {name: value for name, value in asdict(self).items() if name not in free}
-
 
 @dataclass(frozen=True)
 class Reconstruction:
@@ -137,7 +133,7 @@ def train_reconstruction(
     """
     parameters = list(network.parameters())
     optimizer = make_optimizer(config.optimizer, parameters, config.learning_rate)
-    named = identity(stage, config.deciding(), worker.shard_rows)
+    named = identity(stage, deciding(config), worker.shard_rows)
     total = config.steps(batches.plan.batches)
     errors = _EpochErrors(worker)
     validated: list[float] = []

@@ -1,8 +1,8 @@
 """Refinement of an encoder and its centroids together: the loop of DEC and DCEC."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from artcluster.training.batches import BatchStream
 from artcluster.training.checkpoints import (
     CheckpointClock,
     State,
+    deciding,
     identity,
     load_state,
     save_state,
@@ -77,11 +78,6 @@ class DecConfig:
             )
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
-
-    def deciding(self) -> dict[str, Any]:
-        """Return the settings that change the result, by name."""
-        free = ("resident_bytes", "checkpoint_interval_s", "chunk_rows")
-        return {name: value for name, value in asdict(self).items() if name not in free}
 
 
 @dataclass(frozen=True)
@@ -197,7 +193,7 @@ def refine(
     )
     parameters = list(model.parameters())
     optimizer = make_optimizer(config.optimizer, parameters, config.learning_rate)
-    named = identity(stage, {**config.deciding(), "k": clusters}, worker.shard_rows)
+    named = identity(stage, {**deciding(config), "k": clusters}, worker.shard_rows)
     keeper = TargetDistribution(worker, batches.rows, clusters, dtype, config.chunk_rows)
     clock = CheckpointClock(worker, config.checkpoint_interval_s)
     iteration = 0

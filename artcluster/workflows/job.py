@@ -20,13 +20,13 @@ from artcluster.training.batches import cut_into_shards
 from artcluster.training.worker import Worker
 
 
-def digest(facts: object) -> str:
-    """Return 12 hexadecimal digits that stand for facts, which JSON must be able to hold.
+def fingerprint(params: object) -> str:
+    """Return 12 hexadecimal digits that stand for what decides something, as JSON has it.
 
-    >>> digest({"b": 1, "a": 2}) == digest({"a": 2, "b": 1})
+    >>> fingerprint({"b": 1, "a": 2}) == fingerprint({"a": 2, "b": 1})
     True
     """
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Runs as records, and series of them: runs that follow one another and share cluster numbers."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,16 @@ import pyarrow.compute as pc
 
 from artcluster.config import Config
 from artcluster.errors import UsageError
-from artcluster.schema import CLUSTER_NAMES, CLUSTERS, EDITS, LINEAGE, MODELS, RUNS, Table
+from artcluster.schema import (
+    CLUSTER_NAMES,
+    CLUSTERS,
+    EDITS,
+    LABEL_METRICS,
+    LINEAGE,
+    MODELS,
+    RUNS,
+    Table,
+)
 from artcluster.store import Store
 from artcluster.store.views import duckdb_connection
 from artcluster.workflows.results import ClusterSummary
@@ -40,7 +50,7 @@ def finished_run(store: Store, run_id: str) -> ClusterSummary | None:
         images=run["images"],
         contents=metrics["contents"],
         sizes=sizes,
-        metrics=metrics,
+        metrics=_with_late_labels(metrics, _late_labels(store, run_id)[run_id]),
         verdict=training["verdict"],
         already=True,
         merges=_numbered(store, models[0]["path"], training.get("merges", [])),
@@ -158,7 +168,8 @@ def read_runs(store: Store, archive_id: str | None = None) -> list[RunRecord]:
     """Return the runs of an archive, or of all, oldest first."""
     mine = None if archive_id is None else pc.field("archive_id") == archive_id
     rows = store.table(RUNS).read(None, mine).to_pylist()
-    found = [_record(row) for row in rows]
+    late = _late_labels(store)
+    found = [_record(row, late[row["run_id"]]) for row in rows]
     return sorted(found, key=lambda run: (run.created_at, run.run_id))
 
 
@@ -215,7 +226,7 @@ def _largest(column: pa.ChunkedArray) -> int:
     return -1 if found is None else int(found)
 
 
-def _record(row: Mapping[str, Any]) -> RunRecord:
+def _record(row: Mapping[str, Any], late: Mapping[str, Any]) -> RunRecord:
     return RunRecord(
         run_id=row["run_id"],
         parent=row["parent"],
@@ -229,9 +240,22 @@ def _record(row: Mapping[str, Any]) -> RunRecord:
         next_cluster=row["next_cluster"],
         decision=json.loads(row["decision"] or "{}"),
         config=json.loads(row["config"]),
-        metrics=json.loads(row["metrics"]),
+        metrics=_with_late_labels(json.loads(row["metrics"]), late),
         created_at=row["created_at"],
     )
+
+
+def _late_labels(store: Store, run_id: str | None = None) -> Mapping[str, dict[str, Any]]:
+    """Return the measures of labels that were asked for once a run was finished, by run."""
+    mine = None if run_id is None else pc.field("run_id") == run_id
+    found: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+    for row in store.table(LABEL_METRICS).read(None, mine).to_pylist():
+        found[row["run_id"]][row["label"]] = json.loads(row["metrics"])
+    return found
+
+
+def _with_late_labels(metrics: dict[str, Any], late: Mapping[str, Any]) -> dict[str, Any]:
+    return {**metrics, "labels": {**metrics["labels"], **late}}
 
 
 def clusters_of_run(store: Store, run_id: str) -> np.ndarray:

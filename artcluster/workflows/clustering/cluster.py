@@ -12,10 +12,9 @@ import pyarrow.compute as pc
 
 from artcluster.clustering.kmeans.kmeans import sample_indices
 from artcluster.clustering.model.model import ClusterModel
-from artcluster.config import Config
 from artcluster.errors import TooFewError, UsageError
 from artcluster.schema import ASSIGNMENTS, CLUSTERS, EDITS, LINEAGE, MODELS, RUNS, Table
-from artcluster.store import Lease, Store
+from artcluster.store import Lease
 from artcluster.store.members import split_members
 from artcluster.store.metadata import metadata_version
 from artcluster.store.vectors import gather
@@ -32,14 +31,20 @@ from artcluster.workflows.clustering.assignments import (
     load_model,
     read_assignments,
 )
-from artcluster.workflows.clustering.labels import check_labels, labels_of
+from artcluster.workflows.clustering.fingerprints import (
+    deciding_settings,
+    model_params,
+    run_params,
+)
+from artcluster.workflows.clustering.labels import check_labels, labels_of, measure_late_labels
 from artcluster.workflows.clustering.measure import RunMeasures, keywords_of_clusters, measure
 from artcluster.workflows.clustering.methods import fit, network_of
 from artcluster.workflows.clustering.methods.base import TrainingSet, vectors_for
 from artcluster.workflows.clustering.methods.own_network import own_embedder, with_own_network
 from artcluster.workflows.clustering.refit import record_lineage, refit
 from artcluster.workflows.clustering.supervision import check_supervision, with_stored_hints
-from artcluster.workflows.job import Job, digest
+from artcluster.workflows.job import Job, fingerprint
+from artcluster.workflows.legacy_ids import legacy_model_id, legacy_run_id
 from artcluster.workflows.results import ClusterSummary, NoClusters
 from artcluster.workflows.runs import (
     RUN_TABLES,
@@ -50,31 +55,6 @@ from artcluster.workflows.runs import (
     read_runs,
 )
 
-
-def model_settings(config: Config) -> dict[str, Any]:
-    """Return the settings that decide a model."""
-    return config.cluster.model_dump(mode="json", exclude={"labels", "workers", "use_gpu"})
-
-
-def changed_settings(store: Store, model_id: str, config: Config) -> tuple[str, ...]:
-    """Return the settings that a stored model was fitted with otherwise, in words.
-
-    Settings that only one of the two knows, because a program of another version wrote it, count
-    as unchanged.
-    """
-    rows = store.table(MODELS).read(["config"], pc.field("model_id") == model_id)
-    before: dict[str, Any] = json.loads(rows["config"][0].as_py())
-    return tuple(_differences("cluster", before, model_settings(config)))
-
-
-def _differences(name: str, before: Any, now: Any) -> list[str]:
-    if isinstance(before, dict) and isinstance(now, dict):
-        common = [key for key in before if key in now]
-        inner = [_differences(f"{name}.{key}", before[key], now[key]) for key in common]
-        return [words for some in inner for words in some]
-    return [] if before == now else [f"{name} was {before}, is {now}"]
-
-
 _VERSIONS = ("artcluster", "torch", "numpy", "scikit-learn", "pillow", "deltalake", "ray")
 
 
@@ -83,8 +63,8 @@ class NewRun:
     """What a run is to be.
 
     Attributes:
-        run_id: Its name, made of `facts`.
-        facts: What decides it: archive_id, scan_id, embedder_id, metadata_version, parent, config.
+        run_id: Its name, made of `facts` and the settings that decide it.
+        facts: What it is of: archive_id, scan_id, embedder_id, metadata_version, parent.
         images: Usable images of the archive.
         parent: The run that it follows: clusters that go on keep their numbers.
         model: `new`: fitted from nothing. `warm`: fitted from the parent's model. `kept`: the
@@ -122,7 +102,7 @@ def make_run(job: Job, run: NewRun) -> None:
         contents = members_of(job.store, archive_id, embedder_id, job.config)
         data = _training_set(job, archive_id, embedder_id, contents, most)
         fitted_on = _each_image(job, data) if settings.count_duplicates else data
-    model_id, facts = _name_model(job, run, fitted_on)
+    model_id = _name_model(job, run, fitted_on)
     with job.lease(f"model={model_id}", ASSIGNMENTS, MODELS, CLUSTERS, LINEAGE, EDITS, RUNS) as own:
         if finished_run(job.store, run.run_id) is not None:
             # The job that held the lease until now made this very run.
@@ -130,7 +110,7 @@ def make_run(job: Job, run: NewRun) -> None:
         if run.model == "kept":
             model = load_model(job.store, model_id)
         else:
-            model = _model(job, run, model_id, fitted_on, facts, own)
+            model = _model(job, run, model_id, fitted_on, own)
         with job.timings.stage("assign", len(contents)):
             assign_contents(job, model_id, model, model.embedder_id, contents, own)
         with job.timings.stage("measure"):
@@ -143,16 +123,11 @@ def make_run(job: Job, run: NewRun) -> None:
         _commit(job, run, model_id, model, measured, terms, run.holds or own)
 
 
-def _name_model(job: Job, run: NewRun, data: TrainingSet) -> tuple[str, dict[str, Any]]:
-    """Return a model's name, and the settings that decide it."""
-    settings = model_settings(job.config)
+def _name_model(job: Job, run: NewRun, data: TrainingSet) -> str:
     if run.parent is not None and run.model == "kept":
-        return run.parent.model_id, settings
-    facts: dict[str, Any] = {
-        "contents": data.digest,
-        "embedder_id": data.embedder_id,
-        "settings": settings,
-    }
+        return run.parent.model_id
+    settings = job.config.cluster
+    facts: dict[str, Any] = {"contents": data.digest, "embedder_id": data.embedder_id}
     if run.parent is not None:
         facts |= {
             "follows": run.parent.run_id,
@@ -160,7 +135,15 @@ def _name_model(job: Job, run: NewRun, data: TrainingSet) -> tuple[str, dict[str
             "next_cluster": next_cluster(job.store, run.parent.series),
             "match_jaccard": job.config.update.match_jaccard,
         }
-    return f"{job.config.cluster.method}-{digest(facts)}", settings
+    before = legacy_model_id(facts, settings)
+    if _has_model(job, before):
+        return before
+    return f"{settings.method}-{fingerprint(facts | {'settings': model_params(settings)})}"
+
+
+def _has_model(job: Job, model_id: str) -> bool:
+    rows = job.store.table(MODELS).read(["model_id"], pc.field("model_id") == model_id)
+    return bool(rows.num_rows)
 
 
 def _training_set(
@@ -194,12 +177,11 @@ def _model(
     run: NewRun,
     model_id: str,
     data: TrainingSet,
-    settings: Mapping[str, Any],
     lease: Lease,
 ) -> ClusterModel:
     """Return the model, fitted now or by an earlier job."""
     folder = f"models/{model_id}"
-    if job.store.table(MODELS).read(["model_id"], pc.field("model_id") == model_id).num_rows:
+    if _has_model(job, model_id):
         return load_model(job.store, model_id)
     if run.parent is None:
         fitted = fit(job, data)
@@ -218,7 +200,7 @@ def _model(
         "method": job.config.cluster.method,
         "k": fitted.model.k,
         "embedder_id": fitted.model.embedder_id,
-        "config": json.dumps(settings),
+        "config": json.dumps(deciding_settings(job.config.cluster)),
         "training": json.dumps(training),
         "path": folder,
         "created_at": datetime.now(UTC),
@@ -348,23 +330,25 @@ def cluster_archive(
     check_labels(job.store, job.config.cluster.labels)
     known = known_archive(job.store, archive_id, job.config)
     follows = None if parent is None else find_run(read_runs(job.store, archive_id), parent)
-    run = {
+    facts = {
         "archive_id": archive_id,
         "scan_id": known.scan_id,
         "embedder_id": embedder_id,
         "metadata_version": metadata_version(job.store, archive_id),
         "parent": None if follows is None else follows.run_id,
-        "config": job.config.model_dump(mode="json", include={"cluster"}),
     }
-    run_id = digest(run | ({"at": datetime.now(UTC).isoformat()} if force else {}))
-    done = finished_run(job.store, run_id)
-    if done is not None:
-        return done
+    settings = job.config.cluster
+    again = {"at": datetime.now(UTC).isoformat()} if force else {}
+    run_id = fingerprint(facts | {"settings": run_params(settings)} | again)
+    for name in (run_id, legacy_run_id(facts | again, settings)):
+        done = finished_run(job.store, name)
+        if done is not None:
+            return measure_late_labels(job, done)
     if follows is None:
-        make_run(job, NewRun(run_id, run, known.images))
+        make_run(job, NewRun(run_id, facts, known.images))
     else:
         with job.lease(f"runs={archive_id}", *RUN_TABLES) as lease:
-            make_run(job, NewRun(run_id, run, known.images, parent=follows, holds=lease))
+            make_run(job, NewRun(run_id, facts, known.images, parent=follows, holds=lease))
     made = finished_run(job.store, run_id)
     assert made is not None
     return replace(made, already=False, seconds=dict(job.timings.seconds))

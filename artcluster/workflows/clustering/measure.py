@@ -123,7 +123,7 @@ def measure(
         "mean_confidence": _mean(assigned.assignment.confidence),
         "mean_distance": _mean(assigned.assignment.distance),
         **measure_points(spaces),
-        "labels": {name: _against(clusters_N, truth) for name, truth in labels.items()},
+        "labels": {name: measure_label(clusters_N, truth) for name, truth in labels.items()},
     }
     nearest = medoids(centroids_N, assigned.assignment.distance, model.k, _MEDOIDS)
     sizes = cluster_sizes(centroids_N, model.k)
@@ -138,7 +138,8 @@ def measure(
     )
 
 
-def _against(clusters_N: np.ndarray, truth: Sequence[str | None]) -> dict[str, Any]:
+def measure_label(clusters_N: np.ndarray, truth: Sequence[str | None]) -> dict[str, Any]:
+    """Return how far clusters agree with a label, and which of its values each stands for."""
     agreement = label_agreement(clusters_N, truth)
     mapping = {str(cluster): label for cluster, label in agreement.mapping.items()}
     return measure_agreement(agreement) | {"mapping": mapping}

@@ -20,7 +20,7 @@ from artcluster.errors import UsageError
 from artcluster.location import Location
 from artcluster.workflows.archives import limits_of, open_tables
 from artcluster.workflows.clustering.methods import find_method
-from artcluster.workflows.job import Job, digest
+from artcluster.workflows.job import Job, fingerprint
 
 _FOLDER = "hints/"
 
@@ -95,7 +95,7 @@ def with_stored_hints(job: Job, archive_id: str) -> Job:
             "of the comparison with labels all the same."
         )
     told = asdict(_read_file(job, archive_id, given))
-    path = f"{_FOLDER}{digest(told)}.json"
+    path = f"{_FOLDER}{fingerprint(told)}.json"
     job.store.write_bytes(path, json.dumps(told).encode())
     cluster = job.config.cluster.model_copy(update={"hints": path})
     return replace(job, config=job.config.model_copy(update={"cluster": cluster}))

@@ -16,7 +16,7 @@ from artcluster.workflows.embedding.decode_task import DecodedPart
 from artcluster.workflows.embedding.decoding import Decoded
 from artcluster.workflows.embedding.embedder import ReadyEmbedder, load_embedder
 from artcluster.workflows.embedding.recovery import keys_of, sorted_members
-from artcluster.workflows.job import digest
+from artcluster.workflows.job import fingerprint
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def _write_part(
     members = sorted_members(rows)
     if keys_of(store, table, shard) == members:
         return shard
-    return store.shard_writer(table).write(f"{part_id}-{digest(members)}", rows, partition)
+    return store.shard_writer(table).write(f"{part_id}-{fingerprint(members)}", rows, partition)
 
 
 def _pictures(decoded: Decoded) -> int:

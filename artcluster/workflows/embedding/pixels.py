@@ -31,7 +31,7 @@ from artcluster.workflows.archives import Archive, fetch_settings, rows_of
 from artcluster.workflows.embedding.decoding import open_decoder
 from artcluster.workflows.embedding.embedder import pixel_policy
 from artcluster.workflows.embedding.scanning import Planning, check_not_empty
-from artcluster.workflows.job import Job, digest
+from artcluster.workflows.job import Job, fingerprint
 
 _LISTS_AT_ONCE = 16
 
@@ -51,7 +51,7 @@ class PixelShard:
 
 def pixel_folder(job: Job, archive_id: str, side_px: int) -> str:
     """Return where the pixels of an archive at one size lie in the store."""
-    return f"pixels/{digest([archive_id, pixel_policy(job.config).pixels_id, side_px])}"
+    return f"pixels/{fingerprint([archive_id, pixel_policy(job.config).pixels_id, side_px])}"
 
 
 def stored_shards(store: Store, folder: str) -> list[PixelShard]:
@@ -102,7 +102,7 @@ class DecodePixels:
             content = io.BytesIO()
             np.save(content, batch.pixels_NHWC)
             # Another attempt may divide doubles among parts otherwise: its array has another name.
-            array = f"{ref.part_id}-{digest(kept)}.npy"
+            array = f"{ref.part_id}-{fingerprint(kept)}.npy"
             self.store.write_bytes(f"{self.folder}/{array}", content.getvalue())
             facts = {"array": array, "content_ids": kept}
             self.store.write_bytes_if_absent(listed, json.dumps(facts).encode())

@@ -22,7 +22,8 @@ from artcluster.training.worker import Worker
 from artcluster.workflows.archives import Archive
 from artcluster.workflows.embedding.embedder import pixel_policy
 from artcluster.workflows.embedding.pixels import PixelShard, decoded, loaders
-from artcluster.workflows.job import WORTH_A_CLUSTER_PICTURES, Job, digest, training_backend
+from artcluster.workflows.job import WORTH_A_CLUSTER_PICTURES, Job, fingerprint, training_backend
+from artcluster.workflows.legacy_ids import legacy_network
 
 Tensors = dict[str, torch.Tensor]
 
@@ -80,10 +81,14 @@ def max_images(settings: EmbedSettings) -> int:
 def _path(job: Job, archive: Archive) -> str:
     """Name what decides the network: the archive, its pixels, and how it is trained."""
     settings = job.config.embed
-    facts = [archive.archive_id, pixel_policy(job.config).pixels_id, input_px(settings)]
-    training = _settings(settings).model_dump(mode="json")
+    training, pixels_id = _settings(settings), pixel_policy(job.config).pixels_id
+    facts = [archive.archive_id, pixels_id, input_px(settings), settings.seed]
     name = settings.backbone.replace(":", "-")
-    return f"pretrained/{name}-{digest([*facts, settings.seed, training])}"
+    before = f"pretrained/{name}-{legacy_network(facts, training)}"
+    if job.store.exists(f"{before}.safetensors"):
+        return before
+    chosen = training.model_dump(mode="json", exclude_defaults=True)
+    return f"pretrained/{name}-{fingerprint([*facts, chosen])}"
 
 
 def _settings(settings: EmbedSettings) -> CaeSettings | PcaSettings:

@@ -38,7 +38,7 @@ from artcluster.workflows.experiments.trials import (
     run_trials,
     trials_lease,
 )
-from artcluster.workflows.job import Job, digest
+from artcluster.workflows.job import Job, fingerprint
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def make_comparison(
             made = run_trials(job, _trials(job, asked, spec, shared.data, archive_id), lease)
             named += [(spec, row) for row in made]
         ids = [[spec.name, row["trial_id"]] for spec, row in named]
-        comparison_id = digest([facts, ids])
+        comparison_id = fingerprint([facts, ids])
         known = read_comparison(job.store, comparison_id)
         if known is not None:
             return replace(known, already=True, seconds=dict(job.timings.seconds))

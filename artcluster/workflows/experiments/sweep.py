@@ -34,7 +34,7 @@ from artcluster.workflows.experiments.trials import (
     run_trials,
     trials_lease,
 )
-from artcluster.workflows.job import Job, digest
+from artcluster.workflows.job import Job, fingerprint
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def make_sweep(
     }
     with trials_lease(job, archive_id) as lease:
         made = run_trials(job, trials, lease)
-        sweep_id = digest([asked, spec.name, [row["trial_id"] for row in made]])
+        sweep_id = fingerprint([asked, spec.name, [row["trial_id"] for row in made]])
         known = read_sweep(job.store, sweep_id)
         if known is not None:
             return replace(known, already=True, seconds=dict(job.timings.seconds))

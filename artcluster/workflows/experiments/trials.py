@@ -25,10 +25,11 @@ from artcluster.runtime.progress import Silent, Timings
 from artcluster.schema import COMPARISONS, SWEEPS, TRIAL_MEASURES, TRIALS
 from artcluster.store import Lease, Store
 from artcluster.store.members import rows_among
-from artcluster.workflows.clustering.cluster import model_settings
+from artcluster.workflows.clustering.fingerprints import deciding_settings, model_params
 from artcluster.workflows.clustering.methods import fit
 from artcluster.workflows.clustering.methods.base import Fitted, TrainingSet
-from artcluster.workflows.job import Job, digest, layout_settings
+from artcluster.workflows.job import Job, fingerprint, layout_settings
+from artcluster.workflows.legacy_ids import legacy_model_id
 
 _CLEAR = Path("/proc/self/clear_refs")
 
@@ -82,15 +83,24 @@ class Trial:
     @property
     def trial_id(self) -> str:
         """Names all that decides the fit and its measures."""
-        params = {
+        settings = self.job.config.cluster
+        chosen = {"settings": model_params(settings, "max_silhouette_vectors")}
+        return f"{settings.method}-{fingerprint(self._facts | chosen)}"
+
+    @property
+    def legacy_id(self) -> str:
+        """The name that an earlier version gave."""
+        return legacy_model_id(self._facts, self.job.config.cluster)
+
+    @property
+    def _facts(self) -> dict[str, Any]:
+        return {
             "contents": self.data.digest,
             "shared": self.shared.digest,
             "embedder_id": self.data.embedder_id,
             "common": self.shared.embedder_id,
-            "settings": model_settings(self.job.config),
             "resample": self._resampling,
         }
-        return f"{self.job.config.cluster.method}-{digest(params)}"
 
     @property
     def _resampling(self) -> list[float] | None:
@@ -157,7 +167,7 @@ def run_trial(trial: Trial, lease: Lease) -> dict[str, Any]:
         "seconds": seconds - sum(shared_s.values()),
         "peak_bytes": peak,
         "shared_seconds": json.dumps(shared_s),
-        "settings": json.dumps(model_settings(job.config)),
+        "settings": json.dumps(deciding_settings(job.config.cluster)),
         "path": f"trials/{trial.trial_id}.safetensors",
         "created_at": datetime.now(UTC),
     }
@@ -236,7 +246,7 @@ def _map(trial: Trial, fitted: Fitted, taken: TrainingSet) -> dict[str, np.ndarr
     z_MD = fitted.model.transform(taken.x_ND[on_map], threads=torch.get_num_threads())
     z_MD = Components.fit(z_MD, how.pca_dim, how.seed)(z_MD)
     # Methods that do not refine have one space for every k, and its map is drawn once.
-    name = digest([how.model_dump(mode="json"), _hash(z_MD)])
+    name = fingerprint([how.model_dump(mode="json"), _hash(z_MD)])
     path = f"trials/maps/{name}.safetensors"
     if job.store.exists(path):
         y_M2 = load(job.store.read_bytes(path))["map"]
@@ -266,8 +276,8 @@ def run_trials(job: Job, trials: Sequence[Trial], lease: Lease) -> list[dict[str
     Raises:
         UsageError: There are fewer contents than clusters.
     """
-    names = [trial.trial_id for trial in trials]
-    known = known_trials(job.store, names)
+    known = known_trials(job.store, [name for t in trials for name in (t.trial_id, t.legacy_id)])
+    names = [t.legacy_id if t.legacy_id in known else t.trial_id for t in trials]
     rows = []
     new = sum(name not in known for name in dict.fromkeys(names))
     if known:

@@ -1,25 +1,28 @@
 """Updating an archive that grows: embed what is new, assign it, refit only where that pays."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
+import pyarrow.compute as pc
+
 from artcluster.errors import UsageError
 from artcluster.images.policy import PixelPolicy
 from artcluster.lineage.drift import Drift, Profile, drift
-from artcluster.schema import ASSIGNMENTS
+from artcluster.schema import ASSIGNMENTS, MODELS
 from artcluster.store import Lease
 from artcluster.store.metadata import metadata_version
 from artcluster.workflows.archives import KnownArchive, known_archive, members_of, resolve_archive
 from artcluster.workflows.clustering.assignments import assign_contents, load_model
 from artcluster.workflows.clustering.cluster import (
     NewRun,
-    changed_settings,
     cluster_archive,
     make_run,
 )
-from artcluster.workflows.clustering.labels import check_labels
+from artcluster.workflows.clustering.fingerprints import changed_settings, run_params
+from artcluster.workflows.clustering.labels import check_labels, measure_late_labels
 from artcluster.workflows.clustering.methods import find_method
 from artcluster.workflows.clustering.methods.own_network import with_own_network
 from artcluster.workflows.clustering.run_pair import RunView, read_profile
@@ -29,7 +32,7 @@ from artcluster.workflows.embedding.embedder import ReadyEmbedder, read_embedder
 from artcluster.workflows.embedding.plan import plan_archive
 from artcluster.workflows.growing.diff import RunComparison, compare_runs
 from artcluster.workflows.growing.refit_policy import Decision, RefitInputs, decide
-from artcluster.workflows.job import Job, digest
+from artcluster.workflows.job import Job, fingerprint
 from artcluster.workflows.results import ArchiveCounts, ClusterSummary, EmbedSummary
 from artcluster.workflows.runs import (
     RUN_TABLES,
@@ -166,7 +169,7 @@ class _Update:
             )
         check_labels(job.store, job.config.cluster.labels)
         metadata = metadata_version(job.store, parent.archive_id)
-        changed = changed_settings(job.store, parent.model_id, job.config)
+        changed = self._changed_settings()
         same = (known.scan_id, metadata) == (parent.scan_id, parent.metadata_version)
         if same and not changed and not refit:
             return self._nothing_new()
@@ -185,9 +188,15 @@ class _Update:
         made = self._run(known, metadata, decision, drifts)
         return self._summary(made, decision, drifts)
 
+    def _changed_settings(self) -> tuple[str, ...]:
+        mine = pc.field("model_id") == self.parent.model_id
+        rows = self.job.store.table(MODELS).read(["config"], mine)
+        return changed_settings(json.loads(rows["config"][0].as_py()), self.job.config.cluster)
+
     def _nothing_new(self) -> UpdateSummary:
         run = finished_run(self.job.store, self.parent.run_id)
         assert run is not None
+        run = measure_late_labels(self.job, run)
         reasons = ("no image, metadata or setting is other than in the last run",)
         seconds = dict(self.job.timings.seconds)
         return UpdateSummary("nothing new", reasons, self.embedded, run, seconds=seconds)
@@ -223,13 +232,12 @@ class _Update:
             "embedder_id": parent.embedder_id,
             "metadata_version": metadata,
             "parent": parent.run_id,
-            "config": config.model_dump(mode="json", include={"cluster"}),
         }
         model = decision.model
         if model == "warm" and find_method(config.cluster.method).warm is None:
             model = "new"
         run = NewRun(
-            run_id=digest(facts | {"model": model}),
+            run_id=fingerprint(facts | {"settings": run_params(config.cluster), "model": model}),
             facts=facts,
             images=known.images,
             parent=parent,

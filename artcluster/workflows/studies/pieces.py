@@ -23,7 +23,7 @@ from artcluster.store import Store
 from artcluster.training.batches import shard_bounds
 from artcluster.workflows.archives import fetch_settings, stored_scan
 from artcluster.workflows.embedding.embedder import pixel_policy
-from artcluster.workflows.job import Job, digest
+from artcluster.workflows.job import Job, fingerprint
 from artcluster.workflows.studies.sample import Sample
 from artcluster.workflows.studies.squares import Chunk, DecodeSquares, Source, Squares
 
@@ -70,7 +70,7 @@ def decode_pieces(
     facts = [policy.pixels_id, squares.side_px, squares.slice_px, squares.max_slices]
     if with_faces:
         facts.append(detector_version())
-    folder = f"pixels/study-{digest(facts)}"
+    folder = f"pixels/study-{fingerprint(facts)}"
     sources = [
         Source(content_id, uri, size, with_faces and label.lower() in squares.faces_of)
         for content_id, uri, size, label in zip(

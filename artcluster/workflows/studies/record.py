@@ -23,7 +23,7 @@ from artcluster.workflows.archives import known_archive
 from artcluster.workflows.clustering.labels import check_labels
 from artcluster.workflows.embedding.embedder import pixel_policy
 from artcluster.workflows.experiments.findings_files import FindingsFiles, write_findings
-from artcluster.workflows.job import Job, digest
+from artcluster.workflows.job import Job, fingerprint
 
 _VERSIONS = ("artcluster", "torch", "torchvision", "numpy", "pillow")
 
@@ -109,7 +109,7 @@ def plan_study(
         "pixels": pixel_policy(job.config).policy_id,
         "settings": settings.model_dump(mode="json", exclude=without),
     }
-    return Study(f"{kind}-{digest(facts)}", kind, facts)
+    return Study(f"{kind}-{fingerprint(facts)}", kind, facts)
 
 
 def run_once(job: Job, study: Study, make: Callable[[], Mapping[str, Any]]) -> StudySummary:

@@ -18,7 +18,7 @@ from artcluster.images.thumbnail import decode_thumbnail, inside
 from artcluster.location import Location
 from artcluster.store import Store
 from artcluster.workflows.embedding.decoding import open_decoder
-from artcluster.workflows.job import digest
+from artcluster.workflows.job import fingerprint
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class DecodeSquares:
 
         def decode(item: tuple[int, list[Source]]) -> tuple[int, Chunk]:
             number, sources = item
-            name = digest([[source.content_id, source.face] for source in sources])
+            name = fingerprint([[source.content_id, source.face] for source in sources])
             listed = f"{self.folder}/{name}.json"
             if self.store.exists(listed):
                 known = json.loads(self.store.read_bytes(listed))
@@ -119,7 +119,7 @@ class DecodeSquares:
             content = io.BytesIO()
             np.save(content, pixels)
             # Should the archive change between two attempts, their arrays have other names.
-            array = f"{name}-{digest(kept)}.npy"
+            array = f"{name}-{fingerprint(kept)}.npy"
             self.store.write_bytes(f"{self.folder}/{array}", content.getvalue())
             facts = {
                 "array": array,

@@ -189,7 +189,10 @@ def test_given_pictures_get_the_clusters_that_the_run_gave_them(
 def test_a_killed_refinement_goes_on(
     embedded: Path, runs: dict[str, ClusterSummary], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed once the network is refined and before anything of the run is written."""
+    """Killed once the network is refined and before anything of the run is written.
+
+    It goes on, however it is spread and whatever is set of other methods.
+    """
     settings = {"cluster__seed": 0, "cluster__dcec__balance": 0.2}
 
     def killed(*_: object) -> None:
@@ -199,17 +202,16 @@ def test_a_killed_refinement_goes_on(
         patch.setattr(dcec_methods, "write_codes", killed)
         with pytest.raises(KeyboardInterrupt):
             _run(embedded, "dcec-paint", **settings)
-    checkpoints = [
-        path for path in Store.open(embedded).list("checkpoints") if "dcec-paint" in path
-    ]
-    refined = _state(embedded, checkpoints)
-    done = _run(embedded, "dcec-paint", **settings)
+    refined = _refined(embedded)
+    done = _run(embedded, "dcec-paint", **settings, cluster__workers=1, cluster__temi__heads=8)
     assert done.verdict.startswith("kept; stopped at max_iterations after 6")
-    assert _state(embedded, checkpoints) == refined
+    assert _refined(embedded) == refined
 
 
-def _state(store: Path, checkpoints: list[str]) -> dict[str, bytes]:
-    return {path: (store / path).read_bytes() for path in checkpoints}
+def _refined(store: Path) -> dict[str, bytes]:
+    """Return the checkpoints of the method's refinements."""
+    found = [path for path in Store.open(store).list("checkpoints") if "dcec-paint" in path]
+    return {path: (store / path).read_bytes() for path in found}
 
 
 def test_what_is_worse_than_its_seeds_is_discarded(

@@ -25,7 +25,7 @@ from artcluster.workflows.clustering.methods.base import (
     codes_of,
     direction_space,
 )
-from artcluster.workflows.job import Job, digest
+from artcluster.workflows.job import Job, fingerprint
 
 
 def fit_hierarchy(job: Job, data: TrainingSet) -> Fitted:
@@ -54,7 +54,7 @@ def _hierarchy(job: Job, data: TrainingSet, space: ModelSpace) -> Hierarchy:
     settings = job.config.cluster
     most = max(settings.cells, settings.k)
     facts = [settings.space_dim, most, settings.seed, data.embedder_id, data.digest]
-    path = f"pretrained/hierarchy-{digest(facts)}.safetensors"
+    path = f"pretrained/hierarchy-{fingerprint(facts)}.safetensors"
     if job.store.exists(path):
         return Hierarchy.from_arrays(safetensors.numpy.load(job.store.read_bytes(path)))
     with job.timings.stage("cells"):

@@ -34,6 +34,7 @@ from artcluster.training.dec import DcecConfig, train_dcec
 from artcluster.training.refinement import DecConfig, DecResult
 from artcluster.training.worker import OptimizerName, Worker
 from artcluster.workflows.archives import stored_scan
+from artcluster.workflows.clustering.fingerprints import model_params
 from artcluster.workflows.clustering.methods.base import Fitted, Method, TrainingSet
 from artcluster.workflows.clustering.methods.dec import guarded, how_it_ended, refinement_facts
 from artcluster.workflows.clustering.methods.kmeans import kmeans_facts, seeds
@@ -43,7 +44,7 @@ from artcluster.workflows.embedding.embedder import ReadyEmbedder, refined_embed
 from artcluster.workflows.embedding.encode_pixels import encode_pixels, write_codes
 from artcluster.workflows.embedding.pixels import decoded, loaders
 from artcluster.workflows.embedding.trained_network import input_px, max_images, trained_network
-from artcluster.workflows.job import WORTH_A_CLUSTER_PICTURES, Job, digest, training_backend
+from artcluster.workflows.job import WORTH_A_CLUSTER_PICTURES, Job, fingerprint, training_backend
 
 Weights = Callable[[float], tuple[float, float]]
 
@@ -79,7 +80,7 @@ def fit_dcec(job: Job, data: TrainingSet, *, weights: Weights, optimizer: Optimi
     state = trained_network(job, archive, scan)
     place = training_backend(job, len(start.x_ND), WORTH_A_CLUSTER_PICTURES)
     config = refinement_config(settings, weights, optimizer)
-    facts = [config.deciding(), settings.model_dump(mode="json"), pretrained.embedder_id]
+    facts = [model_params(settings), pretrained.embedder_id]
     with job.timings.stage("refine"):
         refined = place.train_shards(
             partial(
@@ -91,7 +92,7 @@ def fit_dcec(job: Job, data: TrainingSet, *, weights: Weights, optimizer: Optimi
                 config=config,
             ),
             loads,
-            f"{settings.method}-{digest([*facts, start.digest])}",
+            f"{settings.method}-{fingerprint([*facts, start.digest])}",
         )
     embedder = refined_embedder(job, settings.method, pretrained, refined.encoder)
     codes_ND = encode_pixels(job, place, embedder, loads, len(start.x_ND))
@@ -193,12 +194,13 @@ def _method(
     *,
     optimizer: OptimizerName = "adamax",
     network: Callable[[ClusterSettings], str] = lambda _: "cae",
+    settings: tuple[str, ...] = (),
 ) -> Method:
     return Method(
         name=name,
         summary=summary,
         fit=partial(fit_dcec, weights=weights, optimizer=optimizer),
-        settings=("restarts", "kmeans_engine", "max_silhouette_vectors", "dcec"),
+        settings=("restarts", "kmeans_engine", "max_silhouette_vectors", "dcec", *settings),
         network=network,
     )
 
@@ -222,5 +224,6 @@ METHODS = (
         lambda _: (1.0, 1.0),
         optimizer="adam",
         network=lambda settings: "genre-v2" if settings.colours == "rgb" else "genre-v2-grey",
+        settings=("colours",),
     ),
 )

@@ -21,6 +21,7 @@ from artcluster.metrics.silhouette import silhouette
 from artcluster.training.autoencoders import PretrainConfig, pretrain_autoencoder
 from artcluster.training.dec import train_dec
 from artcluster.training.refinement import DecConfig, DecResult
+from artcluster.workflows.clustering.fingerprints import model_params, params
 from artcluster.workflows.clustering.methods.base import Fitted, Method, TrainingSet, build_model
 from artcluster.workflows.clustering.methods.kmeans import (
     KMEANS_SETTINGS,
@@ -28,7 +29,7 @@ from artcluster.workflows.clustering.methods.kmeans import (
     kmeans_facts,
     seeds,
 )
-from artcluster.workflows.job import Job, TrainingPlace, digest, training_backend
+from artcluster.workflows.job import Job, TrainingPlace, fingerprint, training_backend
 
 
 def guarded(
@@ -74,6 +75,9 @@ def _quality(
     return PartitionQuality(sizes.tolist(), found.value)
 
 
+_PRETRAINING = ("seed", "pretrain", "dec.hidden", "dec.code_dim", "dec.initialisation")
+
+
 @dataclass(frozen=True)
 class Pretrained:
     """A trained autoencoder.
@@ -101,8 +105,8 @@ def pretrained_autoencoder(job: Job, place: TrainingPlace, data: TrainingSet) ->
         code_dim=settings.dec.code_dim,
         initialisation=settings.dec.initialisation,
     )
-    facts = [asdict(config), settings.scaling, data.embedder_id, data.digest]
-    path = f"pretrained/autoencoder-{digest(facts)}"
+    facts = [params(settings, ("scaling", *_PRETRAINING)), data.embedder_id, data.digest]
+    path = f"pretrained/autoencoder-{fingerprint(facts)}"
     if job.store.exists(f"{path}.json"):
         training = json.loads(job.store.read_bytes(f"{path}.json"))
         state = load_state(job.store.read_bytes(f"{path}.safetensors"))
@@ -196,7 +200,7 @@ def dec_config(settings: ClusterSettings) -> DecConfig:
 def _refined(job: Job, data: TrainingSet, seeded: _Seeded) -> DecResult:
     settings = job.config.cluster
     config = dec_config(settings)
-    facts = [config.deciding(), settings.model_dump(mode="json"), data.embedder_id, data.digest]
+    facts = [model_params(settings), data.embedder_id, data.digest]
     loop = partial(
         train_dec,
         autoencoder=seeded.autoencoder.state,
@@ -204,7 +208,7 @@ def _refined(job: Job, data: TrainingSet, seeded: _Seeded) -> DecResult:
         config=config,
     )
     rows_ND = data.scaled(settings.scaling)
-    return seeded.place.train(loop, rows_ND, f"dec-{digest(facts)}")
+    return seeded.place.train(loop, rows_ND, f"dec-{fingerprint(facts)}")
 
 
 def _model(
@@ -236,7 +240,7 @@ def continue_dec(job: Job, data: TrainingSet, last: ClusterModel) -> Fitted:
     """Refine the last encoder and centroids by DEC on the vectors of today."""
     settings = job.config.cluster
     config = dec_config(settings)
-    facts = [config.deciding(), digest(last.to_files()["model.json"].decode())]
+    facts = [model_params(settings), fingerprint(last.to_files()["model.json"].decode())]
     loop = partial(
         train_dec,
         autoencoder=_encoder_state(last.space),
@@ -245,7 +249,7 @@ def continue_dec(job: Job, data: TrainingSet, last: ClusterModel) -> Fitted:
     )
     with job.timings.stage("refine"):
         refined = training_backend(job, len(data.x_ND)).train(
-            loop, data.scaled(settings.scaling), f"dec-{digest([*facts, data.digest])}"
+            loop, data.scaled(settings.scaling), f"dec-{fingerprint([*facts, data.digest])}"
         )
     layers = Dense(tuple(_layers(refined.encoder)))
     space = ModelSpace(last.dim, (*last.space.steps[:-1], layers))
@@ -295,8 +299,7 @@ METHODS = (
         fit=fit_ae_kmeans,
         settings=(
             *KMEANS_SETTINGS,
-            "pretrain",
-            *("dec.hidden", "dec.code_dim", "dec.initialisation"),
+            *_PRETRAINING,
         ),
         warm=continue_kmeans,
     ),

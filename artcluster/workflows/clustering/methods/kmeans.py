@@ -99,7 +99,7 @@ METHODS = (
         name="pca-kmeans",
         summary="k-means on principal components of the pixels",
         fit=fit_kmeans,
-        settings=KMEANS_SETTINGS,
+        settings=(*KMEANS_SETTINGS, "pca_components"),
         network=lambda settings: f"pca:{settings.pca_components}",
         warm=continue_kmeans,
     ),
