@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 from artcluster.archive.database import Database, Limits, identifier, open_database, parquet
 from artcluster.archive.entries import EntryBuffer, Selection, Tally
 from artcluster.archive.fetch import Fetcher
-from artcluster.archive.tables import ROW, TABLE_SUFFIXES, open_table
+from artcluster.archive.tables import TABLE_SUFFIXES, open_table
+from artcluster.archive.text_tables import ROW
 from artcluster.errors import ArchiveError, UsageError
 from artcluster.location import Location, redact
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -9,31 +10,64 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from artcluster.archive.csv_rows import CsvFile
-from artcluster.archive.database import Database, identifier, parquet, quoted
+from artcluster.archive.database import Database, identifier, parquet
 from artcluster.archive.readers import words
+from artcluster.archive.text_tables import (
+    ROW,
+    CsvFile,
+    JsonLines,
+    TextFile,
+    column_names,
+)
 from artcluster.errors import ArchiveError, UsageError
 from artcluster.location import Location
 
-TEXT_TYPES = (
-    ("BIGINT", r"-?(0|[1-9][0-9]{0,17})"),
-    ("DOUBLE", r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?"),
-    ("BOOLEAN", r"(?i)(true|false)"),
-    ("DATE", r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
-    ("TIMESTAMP", r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"),
+_AS_WRITTEN = (
+    ("BIGINT", "length({0}) < 16 and try_cast({0} as bigint)::varchar = {0}"),
+    (
+        "DOUBLE",
+        "regexp_full_match({0}, '-?[0-9]+([.][0-9]+)?') and "
+        "regexp_replace(try_cast({0} as double)::varchar, '[.]0$', '') = {0}",
+    ),
+    (
+        "DOUBLE",
+        "regexp_full_match({0}, '-?[0-9]+[.][0-9]+') and try_cast({0} as double)::varchar = {0}",
+    ),
+    ("BOOLEAN", "lower({0}) in ('true', 'false')"),
+    (
+        "DATE",
+        "regexp_full_match({0}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}') and "
+        "try_cast({0} as date) is not null",
+    ),
+    (
+        "TIMESTAMP",
+        "regexp_full_match({0}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[ T][0-9]{{2}}:[0-9]{{2}}"
+        "(:[0-9]{{2}}([.][0-9]{{1,6}})?)?') and try_cast({0} as timestamp) is not null",
+    ),
 )
 
-"""Type → how a text of that type is written, narrowest first. A column of texts takes the first
-that all its values fit. Numbers with leading zeros stay text: they are names."""
+"""Types, narrowest first, each with the SQL that tells whether a text can be kept in it.
 
+A column of texts takes the first type that all its values can be kept in. A number must come back
+as it was written: with leading zeros, a plus, an exponent, more digits than it holds, or zeros at
+its end it is a name or a number of known precision, and stays text. Decimals are written either
+where they are needed (1890, 1890.5) or everywhere (1890.0, 1890.5).
+"""
+
+
+_ARROW = {
+    "BIGINT": pa.int64(),
+    "DOUBLE": pa.float64(),
+    "BOOLEAN": pa.bool_(),
+    "DATE": pa.date32(),
+    "TIMESTAMP": pa.timestamp("us", "UTC"),
+}
 
 _AS_STORED = {
     "UTINYINT": "SMALLINT",
     "USMALLINT": "INTEGER",
     "UINTEGER": "BIGINT",
     "UBIGINT": "DECIMAL(20,0)",
-    "HUGEINT": "DOUBLE",
-    "UHUGEINT": "DOUBLE",
     "TIMESTAMP": "TIMESTAMPTZ",
     "TIMESTAMP_S": "TIMESTAMPTZ",
     "TIMESTAMP_MS": "TIMESTAMPTZ",
@@ -41,45 +75,38 @@ _AS_STORED = {
 }
 
 _KEPT = re.compile(
-    r"(BOOLEAN|TINYINT|SMALLINT|INTEGER|BIGINT|FLOAT|DOUBLE|VARCHAR|BLOB|DATE"
-    r"|TIMESTAMP WITH TIME ZONE|TIMESTAMPTZ|DECIMAL\(\d+,\d+\))(\[\d*\])*"
+    r"BOOLEAN|TINYINT|SMALLINT|INTEGER|BIGINT|FLOAT|DOUBLE|VARCHAR|BLOB|DATE"
+    r"|TIMESTAMP WITH TIME ZONE|TIMESTAMPTZ|DECIMAL\(\d+,\d+\)"
 )
 
-
-def decimals_are_numbers(column: str) -> str:
-    """Return the SQL that tells a column of numbers from accession numbers such as 1984.10.
-
-    Those end in a zero that a number would lose, and have fractions of several lengths.
-    """
-    fraction = f"regexp_extract({column}, '[.]([0-9]+)', 1)"
-    return (
-        f"(not coalesce(bool_or({fraction} like '%0'), false) "
-        f"or count(distinct length({fraction})) = 1)"
-    )
+_LIST = re.compile(r"(.+?)((?:\[\d*\])+)")
 
 
-def stored_type(kind: str) -> str:
-    """Return the DuckDB type in which a column of a type is kept.
+def stored(column: str, kind: str) -> str:
+    """Return the SQL of a column's values as they are kept in a Delta table.
 
     Unsigned integers become signed ones that hold them, times without a zone count as UTC, and
-    what Delta tables do not have (times of day, intervals, nested values) becomes text.
+    of what Delta tables do not have, nested values become JSON and others (times of day, intervals,
+    integers of more than 64 bits) text.
 
-    >>> stored_type("BIGINT"), stored_type("UINTEGER"), stored_type("TIME")
-    ('BIGINT', 'BIGINT', 'VARCHAR')
-    >>> stored_type("VARCHAR[]")
-    'VARCHAR[]'
+    Args:
+        column: The column's SQL.
+        kind: Its type in DuckDB.
+
+    >>> stored("n", "UINTEGER"), stored("t", "TIME")
+    ('cast(n as BIGINT)', 'cast(t as VARCHAR)')
+    >>> stored("s", "STRUCT(a INTEGER)")
+    'case when s is not null then cast(to_json(s) as VARCHAR) end'
     """
-    if kind in _AS_STORED:
-        return _AS_STORED[kind]
-    return kind if _KEPT.fullmatch(kind) else "VARCHAR"
+    each = _LIST.fullmatch(kind)
+    base, brackets = (each[1], each[2]) if each else (kind, "")
+    if base.startswith(("STRUCT(", "MAP(", "UNION(")):
+        return f"case when {column} is not null then cast(to_json({column}) as VARCHAR) end"
+    base = _AS_STORED.get(base, base if _KEPT.fullmatch(base) else "VARCHAR")
+    return f"cast({column} as {base}{brackets})"
 
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
-
-
-ROW = "__row"
-
-"""The column that numbers a table's rows from 0."""
 
 
 _BATCH_ROWS = 10_000
@@ -92,17 +119,15 @@ def open_table(
     *,
     encoding: str | None = None,
     delimiter: str | None = None,
-    typed: bool = False,
 ) -> list[str]:
-    """Make a table known as a view with its own columns, and `ROW`.
+    """Make a table known as a view with its own columns, and `ROW`. Those of text are texts.
 
     Args:
         database: Where to.
         location: The table; copied to the scratch folder unless it is local.
         view: The view's name.
-        encoding: Of a CSV file; see `CsvFile`.
+        encoding: Of a CSV or JSONL file; see `TextFile`.
         delimiter: Of a CSV file.
-        typed: Give the columns of a CSV file the narrowest type that all their values have.
 
     Returns:
         Names of the columns, without `ROW`.
@@ -118,23 +143,19 @@ def open_table(
             f"{suffix or 'no extension'}."
         )
     local = _local_copy(database, location)
-    if suffix in (".csv", ".tsv"):
-        if suffix == ".tsv":
-            delimiter = delimiter or "\t"
-        source = CsvFile(local, str(location), encoding, delimiter)
-        columns = _convert_csv(database, source, view)
-        if typed:
-            _give_types(database, view, columns)
-        return columns
-    try:
-        if suffix == ".parquet":
+    if suffix == ".parquet":
+        try:
             _view_parquet(database, local, location, view)
-        else:
-            _load_json_lines(database, local, view)
-    except (duckdb.Error, pa.ArrowException) as error:
-        kind = "Parquet" if suffix == ".parquet" else "one JSON object a line"
-        raise UsageError(f"{location}: expected {kind}. {words(error)}.") from None
-    return _columns(database, view, location)
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise UsageError(f"{location}: expected Parquet. {words(error)}.") from None
+        columns = [row[0] for row in database.execute(f"describe {view}") if row[0] != ROW]
+        return column_names(columns, str(location))
+    text = TextFile(local, str(location), encoding)
+    if suffix in (".csv", ".tsv"):
+        source: CsvFile | JsonLines = CsvFile(text, delimiter or {".tsv": "\t"}.get(suffix))
+    else:
+        source = JsonLines(text)
+    return _load_texts(database, source, view)
 
 
 def content_version(database: Database, location: Location) -> str:
@@ -176,27 +197,8 @@ def _view_parquet(database: Database, local: Path, location: Location, view: str
     )
 
 
-def _load_json_lines(database: Database, local: Path, view: str) -> None:
-    database.execute("set preserve_insertion_order=true")
-    database.execute(
-        f"create table {view} as select *, row_number() over () - 1 {ROW} from "
-        f"read_json({quoted(str(local))}, format='newline_delimited', sample_size=-1)"
-    )
-    database.execute("set preserve_insertion_order=false")
-
-
-def _columns(database: Database, view: str, location: Location) -> list[str]:
-    names = [row[0] for row in database.execute(f"describe {view}") if row[0] != ROW]
-    if len({name.lower() for name in names}) < len(names):
-        raise UsageError(
-            f"{location}: column names that differ in upper and lower case alone: "
-            f"{', '.join(names)}. Rename them."
-        )
-    return names
-
-
-def _convert_csv(database: Database, source: CsvFile, view: str) -> list[str]:
-    """Write a CSV file's rows to Parquet as text, empty fields as null."""
+def _load_texts(database: Database, source: CsvFile | JsonLines, view: str) -> list[str]:
+    """Write a file's rows to Parquet as texts."""
     columns = source.header()
     schema = pa.schema([*((name, pa.string()) for name in columns), (ROW, pa.int64())])
     target = database.folder / f"{view}.parquet"
@@ -204,10 +206,7 @@ def _convert_csv(database: Database, source: CsvFile, view: str) -> list[str]:
     done = 0
     with pq.ParquetWriter(target, schema) as writer:
         while batch := list(islice(rows, _BATCH_ROWS)):
-            texts = [
-                pa.array([text or None for text in column], pa.string())
-                for column in zip(*batch, strict=True)
-            ]
+            texts = [pa.array(column, pa.string()) for column in zip(*batch, strict=True)]
             numbers = pa.array(range(done, done + len(batch)), pa.int64())
             writer.write_table(pa.Table.from_arrays([*texts, numbers], schema=schema))
             done += len(batch)
@@ -215,20 +214,30 @@ def _convert_csv(database: Database, source: CsvFile, view: str) -> list[str]:
     return columns
 
 
-def _give_types(database: Database, view: str, columns: list[str]) -> None:
-    """Replace a view of texts by one of narrower types."""
+def give_types(
+    database: Database,
+    view: str,
+    columns: Sequence[str],
+    as_text: Callable[[str, pa.DataType], bool],
+) -> None:
+    """Replace a view of texts by one in which columns have the narrowest type that fits all values.
+
+    Args:
+        as_text: Tells by name and type whether a column is left alone, although the type fits.
+    """
     checks = [
-        f"coalesce(bool_and(regexp_full_match({identifier(column)}, {quoted(pattern)}) and "
-        f"try_cast({identifier(column)} as {kind}) is not null) and {extra}, false)"
-        for column in columns
-        for kind, pattern in TEXT_TYPES
-        for extra in [decimals_are_numbers(identifier(column)) if kind == "DOUBLE" else "true"]
+        f"count({name}) > 0 and bool_and({name} is null or coalesce({check.format(name)}, false))"
+        for name in map(identifier, columns)
+        for _, check in _AS_WRITTEN
     ]
-    fits = iter(database.execute(f"select {', '.join(checks)} from {view}")[0])
+    fits = iter(database.execute(f"select {', '.join(checks)} from {view}")[0] if checks else ())
     chosen = []
     for column in columns:
-        kinds = [kind for kind, _ in TEXT_TYPES if next(fits)]
+        kinds = [kind for kind, _ in _AS_WRITTEN if next(fits)]
         name = identifier(column)
-        chosen.append(f"cast({name} as {kinds[0]}) {name}" if kinds else name)
+        typed = kinds and not as_text(column, _ARROW[kinds[0]])
+        chosen.append(f"cast({name} as {kinds[0]}) {name}" if typed else name)
     database.execute(f"alter view {view} rename to {view}_as_text")
-    database.execute(f"create view {view} as select {', '.join(chosen)}, {ROW} from {view}_as_text")
+    database.execute(
+        f"create view {view} as select {', '.join([*chosen, ROW])} from {view}_as_text"
+    )

@@ -36,6 +36,7 @@ _FLAG_FIELDS = {
     "num_workers": "cluster.workers",
     "use_gpu": "cluster.use_gpu",
     "max_removed_share": "archive.max_removed_share",
+    "max_lost_share": "metadata.max_lost_share",
     "duplicates_by": "duplicates.by",
     "duplicates_max_distance": "duplicates.max_distance",
     "duplicates_max_hash_bits": "duplicates.max_hash_bits",
@@ -123,6 +124,13 @@ archive_options = _stack(
         "--metadata-join",
         metavar="COLUMN",
         help="Metadata column that identifies the image (default: `path`, then common names).",
+    ),
+    click.option(
+        "--allow-lost-metadata",
+        "max_lost_share",
+        flag_value=1.0,
+        help="Accept a metadata table, or hints, of any number of images fewer than last time; "
+        "otherwise more than metadata.max_lost_share stops the job.",
     ),
 )
 

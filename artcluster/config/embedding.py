@@ -42,9 +42,18 @@ class MetadataSettings(Settings):
     join: str | None = None
     """The column that names the image; by default `path`, then usual names."""
     encoding: str | None = None
-    """Of a CSV; by default UTF-8, or what its byte order mark says."""
-    delimiter: str | None = None
-    """Of a CSV; by default found in its header."""
+    """Encoding of a CSV or JSONL, such as cp1252; by default UTF-8, or what its byte order mark
+    says."""
+    delimiter: str | None = Field(None, min_length=1, max_length=1)
+    """Delimiter of a CSV; by default found in its header."""
+    many: Literal["skip", "first", "list"] = "skip"
+    """What to do with several rows of one image: `skip` joins none of them, `first` the first,
+    `list` makes lists of the columns in which they differ."""
+    ignore_folders: bool = False
+    """Compare file names only: join a row to an image in another folder than it states."""
+    max_lost_share: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """A table that takes the metadata from more than this share of the images that had some stops
+    the job."""
 
 
 class FaceSettings(Settings):

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pyarrow.compute as pc
 
-from artcluster.schema import ASSIGNMENTS, IMAGES, METADATA, METADATA_KEYS, RUNS, TABLES
+from artcluster.schema import ASSIGNMENTS, IMAGES, METADATA, RUNS, TABLES
+from artcluster.store.metadata import column_sql, kept_columns
 from artcluster.store.store import Store
 
 _IMAGE_COLUMNS = ("archive_id", "path", "uri", "content_id", "width", "height", "format")
@@ -53,8 +55,17 @@ and name of the last run, as people edited it (`model_cluster` is the model's ow
 a run over faces, the rows of `latest` with the box and the score of each."""
 
 
+def shown_name(column: str) -> str:
+    """Return what the view `latest` calls a column of the metadata.
+
+    >>> shown_name("genre"), shown_name("cluster")
+    ('genre', 'metadata_cluster')
+    """
+    return f"metadata_{column}" if column.lower() in _TAKEN else column
+
+
 def view_sql(
-    metadata_columns: Sequence[str],
+    metadata_columns: Mapping[str, Sequence[pa.Field]],
     *,
     as_of: str | None = None,
     run_id: str | None = None,
@@ -63,13 +74,13 @@ def view_sql(
     """Return the query of each view over the tables' names, in an order they can be made in.
 
     Args:
-        metadata_columns: The user's columns in `metadata`.
+        metadata_columns: The user's columns; see `kept_columns`.
         as_of: A run's metadata_version: metadata as that run saw it; None for the newest.
         run_id: A past run to show in the last one's place, with its archive alone: the images and
             the metadata that it saw, under the names and edits of today.
         quote: What names are quoted with: '"', in Spark '`'.
 
-    >>> list(view_sql(["genre"]))[-2:]
+    >>> list(view_sql({}))[-2:]
     ['latest', 'parts']
     """
 
@@ -105,9 +116,10 @@ def view_sql(
     )
     # Where several sources describe an image, each column comes from the newest that fills it.
     merged = "".join(
-        f", max_by({name(each)}, CASE WHEN {name(each)} IS NOT NULL THEN metadata_version END) "
+        f", max_by({value}, CASE WHEN {value} IS NOT NULL THEN metadata_version END) "
         f"AS {name(each)}"
-        for each in metadata_columns
+        for each, fields in metadata_columns.items()
+        for value in [column_sql(fields, name)]
     )
     metadata = (
         f"SELECT archive_id, path{merged} FROM metadata JOIN ({sources}) AS current "
@@ -143,10 +155,7 @@ def view_sql(
     latest = ", ".join(
         [
             *(f"i.{each}" for each in _IMAGE_COLUMNS),
-            *(
-                f"m.{name(each)} AS {name(f'metadata_{each}' if each.lower() in _TAKEN else each)}"
-                for each in metadata_columns
-            ),
+            *(f"m.{name(each)} AS {name(shown_name(each))}" for each in metadata_columns),
             "r.run_id",
             "r.model_id",
             *(
@@ -186,8 +195,8 @@ def _text(value: str) -> str:
 
 
 def metadata_columns(store: Store) -> list[str]:
-    """Return the user's columns in the `metadata` table."""
-    return [each for each in store.table(METADATA).schema.names if each not in METADATA_KEYS]
+    """Return the names of the user's columns, as the views have them."""
+    return list(kept_columns(store))
 
 
 def spark_sql(store: Store) -> str:
@@ -207,7 +216,7 @@ def spark_sql(store: Store) -> str:
             )
             source = f"AS SELECT {empty} WHERE false"
         lines.append(f"CREATE OR REPLACE TEMPORARY VIEW {table} {source};")
-    for view, query in view_sql(metadata_columns(store), quote="`").items():
+    for view, query in view_sql(kept_columns(store), quote="`").items():
         lines.append(f"CREATE OR REPLACE TEMPORARY VIEW {view} AS {query};")
     return "\n".join(lines) + "\n"
 
@@ -284,13 +293,13 @@ def duckdb_connection(
     )
     if threads is not None:
         connection.execute(f"SET threads = {threads:d}")
-    views = view_sql([], as_of=as_of, run_id=run_id)
+    views = view_sql({}, as_of=as_of, run_id=run_id)
     wanted = {*_TABLES, *views} if only is None else _with_parts(only, views)
     for table in _TABLES:
         if table in wanted:
             connection.register(table, store.table(table).dataset())
     if METADATA.name in wanted:
-        views = view_sql(metadata_columns(store), as_of=as_of, run_id=run_id)
+        views = view_sql(kept_columns(store), as_of=as_of, run_id=run_id)
     for view, query in views.items():
         if view in wanted:
             connection.execute(f"CREATE VIEW {view} AS {query}")
@@ -300,7 +309,7 @@ def duckdb_connection(
 def _with_parts(names: Iterable[str], views: Mapping[str, str]) -> set[str]:
     """Return tables and views with those that the views are made of.
 
-    >>> sorted(_with_parts(["rejects"], view_sql([])))
+    >>> sorted(_with_parts(["rejects"], view_sql({})))
     ['current_images', 'images', 'rejects']
     """
     found: set[str] = set()

@@ -39,7 +39,7 @@ def test_the_demo_metadata_fits_its_archive_from_either_root(tmp_path):
         files = [tmp_path / name for name in scan.files]
         with join_metadata(at(DEMO / "metadata.csv"), at(root), "demo", files) as join:
             assert join.report.rows == sum(join.report.matched.values()) == 559
-            assert join.report.images_without == 3
+            assert join.report.images - join.report.images_with == 3
             assert join.report.columns["path"] == "user_path"
             rows = {row["path"]: row for row in join.table().to_pylist()}
         prefix = "images/" if root == DEMO else ""
@@ -51,21 +51,41 @@ def test_the_demo_metadata_fits_its_archive_from_either_root(tmp_path):
 @pytest.mark.parametrize(
     ("value", "rule"),
     [
-        ("a/one.jpg", "path"),
-        ("./a\\one.jpg", "path"),
-        ("/museum/scans/a/one.jpg", "path"),
-        ("one.jpg", "end of the path"),
-        ("old/place/a/one.jpg", "path below a folder"),
-        ("elsewhere/one.jpg", "file name"),
-        ("one", "file name without extension"),
-        ("tiffs/one.tif", "file name but for the extension"),
+        ("a/One 1.jpg", "path"),
+        ("./a\\One 1.jpg", "path"),
+        ("/museum/scans/a/One 1.jpg", "path"),
+        ("One 1.jpg", "end of the path"),
+        ("old/place/a/One 1.jpg", "path below a folder"),
+        ("One 1", "end of the path, without extension"),
+        ("tiffs/a/One 1.tif", "path below a folder, but for the extension"),
+        ("a/One%201.jpg", "path, percent-decoded"),
+        ("https://museum.example/a/One%201.jpg?w=9", "path below a folder, percent-decoded"),
+        ("A/ONE 1.JPG", "path, ignoring case"),
+        ("ONE%201", "end of the path, without extension, ignoring case"),
     ],
 )
 def test_a_row_names_its_image_in_many_ways(tmp_path, value, rule):
-    paths = ["a/one.jpg", "a/two.jpg", "b/two.jpg"]
+    paths = ["a/One 1.jpg", "a/two.jpg", "b/two.jpg"]
     rows, report = joined(tmp_path, f"file,n\n{value},7\n", paths)
     assert report.matched == {rule: 1}
-    assert rows["a/one.jpg"]["n"] == 7
+    assert report.examples[rule] == (f"{value}: a/One 1.jpg",)
+    assert rows["a/One 1.jpg"]["n"] == 7
+
+
+@pytest.mark.parametrize("value", ["1892/001.jpg", "x/1892/001.tif", "1892/001", "old/001.JPG"])
+def test_a_row_that_states_another_folder_names_no_image(tmp_path, value):
+    paths = ["1890/001.jpg", "1893/002.jpg"]
+    rows, report = joined(tmp_path, f"path,n\n{value},1\n1893/002.jpg,2\n", paths)
+    assert set(rows) == {"1893/002.jpg"}
+    assert (report.matched, report.unmatched) == ({"path": 1}, 1)
+    rows, report = joined(tmp_path, f"path,n\n{value},1\n", paths, ignore_folders=True)
+    assert rows["1890/001.jpg"]["n"] == 1
+
+
+def test_file_names_in_other_folders_are_told(tmp_path):
+    rows, report = joined(tmp_path, "path,n\n1892/001.jpg,1\nx,2\n", ["1890/001.jpg"])
+    assert (rows, report.strays, report.unmatched) == ({}, 1, 2)
+    assert report.examples["strays"] == ("1892/001.jpg: 1890/001.jpg",)
 
 
 def test_where_there_is_doubt_nothing_is_joined_but_counted(tmp_path):
@@ -73,12 +93,44 @@ def test_where_there_is_doubt_nothing_is_joined_but_counted(tmp_path):
     rows, report = joined(tmp_path, table, ["a/one.jpg", "a/two.jpg", "b/two.jpg"])
     assert set(rows) == {"b/two.jpg", "a/two.jpg"}
     rows, report = joined(tmp_path, "file,n\ntwo.jpg,1\n", ["a/two.jpg", "b/two.jpg"])
-    assert (rows, report.ambiguous, report.images_without) == ({}, 1, 2)
+    assert (rows, report.ambiguous, report.images_with) == ({}, 1, 0)
+    assert report.examples["ambiguous"] == ("two.jpg",)
     rows, report = joined(tmp_path, table, ["a/one.jpg", "x/one.jpg"])
-    assert (report.rows, report.ambiguous, report.unmatched) == (6, 2, 4)
-    assert report.examples["ambiguous"] == ("a/one.jpg", "a/one.jpg")
+    assert (report.rows, report.rivals, report.unmatched) == (6, 2, 4)
+    assert report.examples["rivals"] == ("a/one.jpg: a/one.jpg", "a/one.jpg: a/one.jpg")
     assert report.examples["unmatched"] == ("two.jpg", "b/two.jpg", "none.jpg", "")
     assert report.examples["without"] == ("a/one.jpg", "x/one.jpg")
+
+
+def test_an_image_in_doubt_is_not_given_to_a_weaker_row(tmp_path):
+    table = "file,n\na/one.jpg,1\na/one.jpg,2\none,3\n"
+    rows, report = joined(tmp_path, table, ["a/one.jpg"])
+    assert (rows, report.rivals, report.unmatched) == ({}, 2, 1)
+
+
+def test_very_many_rows_and_images_of_one_name_are_soon_found_to_be_ambiguous(tmp_path):
+    table = "file,n\n" + "".join(f"1.jpg,{n}\n" for n in range(20_000))
+    rows, report = joined(tmp_path, table, [f"{n}/1.jpg" for n in range(20_000)])
+    assert (rows, report.ambiguous) == ({}, 20_000)
+
+
+def test_identical_rows_are_one(tmp_path):
+    table = "path,n\na.jpg,1\na.jpg,1\nb.jpg,1\nb.jpg,2\n"
+    rows, report = joined(tmp_path, table, ["a.jpg", "b.jpg"])
+    assert set(rows) == {"a.jpg"}
+    assert (report.repeated, report.rivals, report.ambiguous) == (1, 2, 0)
+
+
+def test_of_several_rows_the_first_or_all_are_taken_where_that_is_wanted(tmp_path):
+    table = "path,artist,subject\na.jpg,Monet,Tree\nb.jpg,Klee,\na.jpg,Monet,Lake\na.jpg,Monet,\n"
+    rows, report = joined(tmp_path, table, ["a.jpg", "b.jpg"], many="first")
+    assert (rows["a.jpg"]["subject"], report.rivals) == ("Tree", 2)
+    rows, report = joined(tmp_path, table, ["a.jpg", "b.jpg"], many="list")
+    assert (rows["a.jpg"]["artist"], rows["a.jpg"]["subject"]) == ("Monet", ["Tree", "Lake", None])
+    assert (rows["b.jpg"]["artist"], rows["b.jpg"]["subject"]) == ("Klee", [None])
+    assert (report.matched, report.images_with) == ({"path": 4}, 2)
+    rows, report = joined(tmp_path, "path,artist\n", ["a.jpg"], many="list")
+    assert (rows, report.rows) == ({}, 0)
 
 
 def test_accents_composed_and_decomposed_are_the_same_name(tmp_path):
@@ -91,7 +143,7 @@ def test_accents_composed_and_decomposed_are_the_same_name(tmp_path):
 def test_types_are_found_and_names_kept_from_becoming_numbers(tmp_path):
     table = (
         "id,inventory,accession,price,year,day,public,Title (English),path,note\n"
-        '1,007,1984.1,0.50,1888,2020-01-31,true,"A, b",x,\n'
+        '1,007,1984.1,0.5,1888,2020-01-31,true,"A, b",x,\n'
         '2,12,1984.10,12.25,-500,2021-02-01,False,"two\nlines",y,\n'
     )
     rows, report = joined(tmp_path, table, ["1.jpg", "2.jpg"], column="id")
@@ -135,24 +187,97 @@ def test_times_without_a_zone_are_utc_wherever_the_job_runs(tmp_path):
     assert done.stdout.strip() == "timestamp[us, tz=UTC] 2020-01-01 12:00:00+00:00"
 
 
-def test_parquet_and_json_lines_keep_their_types(tmp_path):
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["12345678901234567890", "12345678901234567891"],
+        ["1E5", "2E7"],
+        ["+1", "2"],
+        ["0.50", "12.25"],
+        ["1890", "1890.0"],
+        ["0.1234567890123456789"],
+        ["03-04-1890", "05-16-1890"],
+        ["9:30"],
+        ["8C139779-6750-4ACA-8280-6D447C97C200"],
+        ["ca. 1890", "1890"],
+        ["nan", "inf"],
+    ],
+)
+def test_what_a_type_would_change_stays_text(tmp_path, ending, values):
+    file = tmp_path / f"m.{ending}"
+    paths = [f"{number}.jpg" for number in range(len(values))]
+    if ending == "csv":
+        file.write_text("path,x\n" + "".join(map("{},{}\n".format, paths, values)))
+    else:
+        rows = ({"path": path, "x": value} for path, value in zip(paths, values, strict=True))
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found, _ = joined(tmp_path, file, paths)
+    assert [found[path]["x"] for path in paths] == values
+
+
+def test_a_table_is_the_same_as_csv_and_as_json_lines(tmp_path):
+    values = ["7", "-0.5", "1890.0", "true", "Dürer", "007", "2020-01-31", "1" * 19]
+    row = {"path": "a.jpg"} | {f"c{number}": value for number, value in enumerate(values)}
+    csv, _ = joined(tmp_path, f"{','.join(row)}\n{','.join(row.values())}\n", ["a.jpg"])
+    (tmp_path / "m.jsonl").write_text(json.dumps(row) + "\n")
+    lines, _ = joined(tmp_path, tmp_path / "m.jsonl", ["a.jpg"])
+    types = [int, float, float, bool, str, str, date, str]
+    for number, kind in enumerate(types):
+        assert type(csv["a.jpg"][f"c{number}"]) is type(lines["a.jpg"][f"c{number}"]) is kind
+        assert csv["a.jpg"][f"c{number}"] == lines["a.jpg"][f"c{number}"]
+
+
+def test_json_lines_keep_what_is_written(tmp_path):
+    lines = """\
+{"path": "a.jpg", "n": 1, "mixed": "ca. 1890", "long": 12345678901234567890, "price": 1.50,
+ "detail": {"room": "Ä", "floors": [1, 2.50], "note": null}, "open": true, "none": NaN, "e": ""}
+{"path": "b.jpg", "n": 2.5, "mixed": 1890, "long": 12345678901234567891, "price": 2.25,
+ "detail": null, "open": false, "none": null, "e": "x"}
+""".replace(",\n", ",")
+    (tmp_path / "m.jsonl").write_text(lines, "utf-8-sig")
+    rows, _ = joined(tmp_path, tmp_path / "m.jsonl", ["a.jpg", "b.jpg"])
+    kept = {key: value for key, value in rows["a.jpg"].items() if key not in METADATA_KEYS}
+    assert kept == {
+        "user_path": "a.jpg",
+        "n": 1.0,
+        "mixed": "ca. 1890",
+        "long": "12345678901234567890",
+        "price": "1.50",
+        "detail": '{"room": "Ä", "floors": [1, 2.50], "note": null}',
+        "open": True,
+        "none": None,
+        "e": None,
+    }
+    assert (rows["b.jpg"]["mixed"], rows["b.jpg"]["detail"]) == ("1890", None)
+
+
+def test_parquet_keeps_its_types_and_nested_values_become_json(tmp_path):
     paths = ["a.jpg", "b.jpg"]
     table = pa.table(
         {
             "path": paths,
             "tags": [["x"], []],
             "count": pa.array([1, 2], pa.uint32()),
+            "counts": pa.array([[1], None], pa.list_(pa.uint16())),
+            "large": pa.array([2**64 - 1, 0], pa.uint64()),
             "made": pa.array([0, 1], pa.time32("s")),
+            "room": [{"name": "A", "floors": [1, 2]}, None],
+            "rooms": [[{"name": "A"}], None],
+            "words": pa.array([[("en", "tree")], None], pa.map_(pa.string(), pa.string())),
+            "text": ["1E5", "007"],
         }
     )
     pq.write_table(table, tmp_path / "m.parquet")
     rows, _ = joined(tmp_path, tmp_path / "m.parquet", paths)
-    assert rows["a.jpg"]["tags"] == ["x"]
+    row = rows["a.jpg"]
+    assert (row["tags"], row["counts"], row["large"]) == (["x"], [1], 2**64 - 1)
     assert (rows["b.jpg"]["count"], rows["b.jpg"]["made"]) == (2, "00:00:01")
-    lines = [{"path": "a.jpg", "n": 1, "inv": "007"}, {"path": "b.jpg", "x": {"y": 1}}]
-    (tmp_path / "m.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    rows, _ = joined(tmp_path, tmp_path / "m.jsonl", paths)
-    assert (rows["a.jpg"]["n"], rows["a.jpg"]["inv"], rows["b.jpg"]["n"]) == (1, "007", None)
+    assert json.loads(row["room"]) == {"name": "A", "floors": [1, 2]}
+    assert json.loads(row["rooms"]) == [{"name": "A"}]
+    assert json.loads(row["words"]) == {"en": "tree"}
+    assert rows["b.jpg"]["room"] is rows["b.jpg"]["words"] is None
+    assert row["text"] == "1E5"
 
 
 @pytest.mark.parametrize(
@@ -161,6 +286,11 @@ def test_parquet_and_json_lines_keep_their_types(tmp_path):
         ("path;title\na.jpg;Dürer, A.\n".encode(), {}),
         ("path\ttitle\r\na.jpg\tDürer, A.\r\n".encode("utf-8-sig"), {}),
         ('path,title\na.jpg,"Dürer, A."\n\n'.encode("utf-16"), {}),
+        ('path,title\na.jpg,"Dürer, A."\n\n'.encode("utf-16-le"), {}),
+        ('path,title\na.jpg,"Dürer, A."\n\n'.encode("utf-16-be"), {}),
+        ("sep=;\r\npath;title\r\na.jpg;Dürer, A.\r\n".encode(), {}),
+        ('"sep=|"\r\npath|title\r\na.jpg|Dürer, A.\r\n'.encode("utf-16"), {}),
+        ('path,title\na.jpg,"Dürer, A."\n'.encode("cp1252"), {"encoding": "cp1252"}),
         ('path,title\na.jpg,"Dürer, A."\n'.encode("latin-1"), {"encoding": "latin-1"}),
         ("path:title\na.jpg:Dürer, A.\n".encode(), {"delimiter": ":"}),
     ],
@@ -180,9 +310,11 @@ def test_delimiters_and_encodings(tmp_path, data, options):
         (b"path,Title,title\na.jpg,x,y\n", "'title' is there twice"),
         (
             "path,title\na.jpg,Dürer\n".encode("latin-1"),
-            "byte 0xfc at offset 18 is not UTF-8.*cp1252",
+            "byte 0xfc at offset 18 is not UTF-8.*--set metadata.encoding=cp1252",
         ),
-        (b"title,year\nx,1\n", "expected the column one of path.* got the columns title, year"),
+        (b"sep=;\npath;title\na.jpg;x\nb.jpg\n", "line 4: expected 2 fields .* got 1"),
+        (b"path,__row\na.jpg,x\n", "'__row' is there twice"),
+        (b"title,year\nx,1\n", "one of path.* got the columns title, year.* --metadata-join"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_said(tmp_path, data, words):
@@ -199,9 +331,28 @@ def test_tables_that_cannot_be_read_are_named(tmp_path):
     (tmp_path / "m.parquet").write_bytes(b"no Parquet")
     with pytest.raises(UsageError, match="expected Parquet"):
         joined(tmp_path, tmp_path / "m.parquet", [])
-    (tmp_path / "m.jsonl").write_text('{"path": 1}\n{"path": \n')
-    with pytest.raises(UsageError, match="one JSON object a line"):
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('{"path": ', "line 2: expected one JSON object. Expecting value"),
+        ("[1]", r"line 2: expected one JSON object, got '\[1\]'"),
+        ('{"path": "\\ud800"}', "line 2: .* surrogate pair"),
+        ('{"PATH": "x"}', "'PATH' is there twice"),
+        ('{"path": ' + "[" * 100_000, "line 2: expected one JSON object"),
+        (json.dumps({str(key): 1 for key in range(6000)}), "more than 5,000 different keys"),
+    ],
+)
+def test_what_is_wrong_with_json_lines_is_said(tmp_path, line, words):
+    (tmp_path / "m.jsonl").write_text(f'{{"path": 1}}\n{line}\n')
+    with pytest.raises(UsageError, match=words):
         joined(tmp_path, tmp_path / "m.jsonl", [])
+
+
+def test_an_unknown_encoding_is_said(tmp_path):
+    with pytest.raises(UsageError, match=r"metadata\.encoding.*'klingon'"):
+        joined(tmp_path, "path\na.jpg\n", ["a.jpg"], encoding="klingon")
 
 
 def test_the_version_is_that_of_the_bytes(tmp_path):

@@ -9,8 +9,14 @@ import pytest
 from artcluster.errors import UsageError
 from artcluster.schema import ASSIGNMENTS, CLUSTER_NAMES, EMBEDDINGS, IMAGES, RUNS
 from artcluster.store import Store, shard_name
-from artcluster.store.metadata import metadata_version, replace_metadata
-from artcluster.store.views import VIEWS, duckdb_connection, read_view, spark_sql
+from artcluster.store.metadata import kept_as_text, metadata_version, replace_metadata
+from artcluster.store.views import (
+    VIEWS,
+    duckdb_connection,
+    metadata_columns,
+    read_view,
+    spark_sql,
+)
 from tests.store.rows import EMBEDDER, PARTITION, content_id, vectors
 
 NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
@@ -170,14 +176,43 @@ def test_any_type_a_file_may_have_is_kept(local_store):
     assert row["Titel (deutsch), ü;"] == "x"
 
 
-def test_a_column_keeps_its_type(local_store):
-    store = local_store
-    replace_metadata(store, "met", "a.csv", "1", pa.table({"path": ["a"], "year": [1893]}), None)
-    replace_metadata(store, "met", "b.csv", "1", pa.table({"path": ["a"], "year": ["1894"]}), None)
-    rows = pa.table({"path": ["a"], "year": ["ca. 1890"]})
-    with pytest.raises(UsageError, match=r"'year' is int64.*ca\. 1890"):
-        replace_metadata(store, "met", "c.csv", "1", rows, None)
-    assert read_view(store, "current_metadata")["year"].to_list() == [1894]
+def test_a_column_widens_where_later_values_do_not_fit(local_store):
+    def shown(values, source="a.csv", archive="met"):
+        rows = pa.table({"path": [str(n) for n in range(len(values))], "year": values})
+        replace_metadata(local_store, archive, source, repr(values), rows, None)
+        view = read_view(local_store, "current_metadata").filter(pl.col("archive_id") == archive)
+        return view.sort("path")["year"].to_list()
+
+    assert shown([1900, 1901]) == [1900, 1901]
+    assert shown([1900.5, 1901.0]) == [1900.5, 1901.0]
+    assert shown([1900, 1901]) == [1900.0, 1901.0]
+    assert shown([1900.5, 1901.0]) == [1900.5, 1901.0]
+    assert shown(["ca. 1900"], archive="louvre") == ["ca. 1900"]
+    view = read_view(local_store, "current_metadata").filter(pl.col("archive_id") == "met")
+    assert view.sort("path")["year"].to_list() == ["1900.5", "1901"]
+    assert shown([1903, None]) == ["1903", None]
+    assert shown([[1, 2], None]) == ["[1, 2]", None]
+    assert shown([True]) == ["true"]
+    assert metadata_columns(local_store) == ["year"]
+    assert kept_as_text(local_store, "Year", pa.int64())
+    assert not kept_as_text(local_store, "other", pa.int64())
+
+
+def test_a_whole_number_is_never_rounded(local_store):
+    barcode = 2**53 + 1
+    rows = pa.table({"path": ["a"], "barcode": [barcode]})
+    replace_metadata(local_store, "met", "a.parquet", "1", rows, None)
+    rows = pa.table({"path": ["a"], "barcode": [0.5]})
+    replace_metadata(local_store, "louvre", "a.parquet", "1", rows, None)
+    view = read_view(local_store, "current_metadata").sort("archive_id")
+    assert view["barcode"].to_list() == ["0.5", str(barcode)]
+
+
+def test_narrow_numbers_widen_to_wide_ones(local_store):
+    for number, kind in enumerate((pa.int8(), pa.int64(), pa.int32())):
+        rows = pa.table({"path": ["a"], "n": pa.array([100], kind)})
+        replace_metadata(local_store, f"archive{number}", "a.parquet", "1", rows, None)
+    assert read_view(local_store, "current_metadata")["n"].to_list() == [100, 100, 100]
 
 
 @pytest.mark.parametrize("name", ["Metadata_Version", "PATH"])

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from artcluster.archive.database import identifier, quoted
+from artcluster.archive.metadata import PREFIX, stored_name
 from artcluster.errors import UsageError
 from artcluster.schema import LABEL_METRICS
 from artcluster.store import Store
@@ -30,9 +31,12 @@ def check_labels(store: Store, columns: Sequence[str]) -> None:
     """
     known = metadata_columns(store)
     for column in columns:
-        if column not in known:
-            have = f"it has {', '.join(known)}" if known else "there is none: give --metadata"
-            raise UsageError(f"label {column!r}: no such column of the metadata; {have}")
+        if column in known:
+            continue
+        have = f"it has {', '.join(known)}" if known else "there is none: give --metadata"
+        meant = [stored_name(column), f"{PREFIX}{column}", column.removeprefix("metadata_")]
+        hint = next((f". Did you mean {name!r}?" for name in meant if name in known), "")
+        raise UsageError(f"label {column!r}: no such column of the metadata; {have}{hint}")
 
 
 def labels_of(

@@ -13,14 +13,17 @@ from typing import Any
 import pyarrow as pa
 
 from artcluster.archive.database import open_database, quoted
-from artcluster.archive.tables import ROW, open_table
+from artcluster.archive.tables import open_table
+from artcluster.archive.text_tables import ROW
 from artcluster.config import ClusterSettings
 from artcluster.embedders.faces import finds_faces
 from artcluster.errors import UsageError
 from artcluster.location import Location
-from artcluster.workflows.archives import limits_of, open_tables
+from artcluster.workflows.archives import contents_of, limits_of, open_tables
 from artcluster.workflows.clustering.methods import find_method
+from artcluster.workflows.embedding.metadata import check_lost_share
 from artcluster.workflows.job import Job, fingerprint
+from artcluster.workflows.runs import RunRecord
 
 _FOLDER = "hints/"
 
@@ -110,9 +113,29 @@ def read_supervision(job: Job, archive_id: str) -> Supervision | None:
     path = with_stored_hints(job, archive_id).config.cluster.hints
     if path is None:
         return None
+    return _stored(job, path)
+
+
+def _stored(job: Job, path: str) -> Supervision:
     told = json.loads(job.store.read_bytes(path))
     pairs = {kind: [(one, other) for one, other in told[kind]] for kind in _KINDS}
     return Supervision(told["labels"], **pairs)
+
+
+def check_hints_kept(job: Job, run: RunRecord) -> None:
+    """Refuse hints that tell of far fewer of an archive's images than those of the run to follow.
+
+    Raises:
+        ArchiveError: More than `metadata.max_lost_share` are told of no more.
+    """
+    path = run.config.get("cluster", {}).get("hints")
+    if path is None or not job.store.exists(path):
+        return
+    present = contents_of(job.store, run.archive_id, job.config).to_pylist()
+    before = _stored(job, path).contents.intersection(present)
+    now = read_supervision(job, run.archive_id)
+    lost = before - (now.contents if now is not None else frozenset())
+    check_lost_share(job.config, "The file of hints", "hint", len(lost), len(before))
 
 
 def _read_file(job: Job, archive_id: str, path: str) -> Supervision:

@@ -1,14 +1,28 @@
 """Metadata of an archive: read from a user's table into the store."""
 
+from collections.abc import Iterator
+from functools import partial
+
 import pyarrow as pa
 
-from artcluster.archive.database import quoted
-from artcluster.archive.metadata import MetadataReport, join_metadata
+from artcluster.archive.database import identifier, quoted
+from artcluster.archive.metadata import MetadataJoin, MetadataReport, join_metadata
+from artcluster.config import Config
+from artcluster.errors import ArchiveError
 from artcluster.location import Location
 from artcluster.schema import METADATA
-from artcluster.store.metadata import replace_metadata
+from artcluster.store.metadata import (
+    column_sql,
+    kept_as_text,
+    kept_columns,
+    last_version,
+    replace_metadata,
+)
+from artcluster.store.views import shown_name
 from artcluster.workflows.archives import Archive, limits_of, open_tables
 from artcluster.workflows.job import Job
+
+_SHOWN = 3
 
 
 def import_metadata(job: Job, archive: Archive, scan_id: int) -> None:
@@ -16,6 +30,7 @@ def import_metadata(job: Job, archive: Archive, scan_id: int) -> None:
 
     Raises:
         UsageError: The table cannot be read, or no column names the image.
+        ArchiveError: It takes the metadata from more images than is allowed.
     """
     settings = job.config.metadata
     if settings.source is None:
@@ -34,31 +49,120 @@ def import_metadata(job: Job, archive: Archive, scan_id: int) -> None:
             column=settings.join,
             encoding=settings.encoding,
             delimiter=settings.delimiter,
+            many=settings.many,
+            ignore_folders=settings.ignore_folders,
+            as_text=partial(kept_as_text, job.store),
             limits=limits_of(job.config),
         )
         lease = job.lease(f"metadata={archive.archive_id}", METADATA)
         with lease, joining as joined:
+            _check_lost(job, archive.archive_id, str(source), images, joined)
+            how = settings.model_dump_json(exclude={"source", "max_lost_share"})
             replace_metadata(
                 job.store,
                 archive.archive_id,
                 str(source),
-                f"{joined.version}\n{scan_id}\n{settings.join}",
+                f"{joined.version}\n{scan_id}\n{how}",
                 pa.RecordBatchReader.from_batches(joined.schema, joined.batches()),
                 lease.fence,
             )
-            _tell(job, joined.report)
+            job.progress.advance("metadata", sum(joined.report.matched.values()))
+            for line in words_for(joined.report):
+                job.progress.say(line)
 
 
-def _tell(job: Job, report: MetadataReport) -> None:
-    matched = sum(report.matched.values())
-    job.progress.advance("metadata", matched)
-    text = f"Metadata: {matched:,} of {report.rows:,} rows joined"
-    if report.unmatched or report.ambiguous:
-        examples = (*report.examples["unmatched"], *report.examples["ambiguous"])[:3]
-        text += (
-            f"; {report.unmatched:,} fit no image, {report.ambiguous:,} fit several "
-            f"(such as {', '.join(map(repr, examples))})"
+def _check_lost(
+    job: Job, archive_id: str, source: str, images: pa.Table, joined: MetadataJoin
+) -> None:
+    """Refuse a table that takes the metadata from too many of the images that had some by it."""
+    last = last_version(job.store, archive_id, source)
+    if not last:
+        return
+    kept = kept_columns(job.store)
+    # A label that is gone would be measured against no longer.
+    for label in (None, *(each for each in job.config.cluster.labels if each in kept)):
+        filled = "true" if label is None else f"{column_sql(kept[label], identifier)} is not null"
+        now = joined.paths(label) if label in (None, *joined.schema.names) else _NO_PATHS
+        with open_tables(job.store, job.config, METADATA.name) as tables:
+            tables.register("present", images)
+            tables.register("joined", now)
+            ((before, lost),) = tables.sql(
+                "select count(*), count(*) filter (where path not in (select path from joined)) "
+                f"from (select distinct path from metadata where archive_id = {quoted(archive_id)} "
+                f"and metadata_source = {quoted(source)} and metadata_version = {quoted(last)} "
+                f"and {filled}) semi join present using (path)"
+            ).fetchall()
+        check_lost_share(
+            job.config,
+            f"The table {source}",
+            "row" if label is None else f"value of {label!r}",
+            lost,
+            before,
         )
-    if report.images_without:
-        text += f"; {report.images_without:,} images have none"
-    job.progress.say(f"{text}.")
+
+
+_NO_PATHS = pa.table({"path": pa.array([], pa.string())})
+
+
+def check_lost_share(config: Config, what: str, noun: str, lost: int, before: int) -> None:
+    """Refuse an input that says nothing any more of too many of the images that it told of.
+
+    Raises:
+        ArchiveError: They are more than `metadata.max_lost_share`.
+    """
+    share = config.metadata.max_lost_share
+    if lost > share * before:
+        raise ArchiveError(
+            f"{what} has no {noun} any more for {lost:,} of the {before:,} images that it had one "
+            f"for ({lost / before:.0%}), more than metadata.max_lost_share = {share:g} allows. "
+            "What the store has of it stays as it was. Check that the file is whole and of this "
+            "archive. If so much was really taken out, start again with --allow-lost-metadata."
+        )
+
+
+def words_for(report: MetadataReport) -> Iterator[str]:
+    """Yield what to say of a join, a sentence for each thing that one may want to put right."""
+
+    def some(name: str) -> str:
+        return ", ".join(map(repr, report.examples[name][:_SHOWN]))
+
+    joined = sum(report.matched.values())
+    rules = [
+        f"{rule} {rows:,}" + ("" if rule == "path" else f", such as {some(rule)}")
+        for rule, rows in report.matched.items()
+    ]
+    yield (
+        f"Metadata: {joined:,} of {report.rows:,} rows joined to {report.images_with:,} of "
+        f"{report.images:,} images" + (f", by {'; '.join(rules)}" if rules else "") + "."
+    )
+    if report.repeated:
+        yield f"{report.repeated:,} rows are the same as an earlier one and count once."
+    if report.rivals:
+        yield (
+            f"{report.rivals:,} rows are not joined because other rows name the same image (row: "
+            f"image, such as {some('rivals')}). Give each image one row, or choose with "
+            "--set metadata.many=first or list."
+        )
+    if report.ambiguous:
+        yield (
+            f"{report.ambiguous:,} rows are not joined because they fit several images, such as "
+            f"{some('ambiguous')}. State the images' folders."
+        )
+    if report.unmatched:
+        yield f"{report.unmatched:,} rows fit no image, such as {some('unmatched')}."
+    if report.strays:
+        yield (
+            f"{report.strays:,} of them have the file name of an image in another folder (row: "
+            f"image, such as {some('strays')}); --set metadata.ignore_folders=true joins by file "
+            "name only."
+        )
+    if report.images_with < report.images:
+        without = report.images - report.images_with
+        yield f"{without:,} images have no row, such as {some('without')}."
+    renamed = [
+        f"{name!r} is {shown_name(new)!r}"
+        for name, new in report.columns.items()
+        if shown_name(new) != name
+    ]
+    if renamed:
+        yield f"Columns have other names in the view latest: {', '.join(renamed)}."

@@ -15,9 +15,9 @@ _OF_IMAGES = ("archive", "metadata", "images")
 
 _OF_RUNS = ("cluster", "update")
 
-_FOR_ONCE = "max_removed_share"
+_FOR_ONCE = {"archive": "max_removed_share", "metadata": "max_lost_share"}
 
-"""Never gone on with: a removal that was allowed once is not allowed for ever."""
+"""Never gone on with: a loss that was allowed once is not allowed for ever."""
 
 
 def record_settings(store: Store, archive: Archive, config: Config) -> None:
@@ -53,7 +53,8 @@ def inherited_settings(
     found: dict[str, Any] = {}
     if store.exists(_path(archive_id)):
         found |= json.loads(store.read_bytes(_path(archive_id)))["settings"]
-        found["archive"].pop(_FOR_ONCE, None)
+        for section, setting in _FOR_ONCE.items():
+            found[section].pop(setting, None)
     runs = read_runs(store, archive_id)
     if runs or run_id is not None:
         run = find_run(runs, run_id or "last")

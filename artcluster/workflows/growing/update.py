@@ -26,7 +26,11 @@ from artcluster.workflows.clustering.labels import check_labels, measure_late_la
 from artcluster.workflows.clustering.methods import find_method
 from artcluster.workflows.clustering.methods.own_network import with_own_network
 from artcluster.workflows.clustering.run_pair import RunView, read_profile
-from artcluster.workflows.clustering.supervision import check_supervision, with_stored_hints
+from artcluster.workflows.clustering.supervision import (
+    check_hints_kept,
+    check_supervision,
+    with_stored_hints,
+)
 from artcluster.workflows.embedding.embed import embed_archive
 from artcluster.workflows.embedding.embedder import ReadyEmbedder, read_embedder
 from artcluster.workflows.embedding.plan import plan_archive
@@ -104,6 +108,7 @@ def update_archive(
     check_supervision(config.cluster, parent.embedder_id)
     embedded = embed_archive(job, images, _embedder(job, parent))
     job = with_stored_hints(job, archive_id)
+    check_hints_kept(job, parent)
     with job.lease(f"runs={archive_id}", *RUN_TABLES) as lease:
         # Another update may have made a run while this one waited.
         runs = read_runs(job.store, archive_id)

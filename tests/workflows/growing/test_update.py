@@ -308,6 +308,20 @@ def test_what_vanished_asks_for_a_flag(small: Path) -> None:
     assert inherited["cluster"]["k"] == 4
 
 
+def test_hints_that_got_lost_ask_for_a_flag(small: Path) -> None:
+    names = sorted(file.name for file in (small / "images").iterdir())[:4]
+    rows = [f"{name},{place % 2}\n" for place, name in enumerate(names)]
+    hints = small / "hints.csv"
+    hints.write_text("path,label\n" + "".join(rows))
+    told = {"cluster__method": "guided", "cluster__hints": str(hints)}
+    before = update(small, **told)
+    hints.write_text("path,label\n" + "".join(rows[:2]))
+    with pytest.raises(ArchiveError, match="no hint any more for 2 of the 4 images"):
+        update(small, **told)
+    after = update(small, metadata__max_lost_share=1, **told)
+    assert after.run.run_id != before.run.run_id
+
+
 def given(place: Path) -> Config:
     return make_job(place / "store", archive__id="pictures").config
 
