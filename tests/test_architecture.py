@@ -40,8 +40,8 @@ ALLOWED: dict[str, set[str]] = {
     "estimator": FILES_AND_TABLES | NUMERIC | {"store", "workflows", "runtime", "executors"},
     "serve": FILES_AND_TABLES | NUMERIC | {"store", "workflows", "runtime"},
     "cli": FILES_AND_TABLES
-    | {"metrics"}
-    | {"store", "archive", "lineage", "pages", "workflows", "runtime", "executors", "serve"},
+    | {"lineage", "metrics", "projection"}
+    | {"store", "archive", "pages", "workflows", "runtime", "executors", "serve"},
 }
 # Which capabilities of workflows build on which: only downward.
 CAPABILITIES: dict[str, set[str]] = {

@@ -12,9 +12,14 @@ import click
 
 from artcluster.cli.options import archive_option, run_option, with_config
 from artcluster.errors import UsageError
+from artcluster.workflows.viewing.exports import TARGETS, write_export
 
 if TYPE_CHECKING:
     from artcluster.config import Config
+
+_TARGET_ENDINGS = ", ".join(
+    f"{name} ({' or '.join(each.endings)})" for name, each in TARGETS.items()
+)
 
 _EXPORT_EPILOG = """\b
 Examples:
@@ -32,9 +37,9 @@ metadata.
 @click.option(
     "--to",
     "program",
-    type=click.Choice(["embedding-atlas", "fiftyone", "csv"]),
+    type=click.Choice(list(TARGETS)),
     required=True,
-    help="With `csv`, an --out that ends in .parquet writes Parquet instead.",
+    help=f"Program to write for, by the ending of --out: {_TARGET_ENDINGS}.",
 )
 @click.option("--out", metavar="FILE", required=True, help="The file to write.")
 @run_option
@@ -56,7 +61,7 @@ def export(
     from artcluster.cli.tables import whole_file
     from artcluster.store import Store
     from artcluster.workflows.runs import choose_run
-    from artcluster.workflows.viewing.export import EXPORTS, Export
+    from artcluster.workflows.viewing.exports.rows import Export
 
     if not 16 <= thumbnail_px <= 1024:
         raise UsageError(f"--size: expected 16 to 1024, got {thumbnail_px}")
@@ -64,7 +69,7 @@ def export(
     run = choose_run(opened, run_id, archive_id)
     with progress_for_terminal() as progress:
         what = Export(opened, run, config, progress, whole_file, thumbnail_px)
-        advice = EXPORTS[program](what, Path(out))
+        advice = write_export(program, what, Path(out))
     click.echo(json.dumps({"run_id": run.run_id, "out": out}) if as_json else advice)
 
 

@@ -9,6 +9,7 @@ import click
 
 from artcluster.cli.options import archive_option, run_option, with_config
 from artcluster.errors import UsageError
+from artcluster.projection import LAYOUTS
 
 if TYPE_CHECKING:
     from artcluster.config import Config
@@ -25,7 +26,7 @@ Examples:
 @click.argument("store")
 @click.option("--run", "run_id", metavar="ID", help="Run to use (default: the last).")
 @archive_option
-@click.option("--method", "map_method", metavar="NAME", help="tsne (default) or umap.")
+@click.option("--method", "map_method", metavar="NAME", help=f"Layout: {', '.join(LAYOUTS)}.")
 @with_config
 def map_command(
     store: str,

@@ -55,7 +55,7 @@ class SearchSettings(Settings):
 class MapSettings(Settings):
     """How a model's images are laid out on a plane."""
 
-    method: Literal["tsne", "umap"] = "tsne"
+    method: str = "tsne"
     """openTSNE, or UMAP (the extra `umap`)."""
     perplexity: Annotated[float, Field(ge=2, le=500)] = 30.0
     """t-SNE's perplexity; smaller where there are few images."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from artcluster.metrics.number_format import (
     decimal,
+    fraction,
     largest_of,
     mean_of,
     megabytes,
@@ -73,6 +74,11 @@ class Measure:
     def label(self) -> str:
         """The title with its space."""
         return self.title if self.space is None else f"{self.title}, {SPACES[self.space][0]}"
+
+    @property
+    def heading(self) -> str:
+        """The title with its space, to stand alone."""
+        return self.label[:1].upper() + self.label[1:]
 
     def text(self, value: float | None) -> str:
         """Write a value; a dash for none."""
@@ -151,6 +157,7 @@ MEASURES = {
                 "How well separated the clusters are: 1 = well separated, 0 = overlapping.",
                 "higher",
                 lambda points: points.silhouette,
+                format=fraction,
                 headline=True,
             ),
             *SPACES,
@@ -183,6 +190,7 @@ MEASURES = {
             "mean confidence",
             "Mean membership in the assigned cluster, 0 to 1. Not comparable across methods.",
             "higher",
+            format=fraction,
         ),
         Measure(
             "non_empty",
@@ -194,18 +202,20 @@ MEASURES = {
             "kept_share",
             "clusters kept",
             "Share of the requested clusters that have a member.",
-            "higher",
             format=percent,
             headline=True,
             curve=False,
         ),
-        Measure("noise_share", "noise", "Share of images in no cluster.", format=percent),
+        Measure(
+            "noise_share", "noise", "Share of images in no cluster.", format=percent, curve=False
+        ),
         Measure(
             "stability",
             "stability",
             "Mean adjusted Rand index between fits on resamples, or between seeds; 1 = the same "
             "clusters every time.",
             "higher",
+            format=fraction,
             headline=True,
         ),
         Measure(
@@ -246,6 +256,7 @@ LABEL_MEASURES = {
             "to labels. High wherever one label is frequent: read it with NMI.",
             "higher",
             lambda agreement: agreement.accuracy,
+            format=fraction,
         ),
         Measure(
             "nmi",
@@ -254,6 +265,7 @@ LABEL_MEASURES = {
             "0 = they are independent.",
             "higher",
             lambda agreement: agreement.nmi,
+            format=fraction,
             headline=True,
         ),
         Measure(
@@ -262,6 +274,7 @@ LABEL_MEASURES = {
             "Adjusted Rand index, agreement on pairs of images: 1 = identical, 0 = by chance.",
             "higher",
             lambda agreement: agreement.ari,
+            format=fraction,
             headline=True,
         ),
     )

@@ -5,19 +5,26 @@ from collections.abc import Sequence
 
 
 def decimal(value: float | None) -> str:
-    """Write a number with four decimals below 0.1, fewer the larger it is; a dash for none.
+    """Write a number with three decimals, fewer where it is large; a dash for none.
 
-    >>> decimal(0.12345), decimal(0.0108), decimal(12.34), decimal(1234.5), decimal(7)
-    ('0.123', '0.0108', '12.3', '1,234', '7')
+    >>> decimal(0.12345), decimal(12.34), decimal(1234.5), decimal(7), decimal(None)
+    ('0.123', '12.3', '1,234', '7', '–')
     """
     if value is None:
         return "–"
     if isinstance(value, int):
         return f"{value:,}"
     size = abs(value)
-    if size >= 10:
-        return f"{value:,.0f}" if size >= 1000 else f"{value:.1f}"
-    return f"{value:.4f}" if 0 < size < 0.1 else f"{value:.3f}"
+    return f"{value:,.0f}" if size >= 1000 else f"{value:.1f}" if size >= 10 else f"{value:.3f}"
+
+
+def fraction(value: float) -> str:
+    """Write a number from −1 to 1, small ones with a fourth decimal.
+
+    >>> fraction(0.12345), fraction(0.0108)
+    ('0.123', '0.0108')
+    """
+    return f"{value:.4f}" if 0.001 <= abs(value) < 0.1 else f"{value:.3f}"
 
 
 def percent(share: float) -> str:

@@ -257,8 +257,17 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Overview:
-    """What the first page says, and every page's frame."""
+class Frame:
+    """What every page of a report knows.
+
+    Attributes:
+        images: Distinct images, or faces of them.
+        paths: Files that they stand for.
+        members: What the clusters are of, in the plural: images or faces.
+        clusters: Those with images, the largest first; noise last.
+        colours: By cluster, its colour on light and on dark ground.
+        rejects: Files that could not be used.
+    """
 
     title: str
     archive_id: str
@@ -266,31 +275,7 @@ class Overview:
     made: str
     images: int
     paths: int
+    members: str
     clusters: Sequence[Entry]
+    colours: Mapping[int, tuple[str, str]]
     rejects: int
-    metrics: Sequence[tuple[str, str, str]]
-    """Name, value and meaning."""
-    agreement: tuple[Sequence[str], Sequence[Sequence[str]]]
-    """How clusters agree with labels: headings, and a row per label."""
-    label_meanings: Sequence[tuple[str, str]]
-    """Title and meaning of each of those measures."""
-    facts: Sequence[tuple[str, str]]
-    """How the run was made: name and value."""
-    settings: str
-    """The resolved config as YAML."""
-    has_map: bool
-    has_crosstabs: bool
-    has_runs: bool
-    has_sweeps: bool = False
-    has_comparisons: bool = False
-    lineage: Sequence[tuple[int | None, int | None, int, str]] = ()
-    """Old cluster, new cluster, shared members, kind."""
-    parent: str = ""
-    unread: int = 0
-    """Pictures whose originals could not be read for their small copies."""
-    colours: Mapping[int, tuple[str, str]] = field(default_factory=dict)
-    """By cluster: its colour on light and on dark ground."""
-    members: str = "images"
-    """What the clusters are of, in the plural: images, or faces of them."""
-    studies: Sequence[tuple[str, str, str]] = ()
-    """Studies of the archive: address of their pages, title, when they were made."""

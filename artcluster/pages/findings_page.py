@@ -27,14 +27,15 @@ def findings_html(findings: Findings) -> bytes:
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    template = page_templates().get_template("findings.html")
-    page = template.render(
+    environment = page_templates()
+    environment.filters["findings"] = drawn
+    page = environment.get_template("findings.html").render(
         frame="alone.html",
         page="findings",
         policy=policy,
         style=Markup(style),
         script=Markup(script),
-        all_findings=[drawn(findings)],
+        all_findings=[findings],
     )
     return page.encode("utf-8", "replace")
 

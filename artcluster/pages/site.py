@@ -1,7 +1,7 @@
 """The pages of a report, from their content to files that open from disk or any web server."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -9,8 +9,7 @@ from markupsafe import Markup
 
 from artcluster.pages.atlas import Grid
 from artcluster.pages.charts import histogram, line_chart
-from artcluster.pages.content import Card, Chart, Crosstab, Overview, Picture, RejectGroup, RunLine
-from artcluster.pages.findings import Findings
+from artcluster.pages.content import Card, Crosstab, Frame, Picture
 from artcluster.pages.findings_page import drawn
 from artcluster.pages.templates import page_templates
 
@@ -40,33 +39,41 @@ class Site:
     """Draws a report's pages.
 
     Args:
-        overview: What every page's frame and the first page say.
+        frame: What every page knows.
+        links: Name, file and text of each page of the navigation.
         grid: Cells of the sheets that pictures on pages lie in.
         write: Where files go.
     """
 
-    def __init__(self, overview: Overview, grid: Grid, write: Write) -> None:
-        self._overview = overview
-        self._grid = grid
+    def __init__(
+        self, frame: Frame, links: Sequence[tuple[str, str, str]], grid: Grid, write: Write
+    ) -> None:
+        self._frame = frame
         self._write = write
         environment = page_templates()
         environment.filters.update(
             number=lambda value: f"{value:,}",
-            percent=_percent,
             counted=counted,
             lift=lambda value: f"{value:.1f}×",
+            percent=_percent,
             short=_short,
+            heading=lambda text: text[:1].upper() + text[1:],
             key=cluster_key,
             page=cluster_page,
+            findings=drawn,
+            heat=_heat,
+            curves=lambda chart: Markup(line_chart(chart)),
         )
         environment.globals.update(
-            overview=overview,
+            report=frame,
             policy=POLICY,
-            pages=_pages(overview),
+            links=links,
+            page_names=[name for name, _, _ in links],
             most_covers=MOST_COVERS,
+            most_rows=_MOST_ROWS,
             grid=grid,
             facts_of=_facts_of,
-            shown={entry.cluster: entry.title for entry in overview.clusters},
+            shown={entry.cluster: entry.title for entry in frame.clusters},
         )
         self._environment = environment
 
@@ -76,74 +83,31 @@ class Site:
         for name in _ASSETS:
             self._write(f"assets/{name}", (folder / name).read_bytes())
         rules = []
-        for cluster, (light, dark) in self._overview.colours.items():
+        for cluster, (light, dark) in self._frame.colours.items():
             rules.append(f".k-{cluster_key(cluster)}{{--light:{light};--dark:{dark}}}")
         self._write("assets/colours.css", "\n".join(rules).encode())
 
-    def first_page(self) -> None:
-        """Write the overview; last, as a report is there once its first page is."""
-        self._page("index.html", "overview.html", page="overview")
-
     def card(self, card: Card) -> None:
         """Write a cluster's page."""
-        self._page(
+        bars = histogram(card.histogram, card.histogram_end, "confidence", self._frame.members)
+        self.page(
+            "card",
             cluster_page(card.entry.cluster),
             "card.html",
-            page="card",
-            root="../",
-            lightbox=True,
-            card=card,
-            histogram=Markup(
-                histogram(card.histogram, card.histogram_end, "confidence", self._overview.members)
-            ),
+            {"root": "../", "lightbox": True, "card": card, "histogram": Markup(bars)},
         )
 
-    def map(self) -> None:
-        """Write the map's page; its data are written by whoever has the points."""
-        self._page("map.html", "map.html", page="map")
+    def page(self, name: str, file: str, template: str, values: Mapping[str, Any]) -> None:
+        """Write a page.
 
-    def distribution(self, crosstabs: Sequence[Crosstab]) -> None:
-        """Write metadata over clusters, normalised both ways."""
-        left_out = max(0, len(self._overview.clusters) - _MOST_ROWS)
-        self._page(
-            "distribution.html",
-            "distribution.html",
-            page="distribution",
-            tables=[_heat(crosstab) for crosstab in crosstabs],
-            clusters_left_out=left_out,
-        )
-
-    def runs(
-        self, lines: Sequence[RunLine], columns: Sequence[str], charts: Sequence[Chart]
-    ) -> None:
-        """Write the table of runs and the curves over them."""
-        drawn = [
-            {"title": each.title, "text": each.text, "svg": Markup(line_chart(each))}
-            for each in charts
-        ]
-        self._page("runs.html", "runs.html", page="runs", runs=lines, columns=columns, charts=drawn)
-
-    def sweeps(self, all_findings: Sequence[Findings]) -> None:
-        """Write what sweeps over the number of clusters found."""
-        self._findings("sweeps", all_findings)
-
-    def comparisons(self, all_findings: Sequence[Findings]) -> None:
-        """Write what comparisons of methods found."""
-        self._findings("comparisons", all_findings)
-
-    def rejects(self, groups: Iterable[RejectGroup]) -> None:
-        """Write the files that could not be used, and what to do about them."""
-        self._page("rejects.html", "rejects.html", page="rejects", groups=list(groups))
-
-    def _findings(self, page: str, all_findings: Sequence[Findings]) -> None:
-        shown = [drawn(each) for each in all_findings]
-        self._page(
-            f"{page}.html", "findings.html", page=page, frame="frame.html", all_findings=shown
-        )
-
-    def _page(self, path: str, template: str, **values: Any) -> None:
-        text = self._environment.get_template(template).render(**values)
-        self._write(path, text.encode("utf-8", "replace"))
+        Args:
+            name: As `links` has it.
+            file: Its path.
+            template: Draws it.
+            values: What the template takes beside the frame.
+        """
+        text = self._environment.get_template(template).render(page=name, **values)
+        self._write(file, text.encode("utf-8", "replace"))
 
 
 def counted(count: int, plural: str) -> str:
@@ -169,41 +133,25 @@ def cluster_page(cluster: int) -> str:
     return f"clusters/{cluster_key(cluster)}.html"
 
 
-def _pages(overview: Overview) -> list[tuple[str, str, str]]:
-    pages = [
-        ("overview", "index.html", "Overview", True),
-        ("map", "map.html", "Map", overview.has_map),
-        ("distribution", "distribution.html", "Metadata", overview.has_crosstabs),
-        ("runs", "runs.html", "Runs", overview.has_runs),
-        ("sweeps", "sweeps.html", "Choosing k", overview.has_sweeps),
-        ("comparisons", "comparisons.html", "Methods", overview.has_comparisons),
-        ("rejects", "rejects.html", "Rejects", True),
-    ]
-    return [(key, file, text) for key, file, text, there in pages if there]
-
-
 def _facts_of(picture: Picture) -> str:
     """Return what the enlarged view says of a picture, as JSON."""
     size = f"{picture.width:,} × {picture.height:,} px" if picture.width else ""
-    sure = f"{picture.confidence:.2f}"
+    confidence = f"{picture.confidence:.2f}"
     if picture.remarks:
-        sure += f" ({', '.join(picture.remarks)})"
+        confidence += f" ({', '.join(picture.remarks)})"
     rows = [
         ("Number", picture.number),
         *picture.facts.items(),
         ("File", picture.path),
         ("Size", size),
         ("Copies", f"{picture.copies:,} files with the same bytes" if picture.copies > 1 else ""),
-        ("Confidence", sure),
+        ("Confidence", confidence),
         ("Next best", picture.second),
         ("Original", "" if picture.link else picture.place),
     ]
-    told = {
-        "caption": picture.caption,
-        "link": picture.link,
-        "rows": [[name, text] for name, text in rows if text],
-    }
-    return json.dumps(told, ensure_ascii=False)
+    shown = [[name, text] for name, text in rows if text]
+    facts = {"caption": picture.caption, "link": picture.link, "rows": shown}
+    return json.dumps(facts, ensure_ascii=False)
 
 
 def _heat(crosstab: Crosstab) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""What every method of laying vectors out on a plane is asked."""
+"""What every method of laying vectors out is given and gives, and the steps before it."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -32,6 +32,36 @@ def stratified_sample(strata_N: np.ndarray, size: int, seed: int) -> np.ndarray:
         for stratum, wanted, count in zip(strata, share, counts, strict=True)
     ]
     return np.sort(np.concatenate(chosen)).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Components:
+    """A linear map to the leading principal components.
+
+    Attributes:
+        mean_D: float32; subtracted first.
+        axes_CD: float32; orthonormal rows. Empty where the vectors are taken as they are.
+    """
+
+    mean_D: np.ndarray
+    axes_CD: np.ndarray
+
+    @classmethod
+    def fit(cls, x_ND: np.ndarray, dim: int, seed: int) -> "Components":
+        """Find the leading components; none are needed where vectors are as short as `dim`."""
+        width = x_ND.shape[1]
+        if width <= dim or len(x_ND) <= dim:
+            return cls(np.zeros(width, np.float32), np.empty((0, width), np.float32))
+        from sklearn.decomposition import PCA
+
+        found = PCA(dim, svd_solver="randomized", random_state=seed).fit(x_ND)
+        return cls(found.mean_.astype(np.float32), found.components_.astype(np.float32))
+
+    def __call__(self, x_ND: np.ndarray) -> np.ndarray:
+        """Return the components (or the vectors, where there are none) in float32."""
+        if not len(self.axes_CD):
+            return np.ascontiguousarray(x_ND, np.float32)
+        return np.asarray((x_ND - self.mean_D) @ self.axes_CD.T, np.float32)
 
 
 @dataclass(frozen=True)

@@ -128,19 +128,21 @@ def _note(state: State) -> str:
     """Return what pages tell of a run that is newer than theirs; '' where there is none."""
     if state.drawing:
         return (
-            f"Run {state.latest_run_id} is being drawn, and shown once it is whole. Until then "
-            f"these are the pages of run {state.run_id}."
+            f"The report of run {state.latest_run_id} is being generated and will appear when it "
+            f"is complete. Until then you see run {state.run_id}."
             if state.run_id != state.latest_run_id
-            else f"The report of run {state.run_id} is being drawn."
+            else f"The report of run {state.run_id} is being generated."
         )
     if state.failed:
-        return f"The report of run {state.latest_run_id} could not be drawn: see the server's log."
+        return (
+            f"The report of run {state.latest_run_id} could not be generated: see the server's log."
+        )
     return ""
 
 
 async def _body(request: Request, most: int) -> bytes:
     """Read what is sent, and stop reading where it is too much."""
-    refused = HTTPException(413, f"A picture may have {most:,} bytes here.")
+    refused = HTTPException(413, f"This file is too large: the limit is {most:,} bytes.")
     length = request.headers.get("content-length", "0")
     if not length.isdigit() or int(length) > most:
         raise refused

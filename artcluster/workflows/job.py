@@ -11,7 +11,7 @@ import torch
 
 from artcluster.config import Config, MapSettings
 from artcluster.location import Location
-from artcluster.projection import LayoutSettings
+from artcluster.projection.layout import LayoutSettings
 from artcluster.runtime.executor import Executor
 from artcluster.runtime.progress import Progress, Timings
 from artcluster.schema import Table

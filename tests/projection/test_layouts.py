@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from artcluster.projection import LayoutSettings, make_layout
-from artcluster.projection.layout import stratified_sample
-from artcluster.projection.methods import Components
+from artcluster.errors import UsageError
+from artcluster.projection import LAYOUTS, make_layout
+from artcluster.projection.layout import Components, LayoutSettings, stratified_sample
 
 QUICK = {
     "tsne": LayoutSettings(perplexity=10, early_iterations=50, iterations=100),
@@ -20,7 +20,7 @@ def groups(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return (centres[group_N] + generator.normal(size=(count, 6))).astype(np.float32), group_N
 
 
-@pytest.mark.parametrize("method", ["tsne", "umap"])
+@pytest.mark.parametrize("method", LAYOUTS)
 def test_groups_stay_together_and_new_points_join_them(method: str) -> None:
     x, group = groups(60)
     layout = make_layout(method, QUICK[method])
@@ -51,7 +51,7 @@ def test_tiny_archives_have_a_map(count: int) -> None:
 
 
 def test_an_unknown_method_is_named() -> None:
-    with pytest.raises(ValueError, match="tsne"):
+    with pytest.raises(UsageError, match="tsne"):
         make_layout("pca", LayoutSettings())
 
 

@@ -169,7 +169,7 @@ def test_in_a_browser(server: Server, curated: Curated, tmp_path: Path) -> None:
         assert re.match(r"Cluster \d", page.locator("#told").inner_text())
         assert page.locator("#results figcaption").first.inner_text().startswith((ASKED, "copy"))
         page.goto(f"{server.url}/similar?image={quote(EVIL)}")
-        assert page.locator("h2").first.inner_text() == f"Like {EVIL}"
+        assert page.locator("h2").first.inner_text() == f"Pictures similar to {EVIL}"
         # Pictures still on their way are given up when the page is left.
         given_up = f"failed: {server.url}/picture/"
         assert [each for each in visited.wrong if not each.startswith(given_up)] == []

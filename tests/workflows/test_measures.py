@@ -43,10 +43,10 @@ def test_a_new_label_measure_shows_everywhere(
 
     assert run("report", store, *QUICK) == 0
     overview = (store / "report/index.html").read_text()
-    assert re.search(rf">purity<.*>genre<.*>{text}<", overview, re.DOTALL)
+    assert re.search(rf">Purity<.*>genre<.*>{text}<", overview, re.DOTALL)
     assert meaning in overview
     runs = (store / "report/runs.html").read_text()
-    assert re.search(rf">purity genre<.*>{text}<", runs, re.DOTALL)
+    assert re.search(rf">Purity genre<.*>{text}<", runs, re.DOTALL)
 
     capsys.readouterr()
     given = ("--backbone", "color-histogram", "--methods", "kmeans", "--k", "3,4", "--no-baselines")

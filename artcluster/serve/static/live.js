@@ -67,21 +67,21 @@
     mine.src = URL.createObjectURL(file);
     mine.hidden = false;
     results.hidden = true;
-    tell("Looking at your picture …");
+    tell("Analysing your picture…");
     let answer, text;
     try {
       const response = await fetch("/upload", { method: "POST", body: file });
       if (response.ok) answer = await response.json();
       else text = await response.text();
     } catch {
-      text = "The server does not answer.";
+      text = "The server is not responding.";
     }
     if (mineNow !== turn) return;
     if (!answer) return tell(text);
     const found = answer.cluster;
     if (found) {
       const name = found.name ? ` (${found.name})` : "";
-      const odd = found.outlier ? "; it is unlike the pictures there" : "";
+      const odd = found.outlier ? "; far from the other pictures in this cluster" : "";
       tell(`Cluster ${found.cluster}${name}, confidence ${found.confidence.toFixed(2)}${odd}.`);
     } else tell("It has no cluster.");
     results.querySelector(".found").replaceChildren(...answer.matches.map(figure));

@@ -230,8 +230,8 @@ class _Embedding:
             return None
         self.tally.resumed = True
         self.job.progress.say(
-            f"Going on with the plan of {plan.created_at[:19]}: {plan.images:,} images, scan "
-            f"{plan.scan_id}. What came since is seen by the next job."
+            f"Resuming the plan of {plan.created_at[:19]}: {plan.images:,} images, scan "
+            f"{plan.scan_id}. Files added since then will be picked up by the next job."
         )
         return _Work(plan, refs)
 
@@ -245,7 +245,7 @@ class _Embedding:
             self.tally.removed = self.planning.commit_removed(comparison, self.leases.images.fence)
             left_out = sum(scan.skipped.values())
             self.job.progress.say(
-                f"Listed {summary.listed:,} files ({left_out:,} left out by name): "
+                f"Listed {summary.listed:,} files ({left_out:,} skipped by name): "
                 f"{summary.new:,} new, {summary.changed:,} changed, {summary.removed:,} gone, "
                 f"{summary.todo:,} to embed."
             )
@@ -274,7 +274,8 @@ class _Embedding:
             work = again
         raise ArtclusterError(
             f"After {_ROUNDS} rounds {work.plan.images:,} images of scan {work.plan.scan_id} still "
-            "have no vector: they change while they are read. Run again when the archive rests."
+            "have no vector. They keep changing while being read; run again when the archive is no "
+            "longer being modified."
         )
 
     def _replanned(self, plan: Plan) -> _Work | None:
@@ -326,7 +327,7 @@ class _Embedding:
                 if isinstance(ended, StoppedError | KeyboardInterrupt):
                     self.job.progress.say(
                         f"Ended early: {total - events.left:,} images are committed, "
-                        f"{events.left:,} are left for the next start of this command."
+                        f"{events.left:,} remain; run the same command again to finish."
                     )
                 raise
             committer.commit()

@@ -323,4 +323,6 @@ def _busy() -> list[str]:
     load, cpus = os.getloadavg()[0], this_machine().cpus
     if load <= cpus / 2:
         return []
-    return [f"this machine was busy (a load of {load:.1f} on {cpus} CPUs): it may do better"]
+    return [
+        f"this machine was busy (a load of {load:.1f} on {cpus} CPUs): the real rate may be higher"
+    ]

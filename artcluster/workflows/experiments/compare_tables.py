@@ -215,11 +215,10 @@ def every_figure(fits: ComparedFits) -> list[Table]:
 
     def table(title: str, cell: Callable[[Sequence[Row]], str]) -> Table:
         rows = [[str(k), *(cell(fits.rows(name, k)) for name in fits.names)] for k in fits.ks]
-        heading = title[:1].upper() + title[1:]
-        return Table(heading, ["k", *fits.names], rows, folded=True)
+        return Table(title, ["k", *fits.names], rows, folded=True)
 
     tables = [
-        table(figure.title, partial(_with_spread, figure))
+        table(figure.measure.heading, partial(_with_spread, figure))
         for figure in fits.figures
         if not figure.label
     ]

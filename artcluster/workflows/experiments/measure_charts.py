@@ -19,8 +19,7 @@ def measure_chart(
         label: The label that it compares clusters with; '' for none.
         least_points: Curves of fewer are left out.
     """
-    title = f"{measure.title}, {label}" if label else measure.label
-    heading = title[:1].upper() + title[1:]
+    heading = f"{measure.heading}, {label}" if label else measure.heading
     text = measure.meaning + (" By powers of ten." if measure.log else "")
     drawn = [
         Curve(name, known)
@@ -28,7 +27,7 @@ def measure_chart(
         if len(known := [(k, y) for k, y in points if y is not None and (y > 0 or not measure.log)])
         >= least_points
     ]
-    return Chart(heading, text, "clusters", title, drawn, log=measure.log) if drawn else None
+    return Chart(heading, text, "clusters", heading, drawn, log=measure.log) if drawn else None
 
 
 def known_charts(charts: Iterable[Chart | None]) -> list[Chart]:

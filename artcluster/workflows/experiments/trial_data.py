@@ -10,6 +10,7 @@ from artcluster.clustering.kmeans.kmeans import sample_indices
 from artcluster.config import ClusterSettings, Config
 from artcluster.embedders import finds_faces, is_trained_here
 from artcluster.errors import UsageError
+from artcluster.projection import check_layout
 from artcluster.schema import EMBEDDERS
 from artcluster.store.members import split_members
 from artcluster.store.sql import open_for_queries, query
@@ -111,6 +112,7 @@ def check_method(spec: MethodSpec, config: Config, *, faces: bool) -> None:
     Raises:
         UsageError: The method has no use for a setting, or for the vectors asked for.
     """
+    check_layout(config.map.method)
     network = network_of(config.cluster)
     if config.cluster.count_duplicates:
         raise UsageError(

@@ -20,7 +20,7 @@ from artcluster.clustering.kmeans.kmeans import sample_indices
 from artcluster.metrics.agreement import NOISE, non_empty_clusters
 from artcluster.metrics.measures import MEASURES, ClusteredPoints, measure_points
 from artcluster.projection import make_layout
-from artcluster.projection.methods import Components
+from artcluster.projection.layout import Components
 from artcluster.runtime.progress import Silent, Timings
 from artcluster.schema import COMPARISONS, SWEEPS, TRIAL_MEASURES, TRIALS
 from artcluster.store import Lease, Store

@@ -108,7 +108,7 @@ def _embedding(store: Store, config: Config) -> Iterator[Unfinished]:
                 f"{left:,} images are left"
             ),
             restart=(
-                "does not list again: commits what lies written, then does the parts that are left"
+                "skips listing, commits what is already written, processes the remaining parts"
             ),
             images=plan.images,
             left=left,
@@ -141,5 +141,5 @@ def _runs(store: Store, runs: list[RunStatus]) -> Iterator[Unfinished]:
                 what="run",
                 name=row["model_id"],
                 detail=f"the model was fitted {row['created_at']:%Y-%m-%d %H:%M} and has no run",
-                restart="takes the model as it is, assigns what is not assigned, commits the run",
+                restart="reuses the model, assigns the remaining images, commits the run",
             )

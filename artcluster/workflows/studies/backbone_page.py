@@ -119,8 +119,8 @@ def _overview(results: Mapping[str, Any]) -> Table:
 
 def _findings(results: Mapping[str, Any]) -> list[str]:
     found = [
-        f"Without looking, {results['chance']:.1%} would be right by chance and "
-        f"{results['majority']:.1%} by always saying the most frequent class."
+        f"Baselines: {results['chance']:.1%} by chance, {results['majority']:.1%} by always "
+        "predicting the most frequent class."
     ]
     if results["majority"] > _SKEWED:
         found.append(

@@ -244,7 +244,7 @@ def _by_genre(results: Mapping[str, Any]) -> list[Block]:
             for row in rows
         ],
         best=frozenset((n, 5) for n, row in enumerate(rows) if row["loss"] == worst is not None),
-        text="The worst is stressed. A genre without validation squares has a single picture.",
+        text="The worst is in bold. A genre without validation squares has a single picture.",
     )
     if not measured:
         return [table]

@@ -13,9 +13,8 @@ from safetensors.numpy import load, save
 
 from artcluster.clustering.model.model import ClusterModel
 from artcluster.errors import UsageError
-from artcluster.projection import LayoutSettings, make_layout
-from artcluster.projection.layout import stratified_sample
-from artcluster.projection.methods import Components
+from artcluster.projection import LAYOUTS, check_layout, make_layout
+from artcluster.projection.layout import Components, LayoutSettings, stratified_sample
 from artcluster.schema import ASSIGNMENTS, MODELS, PROJECTIONS
 from artcluster.store import Lease, Store, shard_name
 from artcluster.store.members import by_member, split_members
@@ -79,6 +78,7 @@ def project_model(job: Job, model_id: str, asked: str | None = None) -> MapSumma
             another one.
         LeaseHeldError: Another job makes the same map.
     """
+    check_layout(asked or job.config.map.method)
     with job.lease(f"map={model_id}", PROJECTIONS) as lease:
         mine = pc.field("model_id") == model_id
         keys = ["content_id", "region"]
@@ -126,12 +126,9 @@ def _fit(
     z_ND = model.transform(x_ND, threads=torch.get_num_threads())
     components = Components.fit(z_ND, settings.pca_dim, settings.seed)
     how = layout_settings(settings)
-    try:
-        layout = make_layout(settings.method, how)
-    except ValueError as wrong:
-        raise UsageError(f"map.{wrong}") from None
+    layout = make_layout(settings.method, how)
     y_N2 = layout.fit(components(z_ND))
-    package = "openTSNE" if settings.method == "tsne" else "umap-learn"
+    package = LAYOUTS[settings.method].package
     facts: dict[str, object] = {
         "method": settings.method,
         "settings": vars(how),

@@ -30,7 +30,8 @@ from artcluster.workflows.growing.update import update_archive
 from artcluster.workflows.job import Job
 from artcluster.workflows.runs import choose_run
 from artcluster.workflows.viewing.contact_sheet import SheetSettings, cluster_sheet, clusters_of
-from artcluster.workflows.viewing.export import EXPORTS, Export
+from artcluster.workflows.viewing.exports import write_export
+from artcluster.workflows.viewing.exports.rows import Export
 from artcluster.workflows.viewing.report.make import make_report
 from tests.cli.test_commands import run
 from tests.faces import PEOPLE, make_face_archive, person_of
@@ -335,7 +336,7 @@ def test_sheets_reports_maps_and_exports_show_faces(store: Store, tmp_path: Path
     assert all(" faces" in text and not re.search(r"\d images", text) for text in told)
     out = tmp_path / "faces.csv"
     export = Export(store, shown, job.config, job.progress, lambda path: path.open("wb"))
-    EXPORTS["csv"](export, out)
+    write_export("csv", export, out)
     assert len(out.read_text().splitlines()) == 1 + sum(FACES.values()) + EMPTY
 
 

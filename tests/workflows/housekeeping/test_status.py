@@ -54,7 +54,7 @@ def test_a_broken_off_job_says_what_is_left(
     status = store_status(job.store, job.config)
     (work,) = status.unfinished
     assert (work.what, work.images, work.left) == ("embedding", len(pictures), 8)
-    assert "does not list again" in work.restart
+    assert "skips listing" in work.restart
     assert status.last_commit is not None
     assert not status.writers
     monkeypatch.undo()

@@ -14,6 +14,7 @@ from PIL import Image
 
 from artcluster.store import Store
 from artcluster.store.views import read_view
+from artcluster.workflows.viewing.exports import TARGETS
 from tests.absent import PEERS, absent
 from tests.cli.test_commands import run
 from tests.curated import ASKED, EVIL, EVIL_TITLE, Curated
@@ -30,7 +31,16 @@ def test_a_table_has_a_row_an_image(curated: Curated, tmp_path: Path) -> None:
         evil = frame.filter(pl.col("path") == EVIL)
         assert evil["title"].to_list() == [EVIL_TITLE]
         assert evil["genre"].to_list() == ["=1+1"]
-    assert run("export", curated.store, "--to", "csv", "--out", tmp_path / "x.xls") == 2
+
+
+@pytest.mark.parametrize("program", TARGETS)
+def test_a_wrong_ending_is_refused_before_any_work(
+    program: str, curated: Curated, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("export", curated.store, "--to", program, "--out", tmp_path / "x.xls") == 2
+    assert TARGETS[program].endings[0] in capsys.readouterr().err
+    assert run("export", "--help") == 0
+    assert program in capsys.readouterr().out
 
 
 def test_embedding_atlas_gets_pictures_and_vectors_or_a_map(

@@ -10,11 +10,14 @@ from playwright.sync_api import Browser, Page, expect
 
 from artcluster.errors import UsageError
 from artcluster.location import Location
+from artcluster.pages.findings import Findings
 from artcluster.pages.site import POLICY
 from artcluster.schema import CLUSTERS
 from artcluster.workflows.clustering.cluster import cluster_archive
 from artcluster.workflows.embedding.embed import embed_archive
 from artcluster.workflows.viewing.report.make import ReportSummary, make_report
+from artcluster.workflows.viewing.report.page import Report, ReportPage
+from artcluster.workflows.viewing.report.pages import PAGES
 from tests.browser import open_browser, visit
 from tests.workflows.jobs import DEMO, copy_pictures, make_job
 
@@ -31,7 +34,7 @@ SETTINGS = {
     "report__number_column": "number",
     "report__title": "Prints <i>& drawings</i>",
 }
-PAGES = ["index", "map", "distribution", "runs", "rejects", "clusters/0", "clusters/1"]
+NAMES = ["index", "map", "distribution", "runs", "rejects", "clusters/0", "clusters/1"]
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +96,7 @@ def test_pages_load_clean_from_disk(
 ) -> None:
     with visit(browser, scheme=scheme, phone=phone) as visited:
         page = visited.page
-        for name in PAGES:
+        for name in NAMES:
             go(page, report, f"{name}.html")
             policy = page.locator("meta[http-equiv=Content-Security-Policy]")
             assert policy.get_attribute("content") == POLICY
@@ -286,6 +289,23 @@ def test_rejects_are_shown_with_what_is_left_of_them(browser: Browser, report: P
         expect(page.locator("#r-truncated")).to_contain_text("Truncated")
         expect(page.get_by_role("img", name="What could be read of truncated.jpg")).to_be_visible()
         expect(page.locator("section", has_text="Not an image")).to_contain_text("Fetch it again")
+
+
+def test_a_page_is_added_by_a_record(
+    archive: Path, made: ReportSummary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(report: Report) -> dict[str, object]:
+        return {"all_findings": [Findings("A <new> page", f"{report.members.images} images")]}
+
+    monkeypatch.setitem(PAGES, "new", ReportPage("New page", build, "findings.html"))
+    monkeypatch.setitem(PAGES, "empty", ReportPage("Empty", lambda report: None, "findings.html"))
+    job = make_job(archive / "store", **SETTINGS)
+    again = make_report(job, None, None, Location.parse(str(tmp_path / "out")))
+    assert again.pages == made.pages + 1
+    assert "A &lt;new&gt; page" in (tmp_path / "out/new.html").read_text()
+    navigation = (tmp_path / "out/clusters/0.html").read_text().partition("</nav>")[0]
+    assert '<a href="../new.html">New page</a>' in navigation
+    assert "Empty" not in navigation
 
 
 def test_clusters_keep_their_terms(archive: Path, made: ReportSummary) -> None:

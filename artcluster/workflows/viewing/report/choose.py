@@ -1,8 +1,8 @@
-"""From a row of `members` to a picture as pages show it: caption, number, link to the original."""
+"""Which pictures show a cluster, and what pages say of a picture: caption, number, link."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -13,17 +13,16 @@ import pyarrow.compute as pc
 
 from artcluster.config.viewing import ReportSettings
 from artcluster.errors import UsageError
-from artcluster.images.rejects import ADVICE
 from artcluster.location.redaction import redact
 from artcluster.metrics.near_duplicates import near_duplicates
 from artcluster.pages.atlas import Tile
-from artcluster.pages.content import Picture, RejectedFile, RejectGroup
+from artcluster.pages.content import Picture
 from artcluster.schema import EMBEDDERS
 from artcluster.store.members import rows_among, split_member
 from artcluster.store.vectors import gather
 from artcluster.workflows.job import Job
 from artcluster.workflows.viewing.report.members import Members
-from artcluster.workflows.viewing.thumbnails import Original, Thumbnails
+from artcluster.workflows.viewing.thumbnails import Original
 
 _BOUNDARY = 12
 
@@ -290,63 +289,3 @@ def _find(name: str, columns: Sequence[str]) -> str | None:
 def _short(value: Any) -> str:
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
-
-
-_MOST_REJECTS = 200
-
-_SALVAGED = ("truncated", "corrupt")
-
-_FETCH_ADVICE = {
-    "too-large": "The picture is larger than the settings allow: raise images.max_pixels or "
-    "archive.max_file_bytes, if it is wanted.",
-}
-
-
-def reject_groups(members: Members, archive_id: str) -> list[RejectGroup]:
-    """Return the archive's rejects by reason, the most frequent first, without pictures."""
-    rows = members.tables.execute(
-        f"""
-        SELECT reason, stage, path, uri, detail, content_id, total FROM (
-            SELECT *, count(*) OVER (PARTITION BY reason) AS total,
-                row_number() OVER (PARTITION BY reason ORDER BY path) AS nth
-            FROM rejects WHERE archive_id = ?
-        ) WHERE nth <= {_MOST_REJECTS} ORDER BY total DESC, reason, path
-        """,
-        [archive_id],
-    ).fetchall()
-    groups: dict[str, list[RejectedFile]] = {}
-    totals: dict[str, int] = {}
-    for reason, stage, path, uri, detail, content_id, total in rows:
-        totals[reason] = total
-        file = RejectedFile(
-            path, uri, browser_link(uri), stage or "", detail or "", content_id or ""
-        )
-        groups.setdefault(reason, []).append(file)
-    return [
-        RejectGroup(
-            reason,
-            _FETCH_ADVICE.get(reason) or ADVICE.get(reason, "See what the decoder says."),
-            totals[reason],
-            files,
-        )
-        for reason, files in groups.items()
-    ]
-
-
-def with_pictures(job: Job, groups: Sequence[RejectGroup], broken: Thumbnails) -> list[RejectGroup]:
-    """Add what can be seen of rejects whose bytes are broken."""
-    originals = [
-        Original(file.content_id, file.place)
-        for group in groups
-        if group.reason in _SALVAGED
-        for file in group.files
-        if file.content_id
-    ]
-    broken.make(job, list(dict.fromkeys(originals)), "rejects")
-    return [
-        replace(
-            group,
-            files=[replace(file, picture=broken.get(file.content_id)) for file in group.files],
-        )
-        for group in groups
-    ]

@@ -1,14 +1,14 @@
-"""An archive's runs as a report lists and draws them."""
+"""The pages of what came before: runs, sweeps and comparisons of an archive; its studies."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pyarrow.compute as pc
 
 from artcluster.metrics.measures import LABEL_MEASURES, MEASURES, Measure
 from artcluster.pages.content import Chart, RunLine
-from artcluster.pages.findings import Findings
 from artcluster.schema import MODELS, RUNS
 from artcluster.store import Store
 from artcluster.workflows.experiments.compare import read_comparisons
@@ -17,6 +17,7 @@ from artcluster.workflows.experiments.measure_charts import known_charts, measur
 from artcluster.workflows.experiments.sweep import read_sweeps
 from artcluster.workflows.experiments.sweep_page import sweep_findings
 from artcluster.workflows.studies.record import studies_of
+from artcluster.workflows.viewing.report.page import Report
 
 _MOST = 20
 
@@ -42,14 +43,23 @@ _MOST_SWEEPS = 12
 _MOST_COMPARISONS = 3
 
 
-def told_of(store: Store, archive_id: str) -> tuple[list[Findings], list[Findings]]:
-    """Return what the last sweeps and the last comparisons found, the newest first."""
-    sweeps = read_sweeps(store, archive_id)[:_MOST_SWEEPS]
-    comparisons = read_comparisons(store, archive_id, _MOST_COMPARISONS)
-    return (
-        [sweep_findings(sweep) for sweep in sweeps],
-        [comparison_findings(store, comparison) for comparison in comparisons],
-    )
+def build_sweeps(report: Report) -> Mapping[str, Any] | None:
+    """Return what the last sweeps found, the newest first."""
+    sweeps = read_sweeps(report.job.store, report.run.archive_id)[:_MOST_SWEEPS]
+    return {"all_findings": [sweep_findings(sweep) for sweep in sweeps]} if sweeps else None
+
+
+def build_comparisons(report: Report) -> Mapping[str, Any] | None:
+    """Return what the last comparisons found, the newest first."""
+    store = report.job.store
+    found = read_comparisons(store, report.run.archive_id, _MOST_COMPARISONS)
+    return {"all_findings": [comparison_findings(store, each) for each in found]} if found else None
+
+
+def build_runs(report: Report) -> Mapping[str, Any]:
+    """Return the archive's runs with their measures, and curves over the number of clusters."""
+    runs = run_lines(report.job.store, report.run.archive_id, report.run.run_id)
+    return {"runs": runs, "columns": run_columns(runs), "charts": run_charts(runs)}
 
 
 def run_lines(store: Store, archive_id: str, shown: str) -> list[RunLine]:

@@ -1,13 +1,12 @@
 """Making a report: gathered from the store, drawn, and written with its first page last."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from artcluster.errors import StoreError
 from artcluster.location import Location
-from artcluster.metrics.measures import LABEL_MEASURES, label_table
-from artcluster.pages.content import Entry, Overview, RejectGroup
+from artcluster.pages.content import Entry, Frame
 from artcluster.pages.site import MOST_COVERS, Site, cluster_key
 from artcluster.pages.templates import cluster_colour
 from artcluster.store.blobs import Blobs
@@ -29,31 +28,16 @@ from artcluster.workflows.viewing.report.choose import (
     choose_pictures,
     describing_columns,
     originals_of,
-    reject_groups,
-    with_pictures,
-)
-from artcluster.workflows.viewing.report.history import (
-    copy_studies,
-    run_charts,
-    run_columns,
-    run_lines,
-    told_of,
 )
 from artcluster.workflows.viewing.report.members import Members, make_members
-from artcluster.workflows.viewing.report.points import (
-    choose_points,
-    map_px,
-    point_originals,
-    point_scripts,
-    used_sheets,
-)
+from artcluster.workflows.viewing.report.output import Output
+from artcluster.workflows.viewing.report.page import Report
+from artcluster.workflows.viewing.report.pages import PAGES
+from artcluster.workflows.viewing.report.points import choose_points, map_px, point_originals
+from artcluster.workflows.viewing.report.rejects import reject_groups, with_pictures
 from artcluster.workflows.viewing.thumbnails import Thumbnails
 
-_MANIFEST = "files.json"
-
 _RUN = "run.json"
-
-_CROSSTAB_COLUMNS = 8
 
 
 @dataclass(frozen=True)
@@ -62,7 +46,7 @@ class ReportSummary:
 
     run_id: str
     location: str
-    """Where it lies."""
+    """Where it is."""
     first_page: str
     """What to open."""
     images: int
@@ -70,7 +54,7 @@ class ReportSummary:
     pages: int
     size_bytes: int
     unread: int
-    """Pictures without a small copy, since their originals could not be read."""
+    """Pictures without a thumbnail, since their originals could not be read."""
 
 
 def make_report(
@@ -84,7 +68,7 @@ def make_report(
         out: A folder for the report; None for `report` in the store.
 
     Raises:
-        UsageError: There is no such run, or a setting names a column that there is not.
+        UsageError: There is no such run, or a setting names a column that does not exist.
     """
     run = choose_run(job.store, run_id, archive_id)
     project_model(job, run.model_id)
@@ -99,7 +83,7 @@ def make_report(
 
 
 def _draw(
-    job: Job, run: CurrentRun, members: Members, output: "Output", place: Location
+    job: Job, run: CurrentRun, members: Members, output: Output, place: Location
 ) -> ReportSummary:
     store, settings = job.store, job.config.report
     row = about.run_row(store, run.run_id)
@@ -113,12 +97,8 @@ def _draw(
     names = about.given_names(members)
     fitting = read_word_names(store, row["series"] or run.run_id)
     entries = about.make_entries(members, terms, names, labels, fitting)
-    medoids = {
-        cluster: content
-        for cluster, content in about.medoids_of(store, run.run_id).items()
-        if any(entry.cluster == cluster for entry in entries)
-    }
-    medoids |= {entry.cluster: medoids.get(entry.cluster, []) for entry in entries}
+    known_medoids = about.medoids_of(store, run.run_id)
+    medoids = {entry.cluster: known_medoids.get(entry.cluster, []) for entry in entries}
     with job.timings.stage("choose", unit="images"):
         chosen = choose_pictures(job, members, row["embedder_id"], medoids)
         points = choose_points(members, settings.max_map_points)
@@ -127,19 +107,10 @@ def _draw(
     unread = cards.make(job, originals_of(members, shown), "pictures")
     unread += map_tiles.make(job, point_originals(members), "map pictures")
     entries = list(_covered(entries, chosen, cards, output, members.noun))
-    colours = {
-        entry.cluster: (
-            cluster_colour(-1 if entry.cluster < 0 else number),
-            cluster_colour(-1 if entry.cluster < 0 else number, dark=True),
-        )
-        for number, entry in enumerate(entries)
-    }
     broken = Thumbnails(store, CARD_PX, broken=True)
     rejects = with_pictures(job, reject_groups(members, run.archive_id), broken)
     lineage = about.lineage_of(store, run.run_id)
-    lines = run_lines(store, run.archive_id, run.run_id)
-    sweeps, comparisons = told_of(store, run.archive_id)
-    overview = Overview(
+    frame = Frame(
         title=settings.title or run.archive_id,
         archive_id=run.archive_id,
         run_id=run.run_id,
@@ -148,24 +119,31 @@ def _draw(
         paths=members.paths,
         members=members.noun,
         clusters=entries,
+        colours={
+            entry.cluster: (
+                cluster_colour(-1 if entry.cluster < 0 else number),
+                cluster_colour(-1 if entry.cluster < 0 else number, dark=True),
+            )
+            for number, entry in enumerate(entries)
+        },
         rejects=sum(group.count for group in rejects),
-        metrics=about.metric_lines(row["metrics"]),
-        agreement=label_table(row["metrics"].get("labels", {})),
-        label_meanings=[(each.title, each.meaning) for each in LABEL_MEASURES.values()],
-        facts=about.fact_lines(row, about.model_row(store, run.model_id), members.noun),
-        settings=about.settings_yaml(row),
-        has_map=points > 0,
-        has_crosstabs=bool(columns),
-        has_runs=True,
-        has_sweeps=bool(sweeps),
-        has_comparisons=bool(comparisons),
-        lineage=lineage,
-        parent=row["parent"] or "",
-        unread=unread,
-        colours=colours,
-        studies=copy_studies(store, run.archive_id, output.write),
     )
-    site = Site(overview, cards.grid, output.write)
+    report = Report(
+        job=job,
+        run=run,
+        row=row,
+        frame=frame,
+        members=members,
+        describe=describe,
+        columns=columns,
+        lineage=lineage,
+        points=points,
+        map_tiles=map_tiles,
+        rejects=rejects,
+        broken=broken,
+        unread=unread,
+        output=output,
+    )
     facts = CardFacts(
         {entry.cluster: entry for entry in entries},
         medoids,
@@ -176,28 +154,21 @@ def _draw(
         about.most_sure(members),
     )
     with job.timings.stage("pages", len(entries), "clusters"):
+        built = {name: page.build(report) for name, page in PAGES.items()}
+        pages = {
+            name: (PAGES[name], values) for name, values in built.items() if values is not None
+        }
+        files = {name: page.file or f"{name}.html" for name, (page, _) in pages.items()}
+        links = [(name, files[name], page.link) for name, (page, _) in pages.items()]
+        site = Site(frame, links, cards.grid, output.write)
         site.assets()
         for card in make_cards(job, members, chosen, facts, describe, cards):
             site.card(card)
             job.progress.advance("pages", 1)
-        if points:
-            site.map()
-            for path, data in point_scripts(
-                members, entries, columns, describe, map_tiles, colours
-            ):
-                output.write(path, data)
-        if columns:
-            site.distribution(about.crosstabs(members, columns[:_CROSSTAB_COLUMNS], entries))
-        site.runs(lines, run_columns(lines), run_charts(lines))
-        site.rejects(rejects)
-        if sweeps:
-            site.sweeps(sweeps)
-        if comparisons:
-            site.comparisons(comparisons)
-        output.sheets(cards, _sheets_of(shown, cards))
-        output.sheets(broken, _sheets_of(_rejected(rejects), broken))
-        output.sheets(map_tiles, used_sheets(members, map_tiles))
-        site.first_page()
+        output.sheets(cards, shown)
+        # The first page last: a report is there once it is.
+        for name, (page, values) in reversed(pages.items()):
+            site.page(name, files[name], page.template, values)
         output.write(_RUN, json.dumps({"run_id": run.run_id}).encode())
         output.finish()
     return ReportSummary(
@@ -221,39 +192,6 @@ def report_run(place: Location) -> str:
     return "" if known is None else str(json.loads(known)["run_id"])
 
 
-class Output:
-    """Files of a report, and those of an earlier one that are no longer part of it.
-
-    Args:
-        blobs: The report's root.
-    """
-
-    def __init__(self, blobs: Blobs) -> None:
-        self._blobs = blobs
-        known = blobs.read_if_exists(_MANIFEST)
-        self._before: set[str] = set(json.loads(known)) if known is not None else set()
-        self.sizes: dict[str, int] = {}
-
-    def write(self, path: str, data: bytes) -> None:
-        """Write a file in the place of an earlier one."""
-        self._blobs.write(path, data)
-        self.sizes[path] = len(data)
-
-    def sheets(self, thumbnails: Thumbnails, names: Iterable[str]) -> None:
-        """Copy sheets; one that is there is the same, since its name says what it holds."""
-        for name in names:
-            path = f"thumbnails/{thumbnails.grid.cell_px}/{name}.webp"
-            if path in self._before and self._blobs.exists(path):
-                self.sizes[path] = self._blobs.size_bytes(path)
-            else:
-                self.write(path, thumbnails.sheet(name))
-
-    def finish(self) -> None:
-        """Remove what an earlier report left, and note what this one is made of."""
-        self._blobs.delete(sorted(self._before - set(self.sizes)))
-        self._blobs.write(_MANIFEST, json.dumps(sorted(self.sizes)).encode())
-
-
 def _covered(
     entries: Sequence[Entry],
     chosen: dict[int, Chosen],
@@ -273,16 +211,6 @@ def _covered(
         output.write(f"covers/{cluster_key(entry.cluster)}.webp", draw_cover(tiles, thumbnails))
         yield replace(entry, cover=f"{len(tiles)} typical {noun} of {entry.title}")
     yield from entries[MOST_COVERS:]
-
-
-def _sheets_of(contents: Iterable[str], thumbnails: Thumbnails) -> list[str]:
-    tiles = [thumbnails.get(content) for content in contents]
-    return sorted({tile.sheet for tile in tiles if tile is not None})
-
-
-def _rejected(groups: Iterable[RejectGroup]) -> Iterator[str]:
-    for group in groups:
-        yield from (file.content_id for file in group.files)
 
 
 def _ordered(columns: Sequence[str], labels: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a report's pages say of the run as a whole."""
+"""The first page, and the page of metadata: what a report says of the run as a whole."""
 
 import json
 import math
@@ -8,15 +8,15 @@ from typing import Any
 import pyarrow.compute as pc
 import yaml
 
-from artcluster.metrics.measures import MEASURES
+from artcluster.metrics.measures import LABEL_MEASURES, MEASURES, label_table
 from artcluster.pages.content import Crosstab, Entry, Kin, Term
 from artcluster.schema import CLUSTERS, LINEAGE, MODELS, RUNS
 from artcluster.store import Store
 from artcluster.workflows.curation.keywords import count_values, distinct_names, suggested_name
 from artcluster.workflows.curation.zero_shot_names import ClusterWords
+from artcluster.workflows.viewing.report.history import copy_studies
 from artcluster.workflows.viewing.report.members import Members
-
-_MOST_VALUES = 24
+from artcluster.workflows.viewing.report.page import LineageRow, Report
 
 
 def run_row(store: Store, run_id: str) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def given_names(members: Members) -> dict[int, str]:
     return dict(rows)
 
 
-def lineage_of(store: Store, run_id: str) -> list[tuple[int | None, int | None, int, str]]:
+def lineage_of(store: Store, run_id: str) -> list[LineageRow]:
     """Return what became of the parent's clusters: old, new, shared members, kind."""
     rows = store.table(LINEAGE).read(None, pc.field("run_id") == run_id).to_pylist()
     found = [(r["old_cluster"], r["new_cluster"], r["overlap"], r["kind"]) for r in rows]
@@ -120,9 +120,7 @@ def lineage_of(store: Store, run_id: str) -> list[tuple[int | None, int | None, 
     )
 
 
-def parents_of(
-    lineage: Sequence[tuple[int | None, int | None, int, str]], names: Mapping[int, str]
-) -> dict[int, list[Kin]]:
+def parents_of(lineage: Sequence[LineageRow], names: Mapping[int, str]) -> dict[int, list[Kin]]:
     """Return by cluster the parent run's clusters that it comes from."""
     found: dict[int, list[Kin]] = {}
     for old, new, overlap, kind in lineage:
@@ -136,7 +134,7 @@ def parents_of(
 def metric_lines(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Return name, value and meaning of a run's measures that say which way is better."""
     return [
-        (measure.label[:1].upper() + measure.label[1:], measure.text(value), measure.meaning)
+        (measure.heading, measure.text(value), measure.meaning)
         for name, measure in MEASURES.items()
         if measure.better
         and (value := metrics.get(name)) is not None
@@ -169,32 +167,49 @@ def fact_lines(
     return lines
 
 
-def settings_yaml(run: Mapping[str, Any]) -> str:
-    """Return the resolved config of a run as YAML."""
-    return yaml.safe_dump(run["config"], sort_keys=False, allow_unicode=True)
+def build(report: Report) -> Mapping[str, Any]:
+    """Return what the first page says of the run."""
+    row, store = report.row, report.job.store
+    return {
+        "metrics": metric_lines(row["metrics"]),
+        "agreement": label_table(row["metrics"].get("labels", {})),
+        "label_meanings": [(each.heading, each.meaning) for each in LABEL_MEASURES.values()],
+        "facts": fact_lines(row, model_row(store, report.run.model_id), report.members.noun),
+        "settings": yaml.safe_dump(row["config"], sort_keys=False, allow_unicode=True),
+        "lineage": report.lineage,
+        "parent": row["parent"] or "",
+        "unread": report.unread,
+        "studies": copy_studies(store, report.run.archive_id, report.output.write),
+    }
 
 
-def crosstabs(members: Members, columns: Sequence[str], entries: Sequence[Entry]) -> list[Crosstab]:
+_CROSSTAB_COLUMNS = 8
+
+_MOST_VALUES = 24
+
+
+def build_distribution(report: Report) -> Mapping[str, Any] | None:
+    """Return images by cluster and metadata value, for the first columns."""
+    columns = report.columns[:_CROSSTAB_COLUMNS]
+    return {"tables": [_crosstab(report, column) for column in columns]} if columns else None
+
+
+def _crosstab(report: Report, column: str) -> Crosstab:
     """Count images by cluster and value; past the most frequent values the rest is summed up."""
-    found = []
-    for column in columns:
-        counts = count_values(members.tables, "members", column)
-        rows = {cluster: counts.counts_CV[row] for row, cluster in enumerate(counts.clusters)}
-        shown = list(counts.values[:_MOST_VALUES])
-        others = len(counts.values) - len(shown)
-        table = []
-        for entry in entries:
-            row = rows.get(entry.cluster)
-            numbers = [0] * len(counts.values) if row is None else row.tolist()
-            rest = [sum(numbers[_MOST_VALUES:])] if others else []
-            table.append(numbers[:_MOST_VALUES] + rest)
-        found.append(
-            Crosstab(
-                column,
-                [*shown, f"{others:,} others"] if others else shown,
-                [(entry.cluster, entry.title) for entry in entries],
-                table,
-                others,
-            )
-        )
-    return found
+    counts = count_values(report.members.tables, "members", column)
+    rows = {cluster: counts.counts_CV[row] for row, cluster in enumerate(counts.clusters)}
+    shown = list(counts.values[:_MOST_VALUES])
+    others = len(counts.values) - len(shown)
+    cells = []
+    for entry in report.frame.clusters:
+        row = rows.get(entry.cluster)
+        numbers = [0] * len(counts.values) if row is None else row.tolist()
+        rest = [sum(numbers[_MOST_VALUES:])] if others else []
+        cells.append(numbers[:_MOST_VALUES] + rest)
+    return Crosstab(
+        column,
+        [*shown, f"{others:,} others"] if others else shown,
+        [(entry.cluster, entry.title) for entry in report.frame.clusters],
+        cells,
+        others,
+    )

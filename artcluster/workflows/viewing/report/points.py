@@ -1,16 +1,17 @@
-"""The points of a report's map: positions, clusters, metadata, names and small copies."""
+"""The page of the map: its points with clusters, metadata, names and thumbnails."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from artcluster.archive.database import identifier
-from artcluster.pages.content import Entry
 from artcluster.pages.templates import packed, script
 from artcluster.workflows.viewing.report.choose import Describe
 from artcluster.workflows.viewing.report.members import Members
-from artcluster.workflows.viewing.thumbnails import Original, Thumbnails
+from artcluster.workflows.viewing.report.page import Report
+from artcluster.workflows.viewing.thumbnails import Original
 
 _NAMES_A_SCRIPT = 10_000
 
@@ -62,18 +63,24 @@ def point_originals(members: Members) -> list[Original]:
     return [Original(*row) for row in rows]
 
 
-def point_scripts(
-    members: Members,
-    entries: Sequence[Entry],
-    columns: Sequence[str],
-    describe: Describe,
-    thumbnails: Thumbnails,
-    colours: Mapping[int, tuple[str, str]],
-) -> Iterator[tuple[str, bytes]]:
+def build(report: Report) -> Mapping[str, Any] | None:
+    """Write the map's scripts and thumbnails; None where the run has no map."""
+    if not report.points:
+        return None
+    for path, data in _scripts(report):
+        report.output.write(path, data)
+    contents = report.members.tables.sql("SELECT content_id FROM points").fetchall()
+    report.output.sheets(report.map_tiles, (content_id for (content_id,) in contents))
+    return {}
+
+
+def _scripts(report: Report) -> Iterator[tuple[str, bytes]]:
     """Yield the map's scripts by path: positions, then names and columns to load when wanted.
 
     Points go out in a random order, so that any beginning of them is a sample.
     """
+    members, thumbnails = report.members, report.map_tiles
+    entries, colours = report.frame.clusters, report.frame.colours
     tables = members.tables
     base = tables.sql(
         "SELECT content_id, cluster, _x, _y FROM points ORDER BY hash(content_id), _nth"
@@ -83,9 +90,9 @@ def point_scripts(
     x_N, y_N = base["_x"].to_numpy(), base["_y"].to_numpy()
     low = (float(x_N.min()), float(y_N.min()))
     span = max(float(np.ptp(x_N)), float(np.ptp(y_N)), 1e-9)
-    places = {entry.cluster: place for place, entry in enumerate(entries)}
-    found = [thumbnails.get(content) for content in contents]
-    sheets = {tile.sheet: 0 for tile in found if tile is not None}
+    order = {entry.cluster: number for number, entry in enumerate(entries)}
+    tiles = [thumbnails.get(content) for content in contents]
+    sheets = {tile.sheet: 0 for tile in tiles if tile is not None}
     numbers = {sheet: number for number, sheet in enumerate(sheets)}
     cells = thumbnails.grid.cells
     yield (
@@ -99,16 +106,16 @@ def point_scripts(
                 "x": packed(np.round((x_N - low[0]) / span * 65_535).astype(np.uint16)),
                 "y": packed(np.round((y_N - low[1]) / span * 65_535).astype(np.uint16)),
                 "cluster": packed(
-                    np.array([places[each] for each in base["cluster"].to_pylist()], np.uint16)
+                    np.array([order[each] for each in base["cluster"].to_pylist()], np.uint16)
                 ),
                 "tile": packed(
                     np.array(
-                        [0 if t is None else 1 + numbers[t.sheet] * cells + t.place for t in found],
+                        [0 if t is None else 1 + numbers[t.sheet] * cells + t.place for t in tiles],
                         np.uint32,
                     )
                 ),
-                "width": packed(np.array([t.width if t else 0 for t in found], np.uint8)),
-                "height": packed(np.array([t.height if t else 0 for t in found], np.uint8)),
+                "width": packed(np.array([t.width if t else 0 for t in tiles], np.uint8)),
+                "height": packed(np.array([t.height if t else 0 for t in tiles], np.uint8)),
                 "cell": thumbnails.grid.cell_px,
                 "columns": thumbnails.grid.columns,
                 "sheets": [f"thumbnails/{thumbnails.grid.cell_px}/{name}.webp" for name in sheets],
@@ -116,25 +123,21 @@ def point_scripts(
                     [entry.cluster, entry.title, entry.images, *colours[entry.cluster]]
                     for entry in entries
                 ],
-                "fields": list(columns),
+                "fields": list(report.columns),
                 "names": _NAMES_A_SCRIPT,
             },
         ),
     )
     ordered = pa.table({"content_id": contents, "nth": np.arange(count)})
     tables.register("ordered_points", ordered)
-    for number, column in enumerate(columns):
+    for number, column in enumerate(report.columns):
         yield f"data/field-{number}.js", script(f"field-{number}", _codes(members, column))
     for part, start in enumerate(range(0, count, _NAMES_A_SCRIPT)):
-        yield f"data/names-{part}.js", script(f"names-{part}", _names(members, describe, start))
+        yield (
+            f"data/names-{part}.js",
+            script(f"names-{part}", _names(members, report.describe, start)),
+        )
     tables.unregister("ordered_points")
-
-
-def used_sheets(members: Members, thumbnails: Thumbnails) -> list[str]:
-    """Return the sheets that the points' small copies lie in."""
-    contents = members.tables.sql("SELECT content_id FROM points").fetchall()
-    tiles = [thumbnails.get(content) for (content,) in contents]
-    return sorted({tile.sheet for tile in tiles if tile is not None})
 
 
 def _codes(members: Members, column: str) -> dict[str, object]:

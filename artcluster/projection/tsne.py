@@ -5,79 +5,11 @@ Source: van der Maaten & Hinton 2008; Linderman et al. 2019 (FIt-SNE); Poličar 
 exaggeration 12 in the early phase.
 """
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 import openTSNE
 from openTSNE.affinity import PerplexityBasedNN
-from sklearn.decomposition import PCA
-from umap import UMAP
 
-from artcluster.projection.layout import LayoutSettings, Placer
-
-
-@dataclass(frozen=True)
-class Components:
-    """A linear map to the leading principal components.
-
-    Attributes:
-        mean_D: float32; subtracted first.
-        axes_CD: float32; orthonormal rows. Empty where the vectors are taken as they are.
-    """
-
-    mean_D: np.ndarray
-    axes_CD: np.ndarray
-
-    @classmethod
-    def fit(cls, x_ND: np.ndarray, dim: int, seed: int) -> "Components":
-        """Find the leading components; none are needed where vectors are as short as `dim`."""
-        width = x_ND.shape[1]
-        if width <= dim or len(x_ND) <= dim:
-            return cls(np.zeros(width, np.float32), np.empty((0, width), np.float32))
-        found = PCA(dim, svd_solver="randomized", random_state=seed).fit(x_ND)
-        return cls(found.mean_.astype(np.float32), found.components_.astype(np.float32))
-
-    def __call__(self, x_ND: np.ndarray) -> np.ndarray:
-        """Return the components (or the vectors, where there are none) in float32."""
-        if not len(self.axes_CD):
-            return np.ascontiguousarray(x_ND, np.float32)
-        return np.asarray((x_ND - self.mean_D) @ self.axes_CD.T, np.float32)
-
-
-class Umap:
-    """Lays vectors out by UMAP with Euclidean distances; seeded, hence on one thread."""
-
-    def __init__(self, settings: LayoutSettings) -> None:
-        self._settings = settings
-
-    def fit(self, x_ND: np.ndarray) -> np.ndarray:
-        """Lay vectors out."""
-        found = self._umap(len(x_ND), self._settings.iterations, "pca").fit_transform(x_ND)
-        return np.asarray(found, np.float64)
-
-    def placer(self, x_ND: np.ndarray, y_N2: np.ndarray) -> Placer:
-        """Return UMAP's transform over the finished map."""
-        fitted = self._umap(len(x_ND), 0, np.asarray(y_N2, np.float32)).fit(x_ND)
-        # UMAP scales what it starts from; the map is as it was written.
-        fitted.embedding_ = np.asarray(y_N2, np.float32)
-        fitted.n_epochs = self._settings.iterations
-
-        def place(x_MD: np.ndarray) -> np.ndarray:
-            return np.asarray(fitted.transform(x_MD), np.float64)
-
-        return place
-
-    def _umap(self, points: int, epochs: int, init: Any) -> UMAP:
-        return UMAP(
-            n_neighbors=min(self._settings.neighbours, points - 1),
-            min_dist=self._settings.min_dist,
-            n_epochs=epochs,
-            init=init,
-            random_state=self._settings.seed,
-            n_jobs=1,
-        )
-
+from artcluster.projection.layout import Components, LayoutSettings, Placer
 
 _FEWEST = 10
 
