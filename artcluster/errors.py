@@ -26,6 +26,14 @@ class ArchiveError(ArtclusterError):
     """The archive cannot be listed or read: an I/O fault, never a fault of one picture's bytes."""
 
 
+class UnreadFileError(ArchiveError):
+    """One file could not be read, after all retries."""
+
+
+class ArchiveOutOfReachError(ArchiveError):
+    """File after file cannot be read: the server, the disk or the credentials (exit code 5)."""
+
+
 class StoreError(ArtclusterError):
     """The store cannot be read or written, or is not a store."""
 
@@ -59,6 +67,10 @@ class StoppedError(BaseException):
 
 class TooFewError(ArtclusterError):
     """There is too little to group, such as faces, and no run was made: an answer, no failure."""
+
+
+class UnreadShareError(ArtclusterError):
+    """More files could not be read than the set share allows (exit code 4)."""
 
 
 class RejectShareError(ArtclusterError):

@@ -15,7 +15,8 @@ PAGE = Path(__file__).with_name("schema.md")
 
 VIEW_ROWS = {
     "current_images": "The newest row of each path that was not removed",
-    "rejects": "Of these, the files that cannot be used, with reasons",
+    "unread_images": "The newest row of each path that could not be read when it was tried last",
+    "rejects": "The files that cannot be used or could not be read, with reasons",
     "current_metadata": "The metadata of each path, merged from all its sources",
     "latest_runs": "The last run of each archive",
     "current_names": "The current names of clusters",

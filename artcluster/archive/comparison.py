@@ -31,6 +31,7 @@ class Summary:
         unchanged: Files with nothing to do.
         rejected: Rejects that stay rejects.
         gone: Files that vanished after they were listed.
+        unread: Files that could not be read since this scan was planned.
         removed: Known paths that are not listed any more.
         todo_bytes: Bytes of the files to do.
     """
@@ -44,6 +45,7 @@ class Summary:
     unchanged: int
     rejected: int
     gone: int
+    unread: int
     removed: int
     todo_bytes: int
 
@@ -70,15 +72,15 @@ class Comparison:
     def todo(self) -> Iterator[pa.Table]:
         """Yield the files to do, in the listing's order, some thousands at a time.
 
-        Columns: path, uri, size_bytes, version, content_id (where the content is known and only
-        its vector is missing).
+        Columns: path, uri, size_bytes, version, content_id (what the path held when it could be
+        read last; null where it held no usable picture).
         """
         for start in range(0, self.scan.images, _CHUNK_ROWS):
             span = f"between {start} and {start + _CHUNK_ROWS - 1}"
             table = self._database.table(
                 f"""
                 select path, uri, l.size_bytes, version,
-                    case when state = {State.UNEMBEDDED} then {content_id("s")} end content_id
+                    case when held then {content_id("s")} end content_id
                 from (select * from listed where row {span}) l
                 join (
                     select * from states where number {span} and state <= {State.RETRIED}

@@ -1,4 +1,8 @@
-"""Fetching files with retries: a file that vanished is an outcome, an I/O fault ends the job."""
+"""Fetching files with retries: what cannot be read is an outcome, one file after another an error.
+
+A file that vanished, or that stays unreadable, is told of and left; a server that is down, or that
+refuses the credentials, ends the job before it has tried every file in vain.
+"""
 
 import random
 import threading
@@ -23,7 +27,7 @@ from artcluster.archive.readers import (
     stat_remote,
     words,
 )
-from artcluster.errors import ArchiveError
+from artcluster.errors import ArchiveError, ArchiveOutOfReachError, UnreadFileError
 from artcluster.location import Location, ObjectStore, redact
 from artcluster.location.credentials import FAMILIES
 
@@ -54,6 +58,8 @@ class FetchSettings:
     Attributes:
         retries: How often a failing read is tried again.
         first_pause_s: Pause before the first retry; doubled each time, up to 30 s, with jitter.
+        max_unread_in_a_row: So many files that cannot be read, and none between that can, mean
+            that the archive is out of reach.
         max_file_bytes: A larger file is an outcome, and is not read.
         threads: Files fetched at once, except from local disks, which are read one by one.
         ahead_bytes: Stop fetching ahead at so many bytes not yet taken.
@@ -61,6 +67,7 @@ class FetchSettings:
 
     retries: int = 5
     first_pause_s: float = 0.5
+    max_unread_in_a_row: int = 20
     max_file_bytes: int = 2 << 30
     threads: int = 16
     ahead_bytes: int = 256 << 20
@@ -81,6 +88,7 @@ class Fetcher:
         self._sleep = sleep
         self._stores: dict[str, ObjectStore] = {}
         self._lock = threading.Lock()
+        self._unread_in_a_row = 0
 
     def fetch(self, uri: str) -> FetchedFile:
         """Read a file as it is now.
@@ -89,7 +97,8 @@ class Fetcher:
             uri: Where it lies, as the listing states it.
 
         Raises:
-            ArchiveError: It could not be read, after all retries: an I/O fault, no reject.
+            UnreadFileError: It could not be read, after all retries: an I/O fault, no reject.
+            ArchiveError: The archive itself is not there.
         """
         return self._persist(uri, partial(self._read, uri))
 
@@ -98,11 +107,16 @@ class Fetcher:
         return self._persist(uri, partial(self._stat, uri))
 
     def fetch_many(self, rows: Iterable[RowT]) -> Iterator[tuple[RowT, FetchedFile]]:
-        """Fetch files and yield them in their order, several at a time from object storage."""
-        return self._many(rows, self.fetch)
+        """Fetch files and yield them in their order, several at a time from object storage.
+
+        Raises:
+            ArchiveOutOfReachError: Too many in a row cannot be read.
+            ArchiveError: The archive itself is not there.
+        """
+        return self._many(rows, partial(self._tolerate, self.fetch))
 
     def look_many(self, rows: Iterable[RowT]) -> Iterator[tuple[RowT, FetchedFile]]:
-        """Look at files, as `fetch_many` fetches them."""
+        """Look at files, as `fetch_many` fetches them; each must answer."""
         return self._many(rows, self.look)
 
     def _many(
@@ -134,6 +148,39 @@ class Fetcher:
             # Without waiting: one that fails shall not be held up by others that try again.
             pool.shutdown(wait=False, cancel_futures=True)
 
+    def _tolerate(self, act: Callable[[str], FetchedFile], uri: str) -> FetchedFile:
+        """Make an outcome of a file that cannot be read, unless it is one of too many in a row."""
+        try:
+            found = act(uri)
+        except UnreadFileError as error:
+            cause = error.__cause__
+            refused = isinstance(cause, Exception) and is_forbidden(cause)
+            # The owner of a local file may shut it off; a disk or server fails for all alike.
+            if not (refused and _is_local(uri)):
+                self._count_unread(uri, str(cause), refused)
+            fault = words(cause) if isinstance(cause, Exception) else str(error)
+            return FetchedFile("unread", fault=fault)
+        with self._lock:
+            self._unread_in_a_row = 0
+        return found
+
+    def _count_unread(self, uri: str, cause: str, refused: bool) -> None:
+        with self._lock:
+            self._unread_in_a_row += 1
+            in_a_row = self._unread_in_a_row
+        if in_a_row < self.settings.max_unread_in_a_row:
+            return
+        why = (
+            "The server refuses the credentials: they may have expired. Renew them"
+            if refused
+            else "Its server or disk does not answer. Mend it"
+        )
+        raise ArchiveOutOfReachError(
+            f"{in_a_row} files in a row cannot be read, the last {printable(redact(uri))!r}: "
+            f"{redact(cause)}. {why} and start the same command again: it goes on from the last "
+            "commit. (archive.max_unread_in_a_row sets how many end a job.)"
+        )
+
     def _persist(self, uri: str, act: Callable[[], FetchedFile]) -> FetchedFile:
         for attempt in range(self.settings.retries + 1):
             try:
@@ -151,14 +198,14 @@ class Fetcher:
                 return found
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _fault(self, uri: str, error: Exception, attempt: int) -> ArchiveError:
+    def _fault(self, uri: str, error: Exception, attempt: int) -> UnreadFileError:
         shown = printable(redact(uri))
         if is_forbidden(error):
-            return ArchiveError(
+            return UnreadFileError(
                 f"Cannot read {shown!r}: {words(error)}. Give the job permission to read the whole "
                 "archive, or leave the file out with archive.exclude."
             )
-        return ArchiveError(
+        return UnreadFileError(
             f"Cannot read {shown!r}: {words(error)} (tried {attempt + 1} times). This is a fault "
             "of disk or network, not of the picture. Mend it and start the same command again: it "
             "goes on where it stopped."

@@ -25,8 +25,8 @@ PARTS = pa.schema(
     ]
 )
 
-"""A plan's files, one row group a part. `content_id` is what the path last held, where it still
-does: such a file is fetched for its vector alone."""
+"""A plan's files, one row group a part. `content_id` is what the path held when it could be read
+last; null where that was no usable picture."""
 
 
 @dataclass(frozen=True)

@@ -25,18 +25,21 @@ class FetchedFile:
     """What came of reading a file.
 
     Attributes:
-        outcome: `ok`; `gone`: it vanished since the listing; `too-large`: it was not read.
+        outcome: `ok`; `gone`: it vanished since the listing; `too-large`: it was not read;
+            `unread`: it could not be read, which a later job tries again.
         data: The bytes, if ok.
         content_id: SHA-256 of the bytes, if ok.
         size_bytes: Size of what is there now; None if gone.
         version: Change marker of what is there now, comparable to the listing's.
+        fault: Why it could not be read.
     """
 
-    outcome: Literal["ok", "gone", "too-large"]
+    outcome: Literal["ok", "gone", "too-large", "unread"]
     data: bytes = b""
     content_id: str | None = None
     size_bytes: int | None = None
     version: str | None = None
+    fault: str = ""
 
 
 GONE = FetchedFile("gone")

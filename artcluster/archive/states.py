@@ -23,13 +23,16 @@ class State(IntEnum):
     UNEMBEDDED = 2
     """Known and usable, but its content has no vector under this embedder."""
     RETRIED = 3
-    """Rejected under another pixel policy, or for a reason that is to be tried again."""
+    """Could not be read before; or rejected under another pixel policy, or for a reason that is to
+    be tried again."""
     UNCHANGED = 4
     """Known and embedded."""
     REJECTED = 5
     """Rejected under this pixel policy."""
     GONE = 6
     """Vanished between this very listing and being fetched."""
+    UNREAD = 7
+    """Could not be read since it was planned."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,8 @@ def load_states(
         archive_id: The archive listed.
         scan_id: The scan listed.
         known: What the store knows.
-        retry_before: Rejects are tried again by reason if written before this time (ISO 8601).
+        retry_before: What could not be read, and rejects by reason, are tried again if written
+            before this time (ISO 8601).
     """
     database.register("images", known.images, IMAGES.schema)
     database.register("embedded", known.embedded, EMBEDDINGS.schema)
@@ -80,10 +84,13 @@ def load_states(
     database.execute(
         f"""
         create table states as
-        select l.number, l.size_bytes, k.first_half, k.second_half, (case
+        select l.number, l.size_bytes, k.first_half, k.second_half,
+            coalesce(k.usable or k.unread, false) held, (case
             when k.key is null then {State.NEW}
             when k.removed and k.scanned then {State.GONE}
             when k.removed then {State.NEW}
+            when k.unread and k.retried then {State.RETRIED}
+            when k.unread and k.scanned then {State.UNREAD}
             when not (k.scanned or (
                 (l.size_bytes is null or l.size_bytes is not distinct from k.size_bytes)
                 and (l.version is null or l.version is not distinct from k.version)
@@ -117,12 +124,14 @@ def _load_known(
         create view history as
         select md5_number(path) key, scan_id, seen_at, size_bytes, {_hashed("version")} version,
             content_id[:32]::uuid first_half, content_id[33:]::uuid second_half,
-            status = 'ok' usable, status = 'removed' removed, scan_id >= {scan_id} scanned,
-            status = 'rejected' and (
+            status = 'ok' usable, status = 'removed' removed, status = 'unread' unread,
+            scan_id >= {scan_id} scanned,
+            (status = 'unread' and seen_at < {quoted(retry_before)}::timestamptz)
+            or (status = 'rejected' and (
                 pixel_policy is distinct from {quoted(known.pixel_policy)}
                 or (coalesce(reason in ({reasons}), false)
                     and seen_at < {quoted(retry_before)}::timestamptz)
-            ) retried
+            )) retried
         from images where archive_id = {quoted(archive_id)}
         """
     )

@@ -19,7 +19,7 @@ from artcluster.cli.options import (
     with_config,
 )
 from artcluster.cli.tables import duration, in_bytes, new_console, print_json, print_rows
-from artcluster.errors import UsageError
+from artcluster.errors import ArtclusterError, UsageError
 
 if TYPE_CHECKING:
     from artcluster.config import Config
@@ -54,7 +54,8 @@ def embed(
     from artcluster.cli.session import open_job
     from artcluster.cli.show import show, show_counts
     from artcluster.workflows.embedding.embed import embed_archive
-    from artcluster.workflows.embedding.plan import check_reject_share, plan_archive
+    from artcluster.workflows.embedding.plan import plan_archive
+    from artcluster.workflows.embedding.shares import check_reject_share, check_unread_share
 
     with open_job(config, store, executor, create=True, dry=dry_run) as job:
         if dry_run:
@@ -62,6 +63,7 @@ def embed(
             return
         embedded = embed_archive(job, images)
     show([embedded], as_json)
+    check_unread_share(embedded, config.archive.max_unread_share)
     check_reject_share(embedded, config.images.max_reject_share)
 
 
@@ -106,7 +108,8 @@ def run(
     from artcluster.workflows.clustering.methods.own_network import with_own_network
     from artcluster.workflows.clustering.supervision import check_supervision
     from artcluster.workflows.embedding.embed import embed_archive
-    from artcluster.workflows.embedding.plan import check_reject_share, plan_archive
+    from artcluster.workflows.embedding.plan import plan_archive
+    from artcluster.workflows.embedding.shares import check_can_be_clustered, check_reject_share
 
     asked, config = config, with_own_network(config)
     check_supervision(config.cluster, config.embed.backbone)
@@ -123,6 +126,11 @@ def run(
             show_counts(plan_archive(job, images), as_json)
             return
         embedded = embed_archive(job, images)
+        try:
+            check_can_be_clustered(embedded, config)
+        except ArtclusterError:
+            show([embedded], as_json)
+            raise
         archive_id, embedder_id = embedded.archive_id, embedded.embedder_id
         clustered = clusters_or_none(
             lambda: cluster_archive(job, archive_id, embedder_id, force=force)

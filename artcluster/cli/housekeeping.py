@@ -1,4 +1,4 @@
-"""`artcluster vacuum`: what a store no longer needs."""
+"""What a store holds: its state, the files that could not be used, and what nobody needs."""
 
 from __future__ import annotations
 
@@ -38,6 +38,62 @@ def show_vacuum(summary: VacuumSummary, json_wanted: bool) -> None:
         console.print("There is nothing to remove.\n")
     if summary.kept:
         print_table(console, "Kept", ("item and reason",), [(words,) for words in summary.kept])
+
+
+_REJECTS_EPILOG = """\b
+Examples:
+  artcluster rejects store/
+  artcluster rejects store/ --reason truncated --limit 1000
+  artcluster rejects store/ --paths > files.txt
+"""
+
+
+@click.command(epilog=_REJECTS_EPILOG)
+@click.argument("store")
+@click.option("--archive-id", metavar="NAME", help="Only list files of this archive.")
+@click.option("--reason", metavar="CODE", help="Only list files rejected for this reason.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    help="Files to list at most per reason (default: 20; all with --paths and --json).",
+)
+@click.option("--paths", is_flag=True, help="Print addresses only, one per line.")
+@with_config
+def rejects(
+    store: str,
+    archive_id: str | None,
+    reason: str | None,
+    limit: int | None,
+    paths: bool,
+    config: Config,
+    as_json: bool,
+) -> None:
+    """List the files of STORE that were rejected or could not be read, with the reason."""
+    from artcluster.store import Store
+    from artcluster.workflows.viewing.rejects import rejected_files
+
+    opened = Store.open(store, options=config.store.options)
+    most = limit or (None if paths or as_json else 20)
+    groups = rejected_files(opened, config, archive_id=archive_id, reason=reason, limit=most)
+    if as_json:
+        print_json([group.as_json() for group in groups])
+        return
+    if paths:
+        for group in groups:
+            for file in group.files:
+                click.echo(file.uri)
+        return
+    console = new_console()
+    if not groups:
+        console.print("No file was rejected, and none could not be read.")
+    for group in groups:
+        shown = "" if len(group.files) == group.count else f", {len(group.files):,} of them shown"
+        print_table(
+            console,
+            f"{group.reason}: {group.count:,}{shown}. {group.advice}",
+            ("file", "stage", "detail"),
+            [(file.path, file.stage, file.detail) for file in group.files],
+        )
 
 
 _STATUS_EPILOG = """\b

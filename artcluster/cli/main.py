@@ -11,21 +11,25 @@ import click
 from artcluster import __version__
 from artcluster.cli.log import reset_log, wants_json_log, write_event
 from artcluster.errors import (
+    ArchiveOutOfReachError,
     ArtclusterError,
     RejectShareError,
     StoppedError,
     TooFewError,
+    UnreadShareError,
     UsageError,
 )
 
-EXIT_FAILURE, EXIT_USAGE, EXIT_REJECTS, EXIT_INTERRUPTED, EXIT_STOPPED = 1, 2, 3, 130, 143
+EXIT_FAILURE, EXIT_USAGE, EXIT_REJECTS, EXIT_UNREAD, EXIT_OUT_OF_REACH = 1, 2, 3, 4, 5
+EXIT_INTERRUPTED, EXIT_STOPPED = 130, 143
 
 _RESUME = "Run the same command again to resume from the last commit."
 
 _EPILOG = """\b
 Exit codes: 0 done (also when there are too few faces to cluster), 1 failure, 2 wrong use, 3 more
-rejects than allowed, 130 interrupted (Ctrl-C), 143 ended on request (SIGTERM). Run the same command
-again to resume from the last commit.
+rejects than allowed, 4 more files unreadable than allowed, 5 the archive's server or disk is out of
+reach or refuses the credentials, 130 interrupted (Ctrl-C), 143 ended on request (SIGTERM). Run the
+same command again to resume from the last commit.
 """
 
 
@@ -69,6 +73,7 @@ _BY_PURPOSE = {
         "study": ("studies", "Supervised studies of genres and styles"),
     },
     "Housekeeping": {
+        "rejects": ("housekeeping", "List the files that could not be used"),
         "status": ("housekeeping", "Show contents and unfinished jobs"),
         "vacuum": ("housekeeping", "Remove what is no longer needed"),
     },
@@ -138,6 +143,10 @@ def _code(arguments: list[str]) -> int:
         click.echo(f"No clusters: {answer}.")
     except RejectShareError as error:
         return _fail(str(error), EXIT_REJECTS)
+    except UnreadShareError as error:
+        return _fail(str(error), EXIT_UNREAD)
+    except ArchiveOutOfReachError as error:
+        return _fail(str(error), EXIT_OUT_OF_REACH)
     except UsageError as error:
         return _fail(str(error), EXIT_USAGE)
     except ArtclusterError as error:

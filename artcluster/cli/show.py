@@ -101,6 +101,8 @@ def show_status(status: StoreStatus, json_wanted: bool) -> None:
     for archive in status.archives:
         rows = [("images", f"{archive.images:,}"), ("last scan", str(archive.scan_id))]
         rows += [(f"rejected: {why}", f"{n:,}") for why, n in archive.rejects.items()]
+        if archive.unread:
+            rows.append(("could not be read", f"{archive.unread:,} (the next job tries again)"))
         print_rows(console, f"Archive {archive.archive_id}", rows)
     print_table(
         console,
@@ -180,13 +182,22 @@ def _show_embedding(console: Console, summary: EmbedSummary) -> None:
     if summary.embedded:
         rows.append(("embedded now", f"{summary.embedded:,}"))
     else:
-        rows.append(("embedded now", "0 (nothing new)"))
+        rows.append(("embedded now", "0 (nothing new)" if summary.images else "0"))
     if summary.embedded and known > 0:
         rows.append(("embedded before", f"{known:,} (including duplicates)"))
     if summary.removed:
         rows.append(("gone since", f"{summary.removed:,}"))
     rows += [(f"rejected: {why}", f"{count:,}") for why, count in summary.rejects.items()]
-    print_rows(console, "Images", rows)
+    print_rows(console, "Images", rows + unread_rows(summary))
+
+
+def unread_rows(summary: EmbedSummary) -> list[tuple[str, str]]:
+    """Return what there is to say of files that could not be read: their number and examples."""
+    if not summary.unread:
+        return []
+    rows = [("could not be read", f"{summary.unread:,} (the next job tries again)")]
+    rows += [("", f"{path}: {why}") for path, why in summary.unread_examples]
+    return rows
 
 
 def _show_clusters(console: Console, summary: ClusterSummary) -> None:

@@ -15,7 +15,7 @@ from artcluster.cli.options import (
     executor_option,
     with_config,
 )
-from artcluster.cli.show import members_of
+from artcluster.cli.show import members_of, unread_rows
 from artcluster.cli.tables import new_console, print_json, print_rows, print_table
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def show_update(summary: UpdateSummary, json_wanted: bool) -> None:
         ("embedded now", f"{embedding.embedded:,}"),
     ]
     rows += [(f"rejected: {why}", f"{count:,}") for why, count in embedding.rejects.items()]
+    rows += unread_rows(embedding)
     rows += [("because" if number == 0 else "", why) for number, why in enumerate(summary.reasons)]
     print_rows(console, _DONE[summary.outcome], rows)
     changes = summary.changes
@@ -129,8 +130,8 @@ def update(
     from artcluster.cli.session import open_job
     from artcluster.cli.show import show_counts
     from artcluster.config import given_over
-    from artcluster.workflows.embedding.plan import check_reject_share
     from artcluster.workflows.embedding.settings import inherited_settings
+    from artcluster.workflows.embedding.shares import check_reject_share
     from artcluster.workflows.growing.update import plan_update, update_archive
 
     with open_job(config, store, executor, create=True, dry=dry_run) as job:

@@ -29,7 +29,14 @@ class ArchiveSettings(Settings):
     fetch_threads: Annotated[int, Field(ge=1, le=256)] = 16
     """Files fetched at once by one worker from object storage."""
     fetch_retries: Annotated[int, Field(ge=0, le=20)] = 5
-    """How often a failing read is tried again, with exponential backoff, before the job stops."""
+    """How often a failing read is tried again, with exponential backoff, before the file is left
+    for the next job."""
+    max_unread_share: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """A job ends with exit code 4, and does not cluster, when more than this share of the files
+    cannot be read."""
+    max_unread_in_a_row: Annotated[int, Field(ge=1)] = 20
+    """A job ends with exit code 5 when so many files one after another cannot be read: the server
+    is down, or refuses the credentials."""
     max_file_bytes: Annotated[int, Field(gt=0)] = 2 << 30
     """A larger file is a reject, and is not read."""
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from PIL import Image
 
 ADVICE = {
+    "unread": "The file could not be read from its disk or server, which says nothing about the "
+    "picture: the next job tries again. Check permissions and the disk, or leave the file out with "
+    "archive.exclude.",
     "empty": "The file has no bytes: copy it again from its source.",
     "not-an-image": "No known image format: often a web page or a text saved under a picture's "
     "name. Fetch it again or leave it out.",

@@ -15,8 +15,10 @@ IMAGES = table(
     int32("width", "Pixels after EXIF rotation; null where not decoded"),
     int32("height", "Pixels after EXIF rotation; null where not decoded"),
     text("format", "Format by content: JPEG, PNG, …"),
-    text("status", "ok, rejected or removed"),
-    text("stage", "For a reject: the stage that refused it"),
+    text("status", "ok, rejected, unread (its file could not be read) or removed"),
+    text(
+        "stage", "For a reject: the stage that refused it; fetch for a file that could not be read"
+    ),
     text("reason", "For a reject: a code such as not-an-image, truncated"),
     text("detail", "For a reject: the decoder's words"),
     text("pixel_policy", "The pixel policy that the status was found under"),

@@ -14,6 +14,7 @@ from artcluster.store.views import VIEWS, duckdb_connection
 
 _SOURCES = {
     "current_images": ("images",),
+    "unread_images": ("images",),
     "rejects": ("images",),
     "current_metadata": (METADATA.name,),
     "latest_runs": ("runs",),

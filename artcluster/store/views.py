@@ -38,6 +38,7 @@ _TAKEN = {
 
 VIEWS = (
     "current_images",
+    "unread_images",
     "rejects",
     "current_metadata",
     "latest_runs",
@@ -48,11 +49,12 @@ VIEWS = (
     "parts",
 )
 
-"""Names of the views: the latest row of each path that was not removed; those of it that were
-rejected; the metadata of each path; the last run of each archive; the clusters' names; clusters
-that people merged into others; images that people moved; `latest`: images with metadata, cluster
-and name of the last run, as people edited it (`model_cluster` is the model's own); and `parts`: of
-a run over faces, the rows of `latest` with the box and the score of each."""
+"""Names of the views: the latest row of each path that was not removed (a picture whose file cannot
+be read any more is as it was read last); the paths that could not be read when they were tried
+last; the rejected ones, with those; the metadata of each path; the last run of each archive; the
+clusters' names; clusters that people merged into others; images that people moved; `latest`: images
+with metadata, cluster and name of the last run, as people edited it (`model_cluster` is the model's
+own); and `parts`: of a run over faces, the rows of `latest` with the box and the score of each."""
 
 
 def shown_name(column: str) -> str:
@@ -99,15 +101,20 @@ def view_sql(
     def of_run(column: str) -> str:
         return f"(SELECT max({column}) FROM runs WHERE {chosen_run})"
 
-    images = newest(
-        "images",
-        ", ".join(map(name, IMAGES.schema.names)),
-        "archive_id, path",
-        "scan_id DESC, seen_at DESC",
-        f"archive_id = {of_run('archive_id')} AND scan_id <= {of_run('scan_id')}"
-        if past
-        else "true",
-    )
+    def newest_images(where: str) -> str:
+        return newest(
+            "images",
+            ", ".join(map(name, IMAGES.schema.names)),
+            "archive_id, path",
+            "scan_id DESC, seen_at DESC",
+            f"{where} AND archive_id = {of_run('archive_id')} AND scan_id <= {of_run('scan_id')}"
+            if past
+            else where,
+        )
+
+    # A row of a file that could not be read states the content that the path had until then.
+    images = newest_images("NOT (status = 'unread' AND content_id IS NOT NULL)")
+    tried = newest_images("true")
     until = of_run("metadata_version") if past else None if as_of is None else _text(as_of)
     sources = (
         "SELECT archive_id, metadata_source, max(metadata_version) AS metadata_version "
@@ -168,7 +175,9 @@ def view_sql(
     )
     return {
         "current_images": f"SELECT * FROM ({images}) AS newest WHERE status <> 'removed'",
-        "rejects": "SELECT * FROM current_images WHERE status = 'rejected'",
+        "unread_images": f"SELECT * FROM ({tried}) AS newest WHERE status = 'unread'",
+        "rejects": "SELECT * FROM current_images WHERE status = 'rejected' "
+        "UNION ALL SELECT * FROM unread_images",
         "current_metadata": metadata,
         "latest_runs": run,
         "current_names": f"SELECT * FROM ({names}) AS newest WHERE name IS NOT NULL",
@@ -310,7 +319,7 @@ def _with_parts(names: Iterable[str], views: Mapping[str, str]) -> set[str]:
     """Return tables and views with those that the views are made of.
 
     >>> sorted(_with_parts(["rejects"], view_sql({})))
-    ['current_images', 'images', 'rejects']
+    ['current_images', 'images', 'rejects', 'unread_images']
     """
     found: set[str] = set()
     left = list(names)

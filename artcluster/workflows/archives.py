@@ -75,6 +75,7 @@ def fetch_settings(config: Config) -> FetchSettings:
     archive = config.archive
     return FetchSettings(
         retries=archive.fetch_retries,
+        max_unread_in_a_row=archive.max_unread_in_a_row,
         max_file_bytes=archive.max_file_bytes,
         threads=archive.fetch_threads,
     )
@@ -88,11 +89,19 @@ class KnownArchive:
         scan_id: The last scan that changed anything; 0 for an archive that is not known.
         images: Paths with a usable picture.
         rejects: Rejected paths by reason, most frequent first.
+        unread: Paths that could not be read when they were tried last.
+        unread_examples: Some of them, each with the reason.
+        files: Paths in all.
+        listed_scan_id: The last scan whose files were read, or tried in vain.
     """
 
     scan_id: int
     images: int
     rejects: Mapping[str, int]
+    unread: int = 0
+    unread_examples: tuple[tuple[str, str], ...] = ()
+    files: int = 0
+    listed_scan_id: int = 0
 
 
 def open_tables(
@@ -107,16 +116,29 @@ def known_archive(store: Store, archive_id: str, config: Config) -> KnownArchive
     """Count an archive's images and rejects."""
     mine = f"archive_id = {quoted(archive_id)}"
     with open_tables(store, config, "rejects") as tables:
-        ((scan_id,),) = tables.sql(
-            f"select coalesce(max(scan_id), 0) from images where {mine}"
+        ((scan_id, listed_scan_id),) = tables.sql(
+            # What cannot be read is tried again by every scan, and changes nothing.
+            "select coalesce(max(scan_id) filter (where status <> 'unread'), 0), "
+            f"coalesce(max(scan_id), 0) from images where {mine}"
         ).fetchall()
         ((images,),) = tables.sql(
             f"select count(*) from current_images where {mine} and status = 'ok'"
         ).fetchall()
         rejects = tables.sql(
-            f"select reason, count(*) from rejects where {mine} group by reason order by 2 desc, 1"
+            f"select reason, count(*) from rejects where {mine} and status = 'rejected' "
+            "group by reason order by 2 desc, 1"
         ).fetchall()
-    return KnownArchive(scan_id, images, dict(rejects))
+        ((unread,),) = tables.sql(f"select count(*) from unread_images where {mine}").fetchall()
+        ((files,),) = tables.sql(f"select count(*) from current_images where {mine}").fetchall()
+        examples = tables.sql(
+            f"select path, detail from unread_images where {mine} order by path limit {_EXAMPLES}"
+        ).fetchall()
+    return KnownArchive(
+        scan_id, images, dict(rejects), unread, tuple(examples), files, listed_scan_id
+    )
+
+
+_EXAMPLES = 5
 
 
 def archive_ids(store: Store) -> list[str]:
@@ -260,7 +282,7 @@ def stored_scan(job: Job, archive_id: str) -> tuple[Archive, Scan]:
     Raises:
         UsageError: The store has no listing of it any more.
     """
-    scan_id = known_archive(job.store, archive_id, job.config).scan_id
+    scan_id = known_archive(job.store, archive_id, job.config).listed_scan_id
     root = job.store.location
     scan = read_scan(root, archive_id, scan_id) or latest_scan(root, archive_id)
     if scan is None:

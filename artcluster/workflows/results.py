@@ -48,12 +48,23 @@ class EmbedSummary:
     seconds: Mapping[str, float]
     faces: int | None = None
     """Faces in the archive's pictures; None where they were not looked for."""
+    unread: int = 0
+    """Paths that could not be read when they were tried last; the next job tries again."""
+    unread_examples: tuple[tuple[str, str], ...] = ()
+    """Some of them, each with the reason."""
+    files: int = 0
+    """Paths of the archive in all."""
 
     @property
     def reject_share(self) -> float:
         """Share of the archive's paths that are rejected, 0 to 1."""
         rejected = sum(self.rejects.values())
         return rejected / max(rejected + self.images, 1)
+
+    @property
+    def unread_share(self) -> float:
+        """Share of the archive's paths that could not be read, 0 to 1."""
+        return self.unread / max(self.files, 1)
 
 
 @dataclass(frozen=True)
@@ -116,6 +127,8 @@ class ArchiveStatus:
     scan_id: int
     images: int
     rejects: Mapping[str, int]
+    unread: int = 0
+    """Paths that could not be read when they were tried last."""
 
 
 @dataclass(frozen=True)

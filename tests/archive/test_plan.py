@@ -142,7 +142,10 @@ def test_the_plan_is_what_a_naive_rule_says(
         if states and states[-1][1] != "removed" and path not in listed
     }
     assert summary.todo == len(expected)
-    assert summary.todo + summary.unchanged + summary.rejected + summary.gone == len(listed)
+    assert (
+        summary.todo + summary.unchanged + summary.rejected + summary.gone + summary.unread
+        == len(listed)
+    )
     refs = list(part_refs(root, plan))
     parts = [read_part(root, ref) for ref in refs]
     assert [row.path for part in parts for row in part.rows] == expected

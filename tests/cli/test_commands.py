@@ -37,7 +37,7 @@ def run(*arguments: object) -> int:
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "embed", "cluster", "assign", "status", "vacuum", "package", "duplicates"],
+    ["run", "embed", "cluster", "assign", "status", "rejects", "vacuum", "package", "duplicates"],
 )
 def test_help_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0

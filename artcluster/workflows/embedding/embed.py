@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pyarrow.compute as pc
 
@@ -76,6 +77,7 @@ def embed_pipeline(job: Job, archive: Archive, embedder: ReadyEmbedder) -> list[
         images=job.config.images,
         fetch=fetch_settings(job.config),
         boxes=half_committed(job.store, embedder.embedder_id, job.config),
+        planned_at=datetime.now(UTC),
     )
     embed = EmbedPart(
         store=job.store,
@@ -141,6 +143,9 @@ def embed_archive(job: Job, images: str, embedder: ReadyEmbedder | None = None) 
         embedder_id=embedder.embedder_id,
         images=known.images,
         rejects=known.rejects,
+        unread=known.unread,
+        unread_examples=known.unread_examples,
+        files=known.files,
         embedded=tally.embedded,
         adopted=tally.adopted,
         removed=tally.removed,

@@ -14,7 +14,7 @@ from artcluster.archive.parts import PartRow, Target
 from artcluster.config import Config
 from artcluster.embedders import is_trained_here, load
 from artcluster.embedders.networks import build_network
-from artcluster.errors import RejectShareError, UsageError
+from artcluster.errors import UsageError
 from artcluster.location import Location
 from artcluster.runtime.executor import Hardware, this_machine
 from artcluster.schema import EMBEDDINGS
@@ -40,7 +40,7 @@ from artcluster.workflows.embedding.throughput import (
 )
 from artcluster.workflows.embedding.trained_network import input_px
 from artcluster.workflows.job import Job
-from artcluster.workflows.results import ArchiveCounts, EmbedSummary
+from artcluster.workflows.results import ArchiveCounts
 
 
 @dataclass(frozen=True)
@@ -179,23 +179,6 @@ def _some(comparison: Comparison) -> list[PartRow]:
     step = max(1, first.num_rows // _SAMPLE)
     chosen = first.take(pa.array(range(0, first.num_rows, step))).slice(0, _SAMPLE)
     return [PartRow(**row) for row in chosen.to_pylist()]
-
-
-def check_reject_share(summary: EmbedSummary, allowed_share: float) -> None:
-    """Compare a job's rejects with the share that is allowed.
-
-    Raises:
-        RejectShareError: More are rejected.
-    """
-    if summary.reject_share > allowed_share:
-        rejected = sum(summary.rejects.values())
-        reasons = ", ".join(f"{why}: {count}" for why, count in summary.rejects.items())
-        raise RejectShareError(
-            f"{rejected} of {rejected + summary.images} images are rejected "
-            f"({summary.reject_share:.0%}, allowed: {allowed_share:.0%}). {reasons}. What could be "
-            "embedded is in the store. Look at the rejects with `artcluster status`, and raise "
-            "images.max_reject_share if they are to be expected."
-        )
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ from artcluster.workflows.clustering.supervision import (
 from artcluster.workflows.embedding.embed import embed_archive
 from artcluster.workflows.embedding.embedder import ReadyEmbedder, read_embedder
 from artcluster.workflows.embedding.plan import plan_archive
+from artcluster.workflows.embedding.shares import check_can_be_clustered, check_unread_share
 from artcluster.workflows.growing.diff import RunComparison, compare_runs
 from artcluster.workflows.growing.refit_policy import Decision, RefitInputs, decide
 from artcluster.workflows.job import Job, fingerprint
@@ -95,6 +96,7 @@ def update_archive(
 
     Raises:
         ArchiveError: The archive cannot be listed, or more images are gone than is allowed.
+        UnreadShareError: More files than allowed could not be read.
         UsageError: The run to follow is not there, or no usable image is left.
         LeaseHeldError: Another job updates the same archive.
     """
@@ -107,6 +109,7 @@ def update_archive(
     parent = find_run(before, run_id or "last")
     check_supervision(config.cluster, parent.embedder_id)
     embedded = embed_archive(job, images, _embedder(job, parent))
+    check_unread_share(embedded, job.config.archive.max_unread_share)
     job = with_stored_hints(job, archive_id)
     check_hints_kept(job, parent)
     with job.lease(f"runs={archive_id}", *RUN_TABLES) as lease:
@@ -131,6 +134,7 @@ def plan_update(job: Job, images: str, *, run_id: str | None = None) -> ArchiveC
 
 def _first_run(job: Job, images: str) -> UpdateSummary:
     embedded = embed_archive(job, images)
+    check_can_be_clustered(embedded, job.config)
     clustered = cluster_archive(job, embedded.archive_id, embedded.embedder_id)
     reasons = ("the archive had no run to follow",)
     return UpdateSummary("first run", reasons, embedded, clustered, seconds=job.timings.seconds)
@@ -170,7 +174,8 @@ class _Update:
         if not known.images:
             raise UsageError(
                 f"no usable image is left of {parent.archive_id}, so that nothing can be assigned; "
-                f"run {parent.run_id} stays the last one. `artcluster status` counts the rejects"
+                f"run {parent.run_id} stays the last one. `artcluster rejects STORE` lists the "
+                "files that cannot be used"
             )
         check_labels(job.store, job.config.cluster.labels)
         metadata = metadata_version(job.store, parent.archive_id)

@@ -64,7 +64,9 @@ def store_status(store: Store, config: Config) -> StoreStatus:
     archives = []
     for archive_id in archive_ids(store):
         known = known_archive(store, archive_id, config)
-        archives.append(ArchiveStatus(archive_id, known.scan_id, known.images, known.rejects))
+        archives.append(
+            ArchiveStatus(archive_id, known.scan_id, known.images, known.rejects, known.unread)
+        )
     vectors: dict[str, int] = defaultdict(int)
     embeddings = store.table("embeddings")
     for embedder_id in embeddings.distinct("embedder_id"):

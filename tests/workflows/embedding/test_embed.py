@@ -14,7 +14,8 @@ from artcluster.images.policy import PixelPolicy
 from artcluster.schema import EMBEDDERS, EMBEDDINGS, IMAGES
 from artcluster.store import Store
 from artcluster.workflows.embedding.embed import embed_archive
-from artcluster.workflows.embedding.plan import check_reject_share, plan_archive
+from artcluster.workflows.embedding.plan import plan_archive
+from artcluster.workflows.embedding.shares import check_reject_share
 from tests.workflows.jobs import BROKEN, DEMO, copy_pictures, make_job, reverse_parts
 
 ODD = Path(__file__).parents[2] / "data" / "odd"

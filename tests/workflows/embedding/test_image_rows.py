@@ -9,7 +9,7 @@ from artcluster.archive.readers import FetchedFile
 from artcluster.images.rejects import ImageInfo, Reject
 from artcluster.images.sandbox.messages import unpack_info
 from artcluster.schema import IMAGES
-from artcluster.workflows.embedding.image_rows import image_row, images_table
+from artcluster.workflows.embedding.decode_task import image_row, images_table
 
 ROW = PartRow("a.png", "/x/a.png", 3, "7", None)
 PART = Part("p", "archive", 2, (ROW,))

@@ -7,6 +7,7 @@ from typing import Any
 from artcluster.images.rejects import ADVICE
 from artcluster.pages.content import RejectedFile, RejectGroup
 from artcluster.workflows.job import Job
+from artcluster.workflows.viewing.rejects import SPREAD_OVER_FOLDERS
 from artcluster.workflows.viewing.report.choose import browser_link
 from artcluster.workflows.viewing.report.members import Members
 from artcluster.workflows.viewing.report.page import Report
@@ -27,9 +28,12 @@ def reject_groups(members: Members, archive_id: str) -> list[RejectGroup]:
     rows = members.tables.execute(
         f"""
         SELECT reason, stage, path, uri, detail, content_id, total FROM (
-            SELECT *, count(*) OVER (PARTITION BY reason) AS total,
-                row_number() OVER (PARTITION BY reason ORDER BY path) AS nth
-            FROM rejects WHERE archive_id = ?
+            SELECT *, row_number() OVER (PARTITION BY reason ORDER BY in_folder, path) AS nth
+            FROM (
+                SELECT *, count(*) OVER (PARTITION BY reason) AS total,
+                    {SPREAD_OVER_FOLDERS} AS in_folder
+                FROM rejects WHERE archive_id = ?
+            )
         ) WHERE nth <= {_MOST_REJECTS} ORDER BY total DESC, reason, path
         """,
         [archive_id],
