@@ -8,7 +8,7 @@ export PYTHONHASHSEED := 0
 export RAY_USAGE_STATS_ENABLED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-only test-all faults check check-only azurite peers bench lock clean
+.PHONY: help demo test test-only test-all faults check check-only azurite peers bench lock diagrams clean
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -73,6 +73,9 @@ lock: $(VENV)/ready ## Pin the newest versions that pyproject.toml allows, with 
 	  --python-version 3.11 --constraint requirements.lock --generate-hashes --no-header \
 	  --no-annotate --quiet -o deploy/additions.lock \
 	  $$(grep -oE '^[a-z0-9-]+' requirements.lock | sort -u | sed 's/^/--no-emit-package /')
+
+diagrams: ## Draw docs/images from their sources (needs Graphviz)
+	dot -Tsvg docs/architecture.dot -o docs/images/architecture.svg
 
 clean: ## Remove the environment and the demo's store
 	rm -rf $(VENV) demo-store
