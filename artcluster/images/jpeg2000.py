@@ -172,7 +172,13 @@ def _by_pillow(blob: bytes, header: Header, level: int) -> Image.Image:
         # Pillow divides and rounds, where the standard has the ceiling: this size leads there.
         width, height = header.area.size(level)
         image._size = (width << level, height << level)
-    image.load()
+    try:
+        image.load()
+    except OSError:
+        if level:
+            raise
+        # Pillow refuses tiles laid in ways that OpenJPEG, behind both, can read.
+        return _by_imagecodecs(blob, header, level)
     return image
 
 

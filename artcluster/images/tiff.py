@@ -260,6 +260,8 @@ def _segment(layout: Layout, blob: bytes, index: int) -> np.ndarray | None:
     data = blob[offset : offset + count]
     if layout.mode == "YCbCr" and page.is_subsampled:
         return _full_chroma(page, data, index)
+    if page.bitspersample == 24 and layout.dtype.kind == "u":
+        return _triples(page, data, index)
     segment, _, _ = page.decode(data, index, jpegtables=page.jpegtables)
     assert segment is not None
     return np.asarray(segment[0])
@@ -270,23 +272,45 @@ def _full_chroma(page: tifffile.TiffPage, data: bytes, index: int) -> np.ndarray
 
     Source: TIFF 6.0, section 21: blocks of luma row by row, each followed by its Cb and Cr.
     """
-    if page.bitspersample != 8 or page.predictor != 1:
-        raise NotImplementedError("subsampled YCbCr of 16 bits or with a predictor")
+    if page.bitspersample != 8:
+        raise NotImplementedError("subsampled YCbCr of 16 bits")
     wide, high = page.subsampling or (1, 1)
-    if page.is_tiled:
-        width, height = page.tilewidth, page.tilelength
-    else:
-        strips = math.ceil(page.imagelength / page.rowsperstrip)
-        width = page.imagewidth
-        height = min(page.rowsperstrip, page.imagelength - index % strips * page.rowsperstrip)
+    height, width = _segment_size(page, index)
     across, down = math.ceil(width / wide), math.ceil(height / high)
-    size = across * down * (wide * high + 2)
-    if page.compression != 1:
-        data = tifffile.TIFF.DECOMPRESSORS[page.compression](data, out=size)
-    if len(data) < size:
-        raise EOFError(f"segment {index} ends after {len(data)} of {size} bytes")
-    blocks = np.frombuffer(data, np.uint8, size).reshape(down, across, -1)
+    blocks = _bytes_of(page, data, index, across * down * (wide * high + 2))
+    blocks = blocks.reshape(down, across, -1)
     luma = blocks[..., :-2].reshape(down, across, high, wide).swapaxes(1, 2)
     chroma = blocks[..., -2:].repeat(high, axis=0).repeat(wide, axis=1)
     planes = [luma.reshape(down * high, across * wide, 1), chroma]
     return np.concatenate(planes, axis=-1)[:height, :width]
+
+
+def _triples(page: tifffile.TiffPage, data: bytes, index: int) -> np.ndarray:
+    """Decode a segment of 24-bit whole numbers, in the file's byte order, as libtiff has them."""
+    height, width = _segment_size(page, index)
+    samples = page.samplesperpixel if page.planarconfig == 1 else 1
+    shape = (height, width, samples, 3)
+    parts = _bytes_of(page, data, index, math.prod(shape)).reshape(shape).astype(np.uint32)
+    order = (0, 8, 16) if page.parent.byteorder == "<" else (16, 8, 0)
+    numbers: np.ndarray = (parts << np.array(order, np.uint32)).sum(axis=-1, dtype=np.uint32)
+    return numbers
+
+
+def _segment_size(page: tifffile.TiffPage, index: int) -> tuple[int, int]:
+    """Return height and width of a strip or tile."""
+    if page.is_tiled:
+        return page.tilelength, page.tilewidth
+    strips = math.ceil(page.imagelength / page.rowsperstrip)
+    above = index % strips * page.rowsperstrip
+    return min(page.rowsperstrip, page.imagelength - above), page.imagewidth
+
+
+def _bytes_of(page: tifffile.TiffPage, data: bytes, index: int, size: int) -> np.ndarray:
+    """Decompress a segment that tifffile cannot make numbers of."""
+    if page.predictor != 1 or page.fillorder != 1:
+        raise NotImplementedError(f"{page.bitspersample} bits with a predictor or reversed bits")
+    if page.compression != 1:
+        data = tifffile.TIFF.DECOMPRESSORS[page.compression](data, out=size)
+    if len(data) < size:
+        raise EOFError(f"segment {index} ends after {len(data)} of {size} bytes")
+    return np.frombuffer(data, np.uint8, size)

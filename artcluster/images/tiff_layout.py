@@ -71,6 +71,8 @@ class Layout:
         bits = page.bitspersample
         if page.dtype is None or not isinstance(bits, int) or page.dtype.kind == "c":
             raise _refuse(f"{bits} bits of sample format {page.sampleformat} are not read")
+        if 16 < bits < 32 and bits != 24:
+            raise _refuse(f"{bits} bits are not read")
         if page.samplesperpixel < colours:
             raise _refuse(f"{page.samplesperpixel} samples a pixel for {mode}")
         if photometric == PHOTOMETRIC.SEPARATED and page.tags.valueof(_INK_SET) == _OTHER_INKS:
@@ -78,7 +80,7 @@ class Layout:
         whole_numbers = page.dtype.kind in "ui"
         if mode in ("YCbCr", "LAB") and not (whole_numbers and bits in (8, 16)):
             raise _refuse(f"{mode} of {bits} bits is not read")
-        if photometric == PHOTOMETRIC.PALETTE and not (page.dtype.kind == "u" and bits <= 16):
+        if photometric == PHOTOMETRIC.PALETTE and not (page.dtype.kind in "bu" and bits <= 16):
             raise _refuse(f"a palette of {bits} bits is not read")
         compression = int(page.compression)
         if compression != 1 and compression not in tifffile.TIFF.DECOMPRESSORS:
