@@ -5,13 +5,13 @@ from difflib import get_close_matches
 
 
 def did_you_mean(wanted: str, known: Iterable[str]) -> str:
-    """Return the known word closest to a mistyped one, as the end of a sentence, or nothing.
+    """Return the known word closest to a mistyped one, to be put after it, or nothing.
 
     >>> did_you_mean("kmeens", ["kmeans", "hdbscan"])
-    ", did you mean 'kmeans'?"
+    " (did you mean 'kmeans'?)"
     """
     close = get_close_matches(wanted, list(known), n=1)
-    return f", did you mean {close[0]!r}?" if close else ""
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 class ArtclusterError(Exception):
@@ -36,6 +36,10 @@ class ArchiveOutOfReachError(ArchiveError):
 
 class StoreError(ArtclusterError):
     """The store cannot be read or written, or is not a store."""
+
+
+class NoStoreError(StoreError, UsageError):
+    """The place named as the store is none (exit code 2)."""
 
 
 class LeaseHeldError(StoreError):

@@ -38,6 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "workflows": FILES_AND_TABLES | NUMERIC | {"store", "archive", "pages", "runtime"},
     "executors": FILES_AND_TABLES | {"store", "training", "runtime"},
     "estimator": FILES_AND_TABLES | NUMERIC | {"store", "workflows", "runtime", "executors"},
+    "api": FILES_AND_TABLES | NUMERIC | {"store", "workflows", "runtime", "cli"},
     "serve": FILES_AND_TABLES | NUMERIC | {"store", "workflows", "runtime"},
     "cli": FILES_AND_TABLES
     | {"lineage", "metrics", "projection"}
@@ -50,10 +51,11 @@ CAPABILITIES: dict[str, set[str]] = {
     "clustering": {"embedding", "curation"},
     "growing": {"embedding", "clustering"},
     "experiments": {"embedding", "clustering"},
-    "searching": {"embedding"},
+    "searching": {"embedding", "curation"},
     "studies": {"embedding", "clustering", "experiments"},
     "viewing": {"embedding", "curation", "clustering", "experiments", "studies"},
     "housekeeping": {"embedding", "viewing"},
+    "run.py": {"embedding", "clustering"},
 }
 MOST_FILES, MOST_LINES = 20, 400
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -224,6 +224,26 @@ def _drop_repeated(database: Database, columns: list[str]) -> None:
     database.execute("delete from named where row in (select row from repeated)")
 
 
+def check_table(
+    source: Location,
+    *,
+    column: str | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    limits: Limits | None = None,
+) -> list[str]:
+    """Return the names that a table's columns would have in the store; arguments as above.
+
+    Raises:
+        UsageError: The table cannot be read, or no column names the image.
+        ArchiveError: The table is not there.
+    """
+    with open_database(limits or Limits()) as database:
+        columns = open_table(database, source, "user_rows", encoding=encoding, delimiter=delimiter)
+        _join_column(columns, column, source)
+        return [stored for _, stored, *_ in _stored_columns(database)]
+
+
 def _join_column(columns: list[str], wanted: str | None, source: Location) -> str:
     names = {name.lower(): name for name in columns}
     for name in (wanted,) if wanted else JOIN_COLUMNS:

@@ -1,4 +1,4 @@
-"""`artcluster cluster`: vectors in, clusters out."""
+"""`artcluster cluster`, and models used elsewhere: `assign` and `package`."""
 
 from __future__ import annotations
 
@@ -45,20 +45,11 @@ def assign(
     Nothing is written.
     """
     from artcluster.cli.show import show_assigned
-    from artcluster.location import Location
     from artcluster.runtime.executor import usable_cpus
-    from artcluster.store import Store
-    from artcluster.workflows.clustering.assign import artefact_of_store, assign_by
-    from artcluster.workflows.clustering.package import Package, is_package
+    from artcluster.workflows.run import assign_images
 
-    place = Location.parse(store, config.store.options)
-    if is_package(place):
-        artefact = Package.open(place).artefact
-        if model_id not in (None, artefact.model_id):
-            raise UsageError(f"--model: the package {place} has the model {artefact.model_id!r}")
-    else:
-        artefact = artefact_of_store(Store.open(place), model_id)
-    show_assigned(list(assign_by(artefact, images, config, usable_cpus())), as_json)
+    found = assign_images(store, images, config, model_id=model_id, threads=usable_cpus())
+    show_assigned(list(found), as_json)
 
 
 _PACKAGE_EPILOG = """\b
@@ -152,7 +143,8 @@ def cluster(
     """
     from artcluster.cli.session import open_job
     from artcluster.cli.show import show
-    from artcluster.workflows.clustering.cluster import cluster_archive, clusters_or_none
+    from artcluster.workflows.clustering.cluster import cluster_archive
+    from artcluster.workflows.run import clusters_or_none
 
     with open_job(config, store, executor, create=False) as job:
         clustered = clusters_or_none(

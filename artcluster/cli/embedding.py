@@ -1,4 +1,4 @@
-"""Verbs that embed: `run`, `embed`, and `plan`, which says what it would take."""
+"""`artcluster run`, `embed` and `plan`, which estimates what they take."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from artcluster.cli.options import (
     with_config,
 )
 from artcluster.cli.tables import duration, in_bytes, new_console, print_json, print_rows
-from artcluster.errors import ArtclusterError, UsageError
+from artcluster.errors import UsageError
 
 if TYPE_CHECKING:
     from artcluster.config import Config
@@ -104,39 +104,17 @@ def run(
     """
     from artcluster.cli.session import open_job
     from artcluster.cli.show import show, show_counts
-    from artcluster.workflows.clustering.cluster import cluster_archive, clusters_or_none
-    from artcluster.workflows.clustering.methods.own_network import with_own_network
-    from artcluster.workflows.clustering.supervision import check_supervision
-    from artcluster.workflows.embedding.embed import embed_archive
-    from artcluster.workflows.embedding.plan import plan_archive
-    from artcluster.workflows.embedding.shares import check_can_be_clustered, check_reject_share
+    from artcluster.workflows.run import plan_run, run_archive
 
-    asked, config = config, with_own_network(config)
-    check_supervision(config.cluster, config.embed.backbone)
     with open_job(config, store, executor, create=True, dry=dry_run) as job:
-        if (
-            "backbone" in asked.embed.model_fields_set
-            and config.embed.backbone != asked.embed.backbone
-        ):
-            job.progress.say(
-                f"{config.cluster.method} has a network of its own, {config.embed.backbone}: the "
-                f"backbone {asked.embed.backbone} is not used."
-            )
         if dry_run:
-            show_counts(plan_archive(job, images), as_json)
+            show_counts(plan_run(job, images), as_json)
             return
-        embedded = embed_archive(job, images)
-        try:
-            check_can_be_clustered(embedded, config)
-        except ArtclusterError:
-            show([embedded], as_json)
-            raise
-        archive_id, embedder_id = embedded.archive_id, embedded.embedder_id
-        clustered = clusters_or_none(
-            lambda: cluster_archive(job, archive_id, embedder_id, force=force)
-        )
-    show([embedded, clustered], as_json)
-    check_reject_share(embedded, config.images.max_reject_share)
+        done = run_archive(job, images, force=force)
+    show([each for each in (done.embedding, done.clustering) if each is not None], as_json)
+    done.check(config)
+    if not as_json:
+        click.echo(f"Next: artcluster report {store}")
 
 
 def as_yaml(plan: JobPlan) -> str:

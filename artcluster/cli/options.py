@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-_FLAG_FIELDS = {
+FLAG_FIELDS = {
     "archive_id": "archive.id",
     "include": "archive.include",
     "exclude": "archive.exclude",
@@ -201,7 +201,7 @@ _config_options = _stack(
 def with_config(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that all have, and hand it `config`, resolved from them.
 
-    An option in `_FLAG_FIELDS` is a setting of the config, where the command does not take it
+    An option in `FLAG_FIELDS` is a setting of the config, where the command does not take it
     itself. A command that takes `overrides` is handed the texts of --set, too.
     """
     taken = signature(command).parameters
@@ -215,7 +215,7 @@ def with_config(command: Callable[..., Any]) -> Callable[..., Any]:
         **values: Any,
     ) -> Any:
         flags = {
-            name: values.pop(name) for name in _FLAG_FIELDS if name in values and name not in taken
+            name: values.pop(name) for name in FLAG_FIELDS if name in values and name not in taken
         }
         if "overrides" in taken:
             values["overrides"] = overrides
@@ -238,7 +238,7 @@ def _resolve(
     """
     from artcluster.config import load_config
 
-    given = {_FLAG_FIELDS[name]: value for name, value in flags.items() if value != ()}
+    given = {FLAG_FIELDS[name]: value for name, value in flags.items() if value != ()}
     options = dict(_split(option) for option in storage_options)
     for section in ("archive", "store"):
         for key, value in options.items():

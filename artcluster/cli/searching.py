@@ -128,9 +128,8 @@ def similar(
     from artcluster.runtime.executor import usable_cpus
     from artcluster.store import Store
     from artcluster.workflows.archives import choose_embedder
-    from artcluster.workflows.curation.zero_shot_names import choose_word_embedder, open_text_tower
     from artcluster.workflows.embedding.embedder import cache_folder
-    from artcluster.workflows.searching.similar import SimilarPictures, open_neighbours
+    from artcluster.workflows.searching.similar import find_similar, open_neighbours
 
     if sum(map(bool, (images, words, refresh))) != 1:
         raise UsageError("similar: expected either IMAGES, --words or --refresh")
@@ -141,23 +140,26 @@ def similar(
     if not 32 <= cell_px <= 1024:
         raise UsageError(f"--size: expected 32 to 1024, got {cell_px}")
     opened = Store.open(store, options=config.store.options)
-    if words:
-        embedder = choose_word_embedder(opened, backbone)
-        embedder_id = embedder.embedder_id
-    else:
-        embedder_id = choose_embedder(opened, backbone, whole=True)
     with progress_for_terminal() as progress:
-        neighbours = open_neighbours(opened, embedder_id, config, cache_folder(), progress)
-        neighbours.refresh()
+        if refresh:
+            embedder_id = choose_embedder(opened, backbone, whole=True)
+            neighbours = open_neighbours(opened, embedder_id, config, cache_folder(), progress)
+            neighbours.refresh()
+        else:
+            found = find_similar(
+                opened,
+                config,
+                progress,
+                images=images,
+                words=words,
+                top=top,
+                backbone=backbone,
+                archive_id=archive_id,
+                threads=usable_cpus(),
+            )
     if refresh:
         show_index(neighbours, as_json)
         return
-    pictures = SimilarPictures(opened, neighbours, config, usable_cpus(), archive_id)
-    if words:
-        tower = open_text_tower(opened, embedder)
-        found = pictures.ask_vectors(words, tower.words(words), top)
-    else:
-        found = pictures.ask(images, top)
     if html is None:
         show_similar(found, as_json)
         return

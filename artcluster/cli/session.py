@@ -1,9 +1,9 @@
-"""What every command that works on a store opens and closes: store, executors, progress."""
+"""What a job opens and closes: store, executors, progress, signal handlers."""
 
 import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 
@@ -68,18 +68,25 @@ def graceful_shutdown() -> Iterator[Stop]:
 
 @contextmanager
 def open_job(
-    config: Config, store: str, executor: str, *, create: bool, dry: bool = False
+    config: Config,
+    store: str,
+    executor: str,
+    *,
+    create: bool,
+    dry: bool = False,
+    signals: bool = True,
 ) -> Iterator[Job]:
-    """Open a store and whatever a job needs; SIGTERM ends it politely, see `graceful_shutdown`.
+    """Open a store and all that a job needs; close it at the end.
 
     Args:
         store: Path or URI of the store.
         executor: Name of the executor.
         create: Make the store if there is none.
         dry: Work on what the store holds, but make none where there is none.
+        signals: End the job in order at SIGTERM, see `graceful_shutdown`.
     """
     with ExitStack() as closing:
-        stop = closing.enter_context(graceful_shutdown())
+        stop = closing.enter_context(graceful_shutdown() if signals else nullcontext(Stop()))
         place = Location.parse(store, config.store.options)
         if dry and not _is_store(place):
             place = Location.parse(closing.enter_context(tempfile.TemporaryDirectory()))

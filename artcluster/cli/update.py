@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -129,14 +129,12 @@ def update(
     """
     from artcluster.cli.session import open_job
     from artcluster.cli.show import show_counts
-    from artcluster.config import given_over
-    from artcluster.workflows.embedding.settings import inherited_settings
     from artcluster.workflows.embedding.shares import check_reject_share
     from artcluster.workflows.growing.update import plan_update, update_archive
+    from artcluster.workflows.run import with_inherited_settings
 
     with open_job(config, store, executor, create=True, dry=dry_run) as job:
-        inherited = inherited_settings(job.store, images, config, run_id)
-        job = replace(job, config=given_over(inherited, config))
+        job = with_inherited_settings(job, images, run_id)
         if dry_run:
             show_counts(plan_update(job, images, run_id=run_id), as_json)
             return

@@ -51,7 +51,7 @@ class Row:
 
 def write_page(rows: Iterator[Row], target: BinaryIO) -> None:
     """Write a page, a row at a time; pictures are in it, and text is inert."""
-    environment = Environment(loader=PackageLoader("artcluster.workflows.viewing"), autoescape=True)
+    environment = Environment(loader=PackageLoader("artcluster.pages"), autoescape=True)
     template = environment.get_template("similar.html")
     digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
     stream = template.stream(

@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from artcluster import __version__
-from artcluster.errors import StoreError
+from artcluster.errors import NoStoreError, StoreError
 from artcluster.location import Location
 from artcluster.schema import FORMAT_VERSION
 from artcluster.store.blobs import Blobs
@@ -59,14 +59,14 @@ def open_mark(location: Location, *, create: bool) -> Mark:
     if text is None and create:
         others = _other_things(blobs)
         if others and blobs.read_if_exists(MARK) is None:
-            raise StoreError(
-                f"{location} is no store and holds other things ({', '.join(others)}, …). A store "
+            raise NoStoreError(
+                f"{location} is not a store and is not empty ({', '.join(others)}, …). A store "
                 "needs a folder of its own: name one that is empty or does not exist yet."
             )
         blobs.write_if_absent(MARK, _new_mark())
         text = blobs.read(MARK)
     if text is None:
-        raise StoreError(
+        raise NoStoreError(
             f"{location} is not a store: it has no {MARK}. Check the path; `artcluster run IMAGES "
             "STORE` and `artcluster embed IMAGES STORE` make a new store."
         )
@@ -77,9 +77,9 @@ def _check_local(location: Location, *, create: bool) -> None:
     path = Path(location.uri)
     location.delta_uri()
     if path.exists() and not path.is_dir():
-        raise StoreError(f"A store is a folder, but {location} is a file.")
+        raise NoStoreError(f"A store is a folder, but {location} is a file.")
     if not path.exists() and not create:
-        raise StoreError(f"There is no store at {location}: no such folder.")
+        raise NoStoreError(f"There is no store at {location}: no such folder.")
 
 
 def _other_things(blobs: Blobs) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -9,8 +10,10 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from artcluster.archive.database import Limits, Relation, quoted
-from artcluster.archive.entries import archive_id_of, check_archive_id, split_glob
+from artcluster.archive.entries import archive_id_of, check_archive_id, local_file, split_glob
 from artcluster.archive.fetch import FetchSettings
+from artcluster.archive.listing import Listing
+from artcluster.archive.lists import is_list
 from artcluster.archive.scan import Scan, latest_scan, read_scan
 from artcluster.config import Config
 from artcluster.embedders.catalogue import is_baseline, is_trained_here
@@ -44,6 +47,24 @@ def resolve_archive(images: str, config: Config) -> Archive:
     if config.archive.id is not None:
         return Archive(check_archive_id(config.archive.id), location, pattern)
     return Archive(archive_id_of(location, pattern), location, pattern)
+
+
+def check_there(archive: Archive, config: Config) -> None:
+    """Refuse an archive that is not there, before weights are fetched or machines started.
+
+    Raises:
+        UsageError: There is no such file or folder.
+        ArchiveError: A bucket cannot be listed.
+    """
+    location = archive.location
+    if location.is_local:
+        if "::" not in location.uri and not Path(local_file(location.uri)).exists():
+            raise UsageError(
+                f"There is no file or folder {str(location)!r}. Is the path right, and is it "
+                "mounted?"
+            )
+    elif not is_list(location):
+        next(iter(Listing(location, fetch=fetch_settings(config))), None)
 
 
 def limits_of(config: Config) -> Limits:

@@ -31,15 +31,12 @@ def fingerprint(params: object) -> str:
 
 @dataclass(frozen=True)
 class Job:
-    """A store to write to, settings, machines to run on, and somebody who watches.
+    """A store to write to, settings, machines to run on, and a display of progress.
 
     Attributes:
         executor: Where the work is done.
         local: This process, for work too small to be worth a cluster's start-up.
-        progress: Shown what is going on.
-        timings: Seconds a stage.
-        caught: For a fit that only measures: takes the vectors of embedders that a method makes,
-            by embedder_id with their content_ids, which go into the store otherwise.
+        timings: Seconds per stage.
     """
 
     config: Config
@@ -48,7 +45,6 @@ class Job:
     local: Executor
     progress: Progress
     timings: Timings
-    caught: dict[str, tuple[Sequence[str], np.ndarray]] | None = None
 
     def lease(self, name: str, *tables: Table) -> Lease:
         """Return the lease on what this job writes to some tables, under the configured terms."""

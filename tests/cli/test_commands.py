@@ -86,7 +86,7 @@ def test_a_dry_run_makes_no_store(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["run", "nowhere", "STORE", *LOCAL, *HISTOGRAM], 1, "nowhere"),
+        (["run", "nowhere", "STORE", *LOCAL, *HISTOGRAM], 2, "nowhere"),
         (["run", "IMAGES", "STORE", "--k", "1"], 2, "cluster.k"),
         (["run", "IMAGES", "STORE", "--set", "cluster.nope=1"], 2, "cluster.nope"),
         (["run", "IMAGES", "STORE", "--config", "nowhere.yaml"], 2, "nowhere.yaml"),
@@ -97,10 +97,10 @@ def test_a_dry_run_makes_no_store(
         (["rum", "IMAGES", "STORE"], 2, "Did you mean 'run'"),
         (["cluster", "STORE", "--method", "kmeens"], 2, "did you mean 'kmeans'"),
         (["cluster", "STORE", "--set", "cluster.sead=1"], 2, "did you mean 'seed'"),
-        (["cluster", "STORE", *LOCAL], 1, "no store"),
-        (["status", "IMAGES"], 1, "not a store"),
-        (["assign", "STORE", "a.jpg"], 1, "no store"),
-        (["run", "IMAGES", "IMAGES/..", *LOCAL, *HISTOGRAM], 1, "holds other things"),
+        (["cluster", "STORE", *LOCAL], 2, "no store"),
+        (["status", "IMAGES"], 2, "not a store"),
+        (["assign", "STORE", "a.jpg"], 2, "no store"),
+        (["run", "IMAGES", "IMAGES/..", *LOCAL, *HISTOGRAM], 2, "is not empty"),
     ],
 )
 def test_wrong_use_is_explained(

@@ -38,11 +38,11 @@ def test_a_failure_is_a_line_too(
         given += ["--log-format", "json"]
     else:
         monkeypatch.setenv("ARTCLUSTER_LOG_FORMAT", "json")
-    assert run(*given) == 1
+    assert run(*given) == 2
     found = lines(capsys.readouterr().err)
     assert {"at", "level", "event"} <= found[0].keys()
-    assert (found[-1]["event"], found[-1]["exit_code"]) == ("failed", 1)
+    assert (found[-1]["event"], found[-1]["exit_code"]) == ("failed", 2)
     assert "nowhere" in found[-1]["text"]
     monkeypatch.delenv("ARTCLUSTER_LOG_FORMAT", raising=False)
-    assert run("status", tmp_path / "nowhere") == 1
+    assert run("status", tmp_path / "nowhere") == 2
     assert capsys.readouterr().err.startswith("artcluster: "), "the format is one command's own"

@@ -10,7 +10,7 @@ import click
 import pytest
 
 from artcluster.cli.main import artcluster
-from artcluster.cli.options import _FLAG_FIELDS, cluster_options, vectors_option, with_config
+from artcluster.cli.options import FLAG_FIELDS, cluster_options, vectors_option, with_config
 from artcluster.config import Config, load_config
 
 
@@ -47,10 +47,10 @@ def test_every_option_is_a_setting_or_the_commands_own() -> None:
         names = {str(option.name) for option in command.params if option.expose_value}
         assert own - names <= {"config", "context", "editing"}, command.name
         settings |= names - own - {"config_file", "overrides", "storage_options"}
-    assert settings == _FLAG_FIELDS.keys()
+    assert settings == FLAG_FIELDS.keys()
 
 
-@pytest.mark.parametrize("field", _FLAG_FIELDS.values())
+@pytest.mark.parametrize("field", FLAG_FIELDS.values())
 def test_every_flag_has_a_setting(field: str) -> None:
     found: Any = load_config()
     for name in field.split("."):

@@ -29,7 +29,7 @@ def test_a_place_without_a_store_is_told_apart(place):
     place.objects(create=True).put("pictures/a.jpg", b"x")
     with pytest.raises(StoreError, match="not a store"):
         Store.open(place)
-    with pytest.raises(StoreError, match="holds other things \\(pictures"):
+    with pytest.raises(StoreError, match="is not empty \\(pictures"):
         Store.open(place, create=True)
 
 

@@ -20,7 +20,7 @@ from artcluster.metrics.agreement import NOISE
 from artcluster.schema import MODELS, RUNS
 from artcluster.store import Store
 from artcluster.store.members import member_id
-from artcluster.workflows.archives import fetch_settings
+from artcluster.workflows.archives import Archive, check_there, fetch_settings
 from artcluster.workflows.clustering.assignments import load_model
 from artcluster.workflows.embedding.decoding import FaceLooker, WholePictures, taker_for
 from artcluster.workflows.embedding.embedder import (
@@ -104,6 +104,7 @@ def assign_by(
     with take.decoder:
         for place in images:
             location = Location.parse(place, config.archive.options)
+            check_there(Archive("", location, None), config)
             fetcher = Fetcher(location, fetch_settings(config))
             found = False
             for rows in _listed(location, config):

@@ -1,7 +1,7 @@
 """Making a run: a model is fitted, every content assigned and measured, the run's row written."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from artcluster.clustering.kmeans.kmeans import sample_indices
 from artcluster.clustering.model.model import ClusterModel
-from artcluster.errors import TooFewError, UsageError
+from artcluster.errors import UsageError
 from artcluster.schema import ASSIGNMENTS, CLUSTERS, EDITS, LINEAGE, MODELS, RUNS, Table
 from artcluster.store import Lease
 from artcluster.store.members import split_members
@@ -40,12 +40,16 @@ from artcluster.workflows.clustering.labels import check_labels, labels_of, meas
 from artcluster.workflows.clustering.measure import RunMeasures, keywords_of_clusters, measure
 from artcluster.workflows.clustering.methods import fit, network_of
 from artcluster.workflows.clustering.methods.base import TrainingSet, vectors_for
-from artcluster.workflows.clustering.methods.own_network import own_embedder, with_own_network
+from artcluster.workflows.clustering.methods.own_network import (
+    keep_vectors,
+    own_embedder,
+    with_own_network,
+)
 from artcluster.workflows.clustering.refit import record_lineage, refit
 from artcluster.workflows.clustering.supervision import check_supervision, with_stored_hints
 from artcluster.workflows.job import Job, fingerprint
 from artcluster.workflows.legacy_ids import legacy_model_id, legacy_run_id
-from artcluster.workflows.results import ClusterSummary, NoClusters
+from artcluster.workflows.results import ClusterSummary
 from artcluster.workflows.runs import (
     RUN_TABLES,
     RunRecord,
@@ -185,6 +189,7 @@ def _model(
         return load_model(job.store, model_id)
     if run.parent is None:
         fitted = fit(job, data)
+        keep_vectors(job, data.archive_id, fitted)
     else:
         fitted = refit(job, data, run.parent, warm=run.model == "warm")
     for name, content in fitted.model.to_files().items():
@@ -260,14 +265,6 @@ def _commit(
 def _has_rows(job: Job, table: Table, run_id: str) -> bool:
     rows = job.store.table(table).read(["run_id"], pc.field("run_id") == run_id)
     return bool(rows.num_rows)
-
-
-def clusters_or_none(cluster: Callable[[], ClusterSummary]) -> ClusterSummary | NoClusters:
-    """Call what clusters; where there is too little to group, say so instead of failing."""
-    try:
-        return cluster()
-    except TooFewError as few:
-        return NoClusters(str(few))
 
 
 def _choose_vectors(job: Job, archive_id: str, wanted: str | None) -> str:

@@ -8,8 +8,6 @@ import numpy as np
 import pyarrow as pa
 
 from artcluster.archive.database import identifier, quoted
-from artcluster.archive.metadata import PREFIX, stored_name
-from artcluster.errors import UsageError
 from artcluster.schema import LABEL_METRICS
 from artcluster.store import Store
 from artcluster.store.members import in_one, split_members
@@ -18,6 +16,7 @@ from artcluster.workflows.archives import members_of, open_tables
 from artcluster.workflows.clustering.assignments import load_model, read_assignments
 from artcluster.workflows.clustering.measure import measure_label
 from artcluster.workflows.clustering.supervision import read_supervision
+from artcluster.workflows.embedding.metadata import check_columns
 from artcluster.workflows.job import Job
 from artcluster.workflows.results import ClusterSummary
 from artcluster.workflows.runs import finished_run
@@ -29,14 +28,7 @@ def check_labels(store: Store, columns: Sequence[str]) -> None:
     Raises:
         UsageError: There is no such column.
     """
-    known = metadata_columns(store)
-    for column in columns:
-        if column in known:
-            continue
-        have = f"it has {', '.join(known)}" if known else "there is none: give --metadata"
-        meant = [stored_name(column), f"{PREFIX}{column}", column.removeprefix("metadata_")]
-        hint = next((f". Did you mean {name!r}?" for name in meant if name in known), "")
-        raise UsageError(f"label {column!r}: no such column of the metadata; {have}{hint}")
+    check_columns(columns, metadata_columns(store))
 
 
 def labels_of(

@@ -15,6 +15,7 @@ from artcluster.workflows.archives import contents_of
 from artcluster.workflows.clustering.assignments import load_model, read_assignments
 from artcluster.workflows.clustering.methods import find_method, fit
 from artcluster.workflows.clustering.methods.base import Fitted, TrainingSet, vectors_for
+from artcluster.workflows.clustering.methods.own_network import keep_vectors
 from artcluster.workflows.clustering.run_pair import RunView, run_pair
 from artcluster.workflows.curation.edits import inherit_edits
 from artcluster.workflows.job import Job
@@ -64,6 +65,7 @@ def refit(job: Job, data: TrainingSet, parent: RunRecord, *, warm: bool) -> Fitt
         fitted = resume(job, data, last)
     else:
         fitted = fit(job, data)
+        keep_vectors(job, data.archive_id, fitted)
     with job.timings.stage("match"):
         numbers_K = _numbers(job, data, parent, fitted)
     return replace(fitted, model=replace(fitted.model, numbers_K=numbers_K))

@@ -1,7 +1,7 @@
 """The embedding job: what is new in an archive becomes vectors, committed as they come."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,6 +17,7 @@ from artcluster.runtime.executor import Executor, Step
 from artcluster.schema import IMAGES
 from artcluster.workflows.archives import (
     Archive,
+    check_there,
     count_faces,
     done_table,
     fetch_settings,
@@ -40,7 +41,7 @@ from artcluster.workflows.embedding.embedder import (
     prepare_embedder,
     record_embedder,
 )
-from artcluster.workflows.embedding.metadata import import_metadata
+from artcluster.workflows.embedding.metadata import check_metadata, import_metadata
 from artcluster.workflows.embedding.recovery import find_uncommitted, half_committed
 from artcluster.workflows.embedding.scanning import Planning, check_not_empty
 from artcluster.workflows.embedding.settings import record_settings
@@ -104,33 +105,42 @@ def most_gpu_workers(executor: Executor, embed: Step) -> int:
 _ROUNDS = 3
 
 
-def embed_archive(job: Job, images: str, embedder: ReadyEmbedder | None = None) -> EmbedSummary:
-    """Embed what an archive holds and the store does not.
+def embed_archive(
+    job: Job,
+    images: str,
+    embedder: ReadyEmbedder | None = None,
+    check: Callable[[int], None] | None = None,
+) -> EmbedSummary:
+    """Embed the images of an archive that have no vector yet.
 
-    A job that was killed goes on from its stored plan and its last commit. Content that has a
-    vector is not embedded again, wherever it lies.
+    A job that was killed resumes from its stored plan and its last commit. Content that has a
+    vector is not embedded again, whatever its path.
 
     Args:
-        images: Where the archive lies.
-        embedder: One that the store has; by default the configured one.
+        images: Where the archive is.
+        embedder: One that the store has (default: the configured one).
+        check: Called with the number of files once they are listed; raises where they are too few.
 
     Raises:
+        UsageError: There is no such archive, table of metadata, or column of labels.
         ArchiveError: The archive cannot be listed or read.
         LeaseHeldError: Another job writes the same.
         StalledError: Nothing moved for `embed.stall_timeout_s`.
     """
+    archive = resolve_archive(images, job.config)
+    check_there(archive, job.config)
+    check_metadata(job)
     if not job.store.table(IMAGES).exists():
         # A first job has work for sure: the cluster gets ready while weights are fetched and files
         # listed. Later ones often find nothing new, and need none.
         job.executor.start()
-    archive = resolve_archive(images, job.config)
     if embedder is None:
         embedder = _configured_embedder(job, archive)
     planning = _planning(job, archive, embedder)
     tally = Tally()
     with write_leases(job, embedder.embedder_id, archive.archive_id) as leases:
         embedding = _Embedding(job, planning, embedder, leases, tally)
-        work = embedding.resume() or embedding.plan_anew()
+        work = embedding.resume() or embedding.plan_anew(check)
         if work is not None:
             embedding.finish(work)
         record_embedder(job.store, embedder, tally.engine)
@@ -162,8 +172,6 @@ def embed_archive(job: Job, images: str, embedder: ReadyEmbedder | None = None) 
 def embed_known(job: Job, archive_id: str, embedder: ReadyEmbedder) -> int:
     """Embed what the store knows of an archive by another embedder, without listing it again.
 
-    A job that only measures embeds nothing: it catches the vectors that a method makes.
-
     Args:
         archive_id: The archive; its images are those of its last listing.
         embedder: The embedder, its weights in the store.
@@ -176,8 +184,6 @@ def embed_known(job: Job, archive_id: str, embedder: ReadyEmbedder) -> int:
         ArchiveError: The archive cannot be read.
         LeaseHeldError: Another job writes the same.
     """
-    if job.caught is not None:
-        return 0
     archive, scan = stored_scan(job, archive_id)
     planning = _planning(job, archive, embedder)
     with planning.compared(scan) as comparison:
@@ -240,13 +246,15 @@ class _Embedding:
         )
         return _Work(plan, refs)
 
-    def plan_anew(self) -> _Work | None:
+    def plan_anew(self, check: Callable[[int], None] | None) -> _Work | None:
         """List the archive; return what is to do, or None."""
         with self.job.timings.stage("list", unit="files"):
             scan = self.planning.scan()
         with self.job.timings.stage("plan"), self.planning.compared(scan) as comparison:
             summary = comparison.summary
             check_not_empty(summary, self.planning.archive)
+            if check is not None:
+                check(summary.listed)
             self.tally.removed = self.planning.commit_removed(comparison, self.leases.images.fence)
             left_out = sum(scan.skipped.values())
             self.job.progress.say(

@@ -88,14 +88,9 @@ def write_codes(
 ) -> None:
     """Commit vectors to the store, but for contents that have theirs, and record the embedder.
 
-    A job that only measures catches them instead.
-
     Raises:
         LeaseHeldError: Another job writes vectors of this embedder.
     """
-    if job.caught is not None:
-        job.caught[embedder.embedder_id] = (content_ids, codes_ND)
-        return
     embedder_id = embedder.embedder_id
     with job.lease(f"embeddings={embedder_id}", EMBEDDINGS) as lease:
         new = without_vector(job.store, embedder_id, content_ids)

@@ -1,14 +1,22 @@
 """Metadata of an archive: read from a user's table into the store."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 
 import pyarrow as pa
 
 from artcluster.archive.database import identifier, quoted
-from artcluster.archive.metadata import MetadataJoin, MetadataReport, join_metadata
+from artcluster.archive.metadata import (
+    PREFIX,
+    MetadataJoin,
+    MetadataReport,
+    check_table,
+    join_metadata,
+    stored_name,
+)
 from artcluster.config import Config
-from artcluster.errors import ArchiveError
+from artcluster.errors import ArchiveError, UsageError, did_you_mean
 from artcluster.location import Location
 from artcluster.schema import METADATA
 from artcluster.store.metadata import (
@@ -18,7 +26,7 @@ from artcluster.store.metadata import (
     last_version,
     replace_metadata,
 )
-from artcluster.store.views import shown_name
+from artcluster.store.views import metadata_columns, shown_name
 from artcluster.workflows.archives import Archive, limits_of, open_tables
 from artcluster.workflows.job import Job
 
@@ -166,3 +174,45 @@ def words_for(report: MetadataReport) -> Iterator[str]:
     ]
     if renamed:
         yield f"Columns have other names in the view latest: {', '.join(renamed)}."
+
+
+def check_metadata(job: Job) -> None:
+    """Refuse a table that is not there or names no image, and labels that are no columns.
+
+    Raises:
+        UsageError: Nothing was listed or embedded yet.
+    """
+    settings, known = job.config.metadata, metadata_columns(job.store)
+    if settings.source is not None:
+        source = Location.parse(settings.source, job.config.archive.options)
+        if source.is_local and not Path(source.uri).is_file():
+            raise UsageError(f"--metadata: there is no file {settings.source!r}")
+        known += check_table(
+            source,
+            column=settings.join,
+            encoding=settings.encoding,
+            delimiter=settings.delimiter,
+            limits=limits_of(job.config),
+        )
+    check_columns(job.config.cluster.labels, known)
+
+
+def check_columns(labels: Sequence[str], known: Sequence[str]) -> None:
+    """Refuse labels that are no columns of the metadata.
+
+    Raises:
+        UsageError: Names the columns there are.
+
+    >>> check_columns(["stile"], ["genre", "style"])
+    Traceback (most recent call last):
+    ...
+    artcluster.errors.UsageError: label 'stile' (did you mean 'style'?): no such column of the \
+metadata; it has genre, style
+    """
+    for label in labels:
+        if label not in known:
+            have = f"it has {', '.join(known)}" if known else "there is none: give --metadata"
+            meant = [stored_name(label), f"{PREFIX}{label}", label.removeprefix("metadata_")]
+            close = next((f" (did you mean {name!r}?)" for name in meant if name in known), "")
+            hint = close or did_you_mean(label, known)
+            raise UsageError(f"label {label!r}{hint}: no such column of the metadata; {have}")

@@ -18,7 +18,7 @@ from artcluster.errors import UsageError
 from artcluster.location import Location
 from artcluster.runtime.executor import Hardware, this_machine
 from artcluster.schema import EMBEDDINGS
-from artcluster.workflows.archives import fetch_settings, resolve_archive
+from artcluster.workflows.archives import check_there, fetch_settings, resolve_archive
 from artcluster.workflows.embedding.decoding import taker_for
 from artcluster.workflows.embedding.embedder import (
     ReadyEmbedder,
@@ -27,6 +27,7 @@ from artcluster.workflows.embedding.embedder import (
     contract_and_state,
     stored_state,
 )
+from artcluster.workflows.embedding.metadata import check_metadata
 from artcluster.workflows.embedding.scanning import Planning, check_not_empty
 from artcluster.workflows.embedding.sizing import Sizing, Work, size
 from artcluster.workflows.embedding.throughput import (
@@ -78,6 +79,8 @@ def previewed(job: Job, images: str, embedder: ReadyEmbedder | None = None) -> I
         UsageError: There are no images, or the embedder cannot be had.
     """
     archive = resolve_archive(images, job.config)
+    check_there(archive, job.config)
+    check_metadata(job)
     with job.timings.stage("prepare"):
         if embedder is None:
             embedder, state = _configured_embedder(job.config)

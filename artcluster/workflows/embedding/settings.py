@@ -1,4 +1,4 @@
-"""The settings that the next update of an archive goes on with, so that nobody repeats them."""
+"""The settings of an archive that its next update reuses."""
 
 import json
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from artcluster.config import Config
+from artcluster.errors import UsageError
 from artcluster.store import Store
 from artcluster.workflows.archives import Archive, resolve_archive
 from artcluster.workflows.runs import find_run, read_runs
@@ -17,7 +18,7 @@ _OF_RUNS = ("cluster", "update")
 
 _FOR_ONCE = {"archive": "max_removed_share", "metadata": "max_lost_share"}
 
-"""Never gone on with: a loss that was allowed once is not allowed for ever."""
+"""Not reused: a loss that was allowed once is not allowed for ever."""
 
 
 def record_settings(store: Store, archive: Archive, config: Config) -> None:
@@ -30,6 +31,18 @@ def record_settings(store: Store, archive: Archive, config: Config) -> None:
         store.write_bytes(path, text)
 
 
+def listed_images(store: Store, archive_id: str) -> str:
+    """Return where an archive was listed last: a place, or a glob.
+
+    Raises:
+        UsageError: The store does not know.
+    """
+    if not store.exists(_path(archive_id)):
+        raise UsageError(f"the store does not know where {archive_id!r} is: name its images")
+    place, pattern = json.loads(store.read_bytes(_path(archive_id)))["listed"]
+    return str(place) if pattern is None else f"{place.rstrip('/')}/{pattern}"
+
+
 def inherited_settings(
     store: Store, images: str, config: Config, run_id: str | None = None
 ) -> dict[str, Any]:
@@ -38,9 +51,9 @@ def inherited_settings(
     Settings that this version of the program does not know are left out.
 
     Args:
-        images: Where the archive lies.
-        config: Settings given now, which say how that is read.
-        run_id: Which run; None for the archive's last.
+        images: Where the archive is.
+        config: Settings given now, with the options to read it.
+        run_id: Run to take them of (default: the archive's last).
 
     Raises:
         UsageError: There is no such run.

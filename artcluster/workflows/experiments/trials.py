@@ -139,9 +139,8 @@ def run_trial(trial: Trial, lease: Lease) -> dict[str, Any]:
         UsageError: There are fewer contents than clusters, or the method takes no such vectors.
         FencedError: Another job holds the lease now.
     """
-    caught: dict[str, tuple[Sequence[str], np.ndarray]] = {}
     timings = Timings(Silent())
-    job = replace(trial.job, progress=Silent(), timings=timings, caught=caught)
+    job = replace(trial.job, progress=Silent(), timings=timings)
     given = trial.fitted_on()
     measurable = reset_peak()
     began = time.perf_counter()
@@ -149,7 +148,7 @@ def run_trial(trial: Trial, lease: Lease) -> dict[str, Any]:
     seconds = time.perf_counter() - began
     peak = peak_bytes() if measurable else None
     shared_s = {name: spent for name, spent in timings.seconds.items() if name in _SHARED_STAGES}
-    taken = _taken(fitted, given, caught)
+    taken = _taken(fitted, given)
     assigned_N = fitted.model.predict(taken.x_ND, threads=torch.get_num_threads()).cluster
     row = {
         "trial_id": trial.trial_id,
@@ -193,17 +192,17 @@ def map_of(store: Store, row: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray
     return found["map"], found["clusters"][found["map_rows"]]
 
 
-def _taken(
-    fitted: Fitted, given: TrainingSet, caught: Mapping[str, tuple[Sequence[str], np.ndarray]]
-) -> TrainingSet:
+def _taken(fitted: Fitted, given: TrainingSet) -> TrainingSet:
     """Return the vectors that the model takes: those given, or those that the method made."""
-    embedder_id = fitted.model.embedder_id
-    if embedder_id == given.embedder_id:
+    refined = fitted.refined
+    if refined is None:
         return given
-    contents, codes_ND = caught[embedder_id]
-    order = np.argsort(np.array(contents))
-    ids = pa.array([contents[row] for row in order], pa.string())
-    return replace(given, embedder_id=embedder_id, content_ids=ids, x_ND=codes_ND[order])
+    return replace(
+        given,
+        embedder_id=refined.embedder.embedder_id,
+        content_ids=refined.content_ids,
+        x_ND=refined.x_ND,
+    )
 
 
 def _measures(

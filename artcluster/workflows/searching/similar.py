@@ -19,7 +19,9 @@ from artcluster.pages.sheets import Row, Tile, write_page
 from artcluster.runtime.progress import Progress
 from artcluster.store import Store
 from artcluster.store.vectors import find_vectors
-from artcluster.workflows.archives import open_tables
+from artcluster.workflows.archives import choose_embedder, open_tables
+from artcluster.workflows.curation.zero_shot_names import choose_word_embedder, open_text_tower
+from artcluster.workflows.embedding.embedder import cache_folder
 from artcluster.workflows.embedding.external_images import OutsidePicture, OutsidePictures
 from artcluster.workflows.embedding.pictures import Pictures
 from artcluster.workflows.runs import CurrentRun
@@ -271,6 +273,45 @@ def _shown(
 
 def _list(texts: Iterable[str]) -> str:
     return ", ".join(map(quoted, texts))
+
+
+def find_similar(
+    store: Store,
+    config: Config,
+    progress: Progress,
+    *,
+    images: Sequence[str] = (),
+    words: Sequence[str] = (),
+    top: int = 20,
+    backbone: str | None = None,
+    archive_id: str | None = None,
+    threads: int = 1,
+) -> Iterator[Similar]:
+    """Yield the pictures that look like each of some images, or match each of some words.
+
+    Args:
+        progress: Of an index that is built or added to.
+        backbone: Whose vectors to use, if the store has several.
+        archive_id: Only find pictures of this archive.
+        threads: CPU threads.
+
+    Raises:
+        UsageError: Neither images nor words are given or both, or there are no such vectors.
+    """
+    if bool(images) == bool(words) or not all(map(str.strip, words)):
+        raise UsageError("similar: expected either images or words")
+    if words:
+        embedder = choose_word_embedder(store, backbone)
+        embedder_id = embedder.embedder_id
+    else:
+        embedder_id = choose_embedder(store, backbone, whole=True)
+    neighbours = open_neighbours(store, embedder_id, config, cache_folder(), progress)
+    neighbours.refresh()
+    pictures = SimilarPictures(store, neighbours, config, threads, archive_id)
+    if words:
+        tower = open_text_tower(store, embedder)
+        return pictures.ask_vectors(words, tower.words(words), top)
+    return pictures.ask(images, top)
 
 
 def open_neighbours(

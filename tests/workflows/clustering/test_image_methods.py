@@ -21,7 +21,6 @@ from artcluster.store import Store
 from artcluster.workflows.clustering.assign import artefact_of_store, assign_by
 from artcluster.workflows.clustering.cluster import cluster_archive
 from artcluster.workflows.clustering.methods import METHODS, find_method, network_of
-from artcluster.workflows.clustering.methods import dcec as dcec_methods
 from artcluster.workflows.clustering.methods.base import Fitted
 from artcluster.workflows.clustering.methods.own_network import with_own_network
 from artcluster.workflows.embedding.embed import embed_archive
@@ -199,7 +198,7 @@ def test_a_killed_refinement_goes_on(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(dcec_methods, "write_codes", killed)
+        patch.setattr("artcluster.workflows.clustering.cluster.keep_vectors", killed)
         with pytest.raises(KeyboardInterrupt):
             _run(embedded, "dcec-paint", **settings)
     refined = _refined(embedded)

@@ -52,7 +52,7 @@ def check_method(name: str) -> None:
     Traceback (most recent call last):
     ...
     artcluster.errors.UsageError: cluster.method: expected one of delius, ..., faces-dbscan, got \
-'kmeens', did you mean 'kmeans'?
+'kmeens' (did you mean 'kmeans'?)
     """
     if name not in METHODS:
         raise UsageError(
@@ -95,18 +95,22 @@ def fit(job: Job, data: TrainingSet) -> Fitted:
         UsageError: There are fewer distinct images than the method needs.
         TooFewError: There are too few faces.
     """
+    settings = job.config.cluster
+    check_enough(settings, len(data.x_ND))
+    return find_method(settings.method).fit(job, data)
+
+
+def check_enough(settings: ClusterSettings, images: int) -> None:
+    """Refuse too few images for the configured method; of faces there may be any number.
+
+    Raises:
+        UsageError: There are fewer than it needs.
+    """
     from artcluster.embedders import FACES
 
-    settings = job.config.cluster
-    method = find_method(settings.method)
-    if network_of(settings) != FACES:
-        _check_enough(settings, method.minimum, len(data.x_ND))
-    return method.fit(job, data)
-
-
-def _check_enough(settings: ClusterSettings, minimum: str, images: int) -> None:
+    minimum = find_method(settings.method).minimum
     least = value_of(settings, minimum)
-    if images >= least:
+    if images >= least or network_of(settings) == FACES:
         return
     if images < 2:
         raise UsageError("there is only one distinct image: it takes two or more to cluster")

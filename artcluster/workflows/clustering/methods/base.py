@@ -20,6 +20,7 @@ from artcluster.config import ClusterSettings
 from artcluster.errors import UsageError
 from artcluster.store.members import rows_among, split_members
 from artcluster.store.vectors import gather
+from artcluster.workflows.embedding.embedder import ReadyEmbedder
 from artcluster.workflows.job import Job
 
 
@@ -84,17 +85,36 @@ class TrainingSet:
 
 
 @dataclass(frozen=True)
+class RefinedVectors:
+    """Vectors that a fit made by an embedder that it refined.
+
+    A run keeps them in the store, with those of all other contents; a trial only measures them.
+
+    Attributes:
+        embedder: Its weights are in the store.
+        content_ids: Sorted.
+        x_ND: float32, in their order.
+    """
+
+    embedder: ReadyEmbedder
+    content_ids: pa.Array
+    x_ND: np.ndarray
+
+
+@dataclass(frozen=True)
 class Fitted:
     """A model and how it came about.
 
     Attributes:
         training: What is worth knowing of its training, as JSON has it.
         verdict: What the guard said of the refinement; '' without one.
+        refined: The vectors that the model takes, where the fit made them.
     """
 
     model: ClusterModel
     training: Mapping[str, Any]
     verdict: str = ""
+    refined: RefinedVectors | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import pyarrow as pa
 import torch
 
 from artcluster.clustering.model.fit import fit_model
@@ -35,13 +36,16 @@ from artcluster.training.refinement import DecConfig, DecResult
 from artcluster.training.worker import OptimizerName, Worker
 from artcluster.workflows.archives import stored_scan
 from artcluster.workflows.clustering.fingerprints import model_params
-from artcluster.workflows.clustering.methods.base import Fitted, Method, TrainingSet
+from artcluster.workflows.clustering.methods.base import Fitted, Method, RefinedVectors, TrainingSet
 from artcluster.workflows.clustering.methods.dec import guarded, how_it_ended, refinement_facts
 from artcluster.workflows.clustering.methods.kmeans import kmeans_facts, seeds
-from artcluster.workflows.clustering.methods.own_network import own_embedder, with_own_network
-from artcluster.workflows.embedding.embed import embed_known
-from artcluster.workflows.embedding.embedder import ReadyEmbedder, refined_embedder
-from artcluster.workflows.embedding.encode_pixels import encode_pixels, write_codes
+from artcluster.workflows.clustering.methods.own_network import with_own_network
+from artcluster.workflows.embedding.embedder import (
+    ReadyEmbedder,
+    prepare_embedder,
+    refined_embedder,
+)
+from artcluster.workflows.embedding.encode_pixels import encode_pixels
 from artcluster.workflows.embedding.pixels import decoded, loaders
 from artcluster.workflows.embedding.trained_network import input_px, max_images, trained_network
 from artcluster.workflows.job import WORTH_A_CLUSTER_PICTURES, Job, fingerprint, training_backend
@@ -69,15 +73,15 @@ def fit_dcec(job: Job, data: TrainingSet, *, weights: Weights, optimizer: Optimi
         )
     job = replace(job, config=with_own_network(job.config))
     settings, side = job.config.cluster, input_px(job.config.embed)
-    pretrained = own_embedder(job, data.archive_id)
     archive, scan = stored_scan(job, data.archive_id)
+    state = trained_network(job, archive, scan)
+    pretrained = prepare_embedder(job.store, job.config, state)
     shards = decoded(job, archive, scan, side, max_images(job.config.embed))
     found = loaders(job.store, shards, frozenset(data.content_ids.to_pylist()))
     loads = [load for load, _ in found]
     start = _training_set(job, data, pretrained, [c for _, contents in found for c in contents])
     with job.timings.stage("k-means"):
         seeded = seeds(start.x_ND, settings)
-    state = trained_network(job, archive, scan)
     place = training_backend(job, len(start.x_ND), WORTH_A_CLUSTER_PICTURES)
     config = refinement_config(settings, weights, optimizer)
     facts = [model_params(settings), pretrained.embedder_id]
@@ -96,12 +100,12 @@ def fit_dcec(job: Job, data: TrainingSet, *, weights: Weights, optimizer: Optimi
         )
     embedder = refined_embedder(job, settings.method, pretrained, refined.encoder)
     codes_ND = encode_pixels(job, place, embedder, loads, len(start.x_ND))
-    contents = [content for _, some in found for content in some]
+    contents = np.array([content for _, some in found for content in some])
     order = np.argsort(contents)
     codes_ND = codes_ND[order]
     training = {"pretrained": pretrained.embedder_id, "pictures": len(contents)}
     training |= kmeans_facts(seeded)
-    fitted = guarded(
+    return guarded(
         job,
         start.x_ND,
         before=Fitted(_model(job, pretrained, start.x_ND, seeded.centroids_KD), training),
@@ -109,14 +113,11 @@ def fit_dcec(job: Job, data: TrainingSet, *, weights: Weights, optimizer: Optimi
             _model(job, embedder, codes_ND, refined.centroids_KD),
             training | refinement_facts(refined),
             how_it_ended(refined),
+            RefinedVectors(embedder, pa.array(contents[order], pa.string()), codes_ND),
         ),
         after_ND=codes_ND,
         margin=settings.dcec.guard_margin,
     )
-    if fitted.model.embedder_id == embedder.embedder_id:
-        write_codes(job, embedder, [contents[row] for row in order], codes_ND)
-        embed_known(job, data.archive_id, embedder)
-    return fitted
 
 
 def refinement_config(

@@ -9,6 +9,7 @@ from artcluster.embedders import FACES, is_trained_here
 from artcluster.errors import UsageError
 from artcluster.workflows.archives import stored_scan
 from artcluster.workflows.clustering.methods import network_of
+from artcluster.workflows.clustering.methods.base import Fitted
 from artcluster.workflows.embedding.embed import embed_known
 from artcluster.workflows.embedding.embedder import ReadyEmbedder, prepare_embedder
 from artcluster.workflows.embedding.encode_pixels import encode_pixels, without_vector, write_codes
@@ -48,7 +49,7 @@ def own_embedder(job: Job, archive_id: str) -> ReadyEmbedder:
     Both are made now or were by an earlier job. Pictures are found by the last listing.
 
     Args:
-        job: What to work with; its config is that of `with_own_network`.
+        job: Its config is that of `with_own_network`.
 
     Raises:
         UsageError: The store does not know where the archive lies, or it holds no picture.
@@ -68,8 +69,20 @@ def own_embedder(job: Job, archive_id: str) -> ReadyEmbedder:
     return embedder
 
 
+def keep_vectors(job: Job, archive_id: str, fitted: Fitted) -> None:
+    """Commit the vectors that a fit made, and embed the rest of the archive alike.
+
+    Raises:
+        LeaseHeldError: Another job writes vectors of this embedder.
+    """
+    if fitted.refined is not None:
+        refined = fitted.refined
+        write_codes(job, refined.embedder, refined.content_ids.to_pylist(), refined.x_ND)
+        embed_known(job, archive_id, refined.embedder)
+
+
 def _encode_kept(job: Job, archive_id: str, embedder: ReadyEmbedder) -> None:
-    """Embed what lies decoded in the store, so that it is not decoded again."""
+    """Embed the pictures that are decoded in the store, so that they are not decoded again."""
     shards = stored_shards(job.store, pixel_folder(job, archive_id, embedder.contract.input_px[0]))
     contents = [content for shard in shards for content in shard.content_ids]
     found = loaders(job.store, shards, without_vector(job.store, embedder.embedder_id, contents))

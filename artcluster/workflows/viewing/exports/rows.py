@@ -41,12 +41,15 @@ LABEL_SQL = "concat_ws(' ', cluster, cluster_name)"
 _FIRST = ("cluster", "cluster_name", "confidence", "archive_id", "path", "content_id")
 
 
-def image_query(tables: duckdb.DuckDBPyConnection, *, vectors: bool, label: bool = False) -> str:
+def image_query(
+    tables: duckdb.DuckDBPyConnection, *, vectors: bool, label: bool = False, region: bool = False
+) -> str:
     """Return the query of what is exported; a user's column with a name of ours is numbered."""
     columns = [row[0] for row in tables.execute("DESCRIBE shown").fetchall()]
     left = ", ".join(each for each in (*_FIRST, "uri", "region") if each in columns)
     extra = ", e.embedding" if vectors else ""
     extra += f", {LABEL_SQL} AS label" if label else ""
+    extra += ", s.region" if region else ""
     joined = (
         " LEFT JOIN runs AS r ON r.run_id = s.run_id LEFT JOIN embeddings AS e ON "
         "e.embedder_id = r.embedder_id AND e.content_id = s.content_id AND e.region = s.region"
