@@ -26,7 +26,7 @@ from artcluster.workflows.given_images import Images, as_archive
 from artcluster.workflows.growing.update import UpdateSummary, update_archive
 from artcluster.workflows.results import ClusterSummary
 from artcluster.workflows.run import assign_images, run_archive, with_inherited_settings
-from artcluster.workflows.runs import RunRecord, choose_run, read_runs
+from artcluster.workflows.runs import Run, choose_run, read_runs
 from artcluster.workflows.searching.similar import find_similar
 from artcluster.workflows.viewing.frame import read_frame, vectors_of_frame
 from artcluster.workflows.viewing.map import MapSummary, project_model
@@ -159,7 +159,7 @@ class Store:
         return f"artcluster.Store({self.location!r})"
 
     @property
-    def runs(self) -> list[RunRecord]:
+    def runs(self) -> list[Run]:
         """The runs, oldest first, with their metrics and settings."""
         return read_runs(self._tables)
 

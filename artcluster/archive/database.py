@@ -159,5 +159,6 @@ def _explained() -> Iterator[None]:
     except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
         raise ArtclusterError(
             f"Comparing tables on disk failed: {first_line(error)}. Expected the store's files to "
-            "be whole, and room for temporary ones: if the disk is full, set TMPDIR to another."
+            "be whole (`artcluster check STORE` tells), and room for temporary ones: if the disk "
+            "is full, set TMPDIR to another."
         ) from error

@@ -18,6 +18,7 @@ from artcluster.archive.parts import PartRef, PartWriter, Target, part_lengths
 from artcluster.archive.scan import claim_number, finish, numbered, numbers, read_finished
 from artcluster.archive.states import Known, State, load_states
 from artcluster.location import Location, ObjectStore
+from artcluster.store.layout import PLANS
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def write_plan(
 def latest_plan(root: Location, archive_id: str, target: Target, pixel_policy: str) -> Plan | None:
     """Return the last plan of an archive for a target and a policy, or None."""
     store = root.objects(create=True)
-    for scan_id in reversed(numbers(store, f"plans/{archive_id}")):
+    for scan_id in reversed(numbers(store, PLANS.path(archive_id))):
         folder = _folder(archive_id, scan_id, target)
         for number in reversed(numbers(store, folder)):
             plan = _read(store, f"{numbered(folder, number)}/plan.json")
@@ -118,11 +119,11 @@ def latest_plans(root: Location) -> Iterator[Plan]:
     """Yield the last plan of every archive and target."""
     store = root.objects(create=True)
     newest: dict[tuple[str, str], str] = {}
-    for batch in obstore.list(store, prefix="plans"):
+    for batch in obstore.list(store, prefix=PLANS.name):
         for entry in batch:
             path = entry["path"]
             if path.endswith("/plan.json"):
-                _, archive_id, _, target, _, _ = path.split("/")
+                archive_id, _, target, _, _ = PLANS.below(path)
                 newest[archive_id, target] = max(path, newest.get((archive_id, target), ""))
     for path in sorted(newest.values()):
         plan = _read(store, path)
@@ -178,7 +179,7 @@ def unfinished(
 
 
 def _folder(archive_id: str, scan_id: int, target: Target) -> str:
-    return f"{numbered(f'plans/{archive_id}', scan_id)}/{slug(target.key)}"
+    return f"{numbered(PLANS.path(archive_id), scan_id)}/{slug(target.key)}"
 
 
 def _cut(tables: Iterator[pa.Table], images: int, size_bytes: int) -> Iterator[pa.Table]:

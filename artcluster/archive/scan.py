@@ -19,6 +19,7 @@ from artcluster.archive.entries import ENTRIES, check_archive_id
 from artcluster.archive.listing import Listing
 from artcluster.errors import StoreError
 from artcluster.location import Location, ObjectStore
+from artcluster.store.layout import SCANS
 
 _CLAIM = "started"
 
@@ -66,10 +67,10 @@ def finish(store: ObjectStore, path: str, content: dict[str, Any]) -> None:
 
 
 def read_finished(store: ObjectStore, path: str) -> dict[str, Any] | None:
-    """Return a finished folder's JSON, or None if it was never finished."""
+    """Return a finished folder's JSON; None if it was never finished, or the file is damaged."""
     try:
         content: dict[str, Any] = json.loads(bytes(obstore.get(store, path).bytes()))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return None
     return content
 
@@ -129,7 +130,7 @@ def write_scan(
         ArchiveError: The listing broke off.
     """
     store = root.objects(create=True)
-    folder = f"scans/{check_archive_id(archive_id)}"
+    folder = SCANS.path(check_archive_id(archive_id))
     started_at = datetime.now(UTC)
     number = claim_number(store, folder)
     writer = _ListingWriter(store, numbered(folder, number), scratch)
@@ -155,7 +156,7 @@ def write_scan(
 def read_scan(root: Location, archive_id: str, scan_id: int) -> Scan | None:
     """Return a scan, or None if there is no complete one of this number."""
     store = root.objects(create=True)
-    found = read_finished(store, f"{numbered(f'scans/{archive_id}', scan_id)}/scan.json")
+    found = read_finished(store, f"{numbered(SCANS.path(archive_id), scan_id)}/scan.json")
     if found is None:
         return None
     found |= {"files": tuple(found["files"]), "unreachable": tuple(found["unreachable"])}
@@ -164,7 +165,7 @@ def read_scan(root: Location, archive_id: str, scan_id: int) -> Scan | None:
 
 def latest_scan(root: Location, archive_id: str) -> Scan | None:
     """Return an archive's last complete scan, or None."""
-    for number in reversed(numbers(root.objects(create=True), f"scans/{archive_id}")):
+    for number in reversed(numbers(root.objects(create=True), SCANS.path(archive_id))):
         scan = read_scan(root, archive_id, number)
         if scan is not None:
             return scan

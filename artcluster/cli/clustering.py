@@ -32,11 +32,13 @@ Examples:
 @click.argument("store", metavar="STORE|PACKAGE")
 @click.argument("images", nargs=-1, required=True)
 @click.option("--model", "model_id", metavar="ID", help="Model to use (default: the last run's).")
+@archive_option
 @with_config
 def assign(
     store: str,
     images: tuple[str, ...],
     model_id: str | None,
+    archive_id: str | None,
     config: Config,
     as_json: bool,
 ) -> None:
@@ -48,7 +50,9 @@ def assign(
     from artcluster.runtime.executor import usable_cpus
     from artcluster.workflows.run import assign_images
 
-    found = assign_images(store, images, config, model_id=model_id, threads=usable_cpus())
+    found = assign_images(
+        store, images, config, model_id=model_id, archive_id=archive_id, threads=usable_cpus()
+    )
     show_assigned(list(found), as_json)
 
 
@@ -64,18 +68,20 @@ Examples:
 @click.argument("store")
 @click.argument("model", nargs=-1, metavar="[MODEL]")
 @click.argument("folder", metavar="DIR")
+@archive_option
 @with_config
 def package(
     store: str,
     model: tuple[str, ...],
     folder: str,
+    archive_id: str | None,
     config: Config,
     as_json: bool,
 ) -> None:
     """Write a MODEL of STORE into DIR: weights, centroids, thresholds, preprocessing, a README.
 
-    MODEL is a model's or a run's name; by default the last run's. `artcluster assign DIR IMAGES`
-    then works anywhere, without the store.
+    MODEL is the ID of a model or of a run (default: the last run's model). `artcluster assign DIR
+    IMAGES` then works anywhere, without the store.
     """
     from artcluster.cli.tables import new_console, print_json, print_rows
     from artcluster.location import Location
@@ -86,7 +92,7 @@ def package(
         raise UsageError(f"expected STORE [MODEL] DIR, got {len(model) + 2} arguments")
     opened = Store.open(store, options=config.store.options)
     location = Location.parse(folder, config.store.options)
-    facts = package_model(opened, model[0] if model else None, location, config)
+    facts = package_model(opened, model[0] if model else None, location, config, archive_id)
     if as_json:
         print_json(asdict(facts))
         return

@@ -83,7 +83,7 @@ def name(
         listed = read_word_list(words)
         with open_job(config, store, "in-process", create=False) as job:
             curation = Curation(job.store, config, archive_id, run_id, who)
-            found = suggest_words(job, curation.run, run_id is not None, listed, backbone)
+            found = suggest_words(job, curation.run, listed, backbone)
         show_words(found, curation.run.run_id, as_json)
         return
     opened = Store.open(store, options=config.store.options)

@@ -178,10 +178,11 @@ def preset_of(folder: str | None, overrides: Sequence[str]) -> Preset:
 def findings_place(job: Job, name: str, out: str | None) -> Location:
     """Return the folder for files of findings: the one asked for, or one in the store."""
     from artcluster.location import Location
+    from artcluster.store.layout import FINDINGS
 
     if out is not None:
         return Location.parse(out, job.config.store.options)
-    return job.store.location.child(f"findings/{name}")
+    return job.store.location.child(FINDINGS.path(name))
 
 
 def labels_chosen(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from artcluster.lineage.matching import Change
     from artcluster.workflows.clustering.run_pair import ImageChanges
     from artcluster.workflows.growing.diff import RunComparison
-    from artcluster.workflows.runs import RunRecord
+    from artcluster.workflows.runs import Run
 
 _EPILOG = """\b
 Examples:
@@ -46,11 +46,10 @@ def diff(
     """Compare two runs of STORE: images that came, went and moved, clusters, agreement."""
     from artcluster.store import Store
     from artcluster.workflows.growing.diff import compare_runs
-    from artcluster.workflows.runs import find_run, read_runs
+    from artcluster.workflows.runs import choose_pair
 
     opened = Store.open(store, options=config.store.options)
-    known = read_runs(opened)
-    old, new = find_run(known, run_a), find_run(known, run_b)
+    old, new = choose_pair(opened, run_a, run_b)
     found = compare_runs(opened, config, old, new, moved_limit=moved)
     show_comparison(old, new, found, as_json)
 
@@ -83,9 +82,7 @@ def runs(
 _MODEL = {"first": "fitted", "new": "fitted anew", "warm": "refitted", "kept": "kept"}
 
 
-def show_comparison(
-    old: RunRecord, new: RunRecord, found: RunComparison, json_wanted: bool
-) -> None:
+def show_comparison(old: Run, new: Run, found: RunComparison, json_wanted: bool) -> None:
     """Print what is other in a later run."""
     if json_wanted:
         print_json({"old": old.run_id, "new": new.run_id, **asdict(found)})
@@ -117,7 +114,7 @@ def show_comparison(
         print_table(console, title, ("image", "before", "now"), rows)
 
 
-def show_runs(runs: Sequence[RunRecord], json_wanted: bool) -> None:
+def show_runs(runs: Sequence[Run], json_wanted: bool) -> None:
     """Print runs, oldest first."""
     if json_wanted:
         print_json([asdict(run) for run in runs])

@@ -1,4 +1,4 @@
-"""What a store holds: its state, the files that could not be used, and what nobody needs."""
+"""What a store holds and whether it is whole: state, unusable files, and what nobody needs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from artcluster.cli.tables import in_bytes, new_console, print_json, print_table
 
 if TYPE_CHECKING:
     from artcluster.config import Config
+    from artcluster.workflows.housekeeping.check import CheckSummary
     from artcluster.workflows.housekeeping.vacuum import VacuumSummary
 
 
@@ -118,6 +119,68 @@ def status(
 
     opened = Store.open(store, options=config.store.options)
     show_status(store_status(opened, config), as_json)
+
+
+_CHECK_EPILOG = """\b
+Examples:
+  artcluster check store/
+  artcluster check store/ --repair
+  artcluster check s3://museum/store --quick --json
+"""
+
+
+@click.command(epilog=_CHECK_EPILOG)
+@click.argument("store")
+@click.option("--repair", is_flag=True, help="Take damaged files out of STORE.")
+@click.option("--quick", is_flag=True, help="Compare sizes only, without reading files of tables.")
+@with_config
+def check(
+    store: str,
+    repair: bool,
+    quick: bool,
+    config: Config,
+    as_json: bool,
+) -> None:
+    """Check that every file of STORE is there and whole; with --repair, take out what is not.
+
+    The next jobs make again what was taken out. Nothing that is whole is removed. Exits with 1
+    where damage is left.
+    """
+    from artcluster.cli.console import progress_for_terminal
+    from artcluster.store import Store
+    from artcluster.workflows.housekeeping.check import check_store
+
+    opened = Store.open(store, options=config.store.options)
+    with progress_for_terminal() as progress:
+        summary = check_store(opened, progress, repair=repair, quick=quick)
+    show_check(summary, as_json)
+    if any(not (repair and damage.repairable) for damage in summary.damages):
+        raise click.exceptions.Exit(1)
+
+
+def show_check(summary: CheckSummary, json_wanted: bool) -> None:
+    """Print what is damaged, and what taking it out costs."""
+    if json_wanted:
+        print_json(asdict(summary))
+        return
+    console = new_console()
+    size = in_bytes(summary.size_bytes)
+    console.print(f"{summary.files:,} files ({size}) checked.\n", highlight=False)
+    if summary.damages:
+        title = "Damaged (--repair takes these out)"
+        rows = [
+            (damage.path, damage.problem, ("" if damage.repairable else "left: ") + damage.cost)
+            for damage in summary.damages
+        ]
+        if summary.repaired:
+            title = "Damaged, and taken out"
+        print_table(console, title, ("file", "problem", "cost"), rows)
+    if summary.incomplete:
+        print_table(
+            console, "Runs that lack something", ("run", "lacks"), list(summary.incomplete.items())
+        )
+    if not summary.damages and not summary.incomplete:
+        console.print("Everything is whole.\n")
 
 
 _EPILOG = """\b

@@ -75,6 +75,7 @@ _BY_PURPOSE = {
     "Housekeeping": {
         "rejects": ("housekeeping", "List the files that could not be used"),
         "status": ("housekeeping", "Show contents and unfinished jobs"),
+        "check": ("housekeeping", "Check that every file is whole; repair"),
         "vacuum": ("housekeeping", "Remove what is no longer needed"),
     },
 }
@@ -123,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _code(arguments: list[str]) -> int:
     reset_log()
     try:
-        artcluster.main(arguments, prog_name="artcluster", standalone_mode=False)
+        code = artcluster.main(arguments, prog_name="artcluster", standalone_mode=False)
     except click.UsageError as error:
         error.show()
         return EXIT_USAGE
@@ -151,7 +152,32 @@ def _code(arguments: list[str]) -> int:
         return _fail(str(error), EXIT_USAGE)
     except ArtclusterError as error:
         return _fail(str(error) or type(error).__name__, EXIT_FAILURE)
-    return 0
+    except Exception as error:
+        damage = _damage(arguments)
+        if not damage:
+            raise
+        return _fail(f"{type(error).__name__}: {error}".split("\n", 1)[0] + damage, EXIT_FAILURE)
+    return code if isinstance(code, int) else 0
+
+
+def _damage(arguments: Sequence[str]) -> str:
+    """Name damaged files of the store that a command was given; '' where none is found."""
+    from artcluster.runtime.progress import Silent
+    from artcluster.store import Store
+    from artcluster.workflows.housekeeping.check import check_store
+
+    for place in arguments:
+        try:
+            damages = check_store(Store.open(place), Silent(), quick=True).damages
+        except ArtclusterError:
+            continue
+        if damages:
+            found = "; ".join(f"{each.path!r} {each.problem}" for each in damages[:3])
+            return (
+                f". Of the store {place}, {len(damages):,} files are damaged: {found}. "
+                f"`artcluster check {place} --repair` takes damaged files out."
+            )
+    return ""
 
 
 def _fail(message: str, code: int) -> int:

@@ -17,7 +17,7 @@ from artcluster.runtime.cancellation import Stop
 from artcluster.runtime.progress import MeteredProgress, Progress, Timings
 from artcluster.store import Store
 from artcluster.store.blobs import Blobs
-from artcluster.store.format import MARK
+from artcluster.store.layout import MARK
 from artcluster.workflows.job import Job
 
 GRACE_S = 15.0

@@ -1,7 +1,7 @@
 """Results for people, as tables on standard output, or as one JSON document for machines."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from rich.console import Console
 from rich.tree import Tree
@@ -15,13 +15,13 @@ from artcluster.cli.tables import (
     print_table,
 )
 from artcluster.metrics.measures import MEASURES, label_table
+from artcluster.workflows.housekeeping.status import StoreStatus
 from artcluster.workflows.results import (
     ArchiveCounts,
     AssignedImage,
     ClusterSummary,
     EmbedSummary,
     NoClusters,
-    StoreStatus,
 )
 
 
@@ -94,7 +94,9 @@ def show_counts(counts: ArchiveCounts, json_wanted: bool) -> None:
 def show_status(status: StoreStatus, json_wanted: bool) -> None:
     """Print what a store holds."""
     if json_wanted:
-        print_json(asdict(status))
+        shown = ("run_id", "archive_id", "model_id", "images", "created_at")
+        runs = [{name: getattr(run, name) for name in shown} for run in status.runs]
+        print_json(asdict(replace(status, runs=())) | {"runs": runs})
         return
     console = new_console()
     print_rows(console, f"Store {status.uri}", [("format", str(status.format_version))])
@@ -127,20 +129,33 @@ def show_status(status: StoreStatus, json_wanted: bool) -> None:
     )
     if status.last_commit is not None:
         console.print(f"Last commit: {status.last_commit:%Y-%m-%d %H:%M:%S} UTC\n", markup=False)
+    print_table(
+        console,
+        "Beside the tables",
+        ("folder", "files", "size", "what"),
+        [
+            (each.name, f"{each.files:,}", in_bytes(each.size_bytes), each.holds)
+            for each in status.folders
+        ],
+    )
+    if status.unknown:
+        console.print(
+            f"Not of artcluster, and left alone: {', '.join(status.unknown)}\n", markup=False
+        )
     for work in status.unfinished:
         rows = [("state", work.detail), ("the same command", work.restart)]
         if work.expected_seconds is not None:
             rows.insert(1, ("expected", f"{duration(work.expected_seconds)} for what is left"))
         print_rows(console, f"Unfinished {work.what} of {work.name}", rows)
     for writer in status.writers:
-        note = f" ({writer.note})" if writer.note else ""
+        command = f" ({writer.command})" if writer.command else ""
         print_rows(
             console,
             f"Lease on {writer.what}",
             [
-                ("holder", f"process {writer.pid} on {writer.host}{note}, since {writer.since}"),
-                ("state", f"{writer.state}, renewed {duration(writer.renewed_seconds_ago)} ago"),
-                ("a second job would", writer.restart),
+                ("holder", f"process {writer.pid} on {writer.host}{command}, since {writer.since}"),
+                ("state", f"{writer.state}, renewed {duration(writer.renewed_s)} ago"),
+                ("a second job would", writer.takeover),
             ],
         )
 

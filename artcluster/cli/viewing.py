@@ -178,19 +178,20 @@ def serve(
     from artcluster.runtime.executor import usable_cpus
     from artcluster.runtime.progress import Silent, Timings
     from artcluster.store import Store
+    from artcluster.store.layout import REPORT
     from artcluster.workflows.job import Job
-    from artcluster.workflows.runs import CurrentRun
+    from artcluster.workflows.runs import Run
     from artcluster.workflows.viewing.report.make import make_report
 
     opened = Store.open(store, options=config.store.options)
     place = (
-        opened.location.child("report")
+        opened.location.child(REPORT.name)
         if report is None
         else Location.parse(report, config.store.options)
     )
     stop = Stop()
 
-    def draw(run: CurrentRun, out: Location) -> None:
+    def draw(run: Run, out: Location) -> None:
         here, silent = make_executor("in-process", stop), Silent()
         job = Job(config, opened, here, here, silent, Timings(silent))
         make_report(job, run.run_id, run.archive_id, out)

@@ -9,18 +9,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import pyarrow.compute as pc
 from PIL import Image
 
 from artcluster.clustering.model.model import ClusterModel
 from artcluster.config import Config
 from artcluster.runtime.progress import Silent
-from artcluster.schema import RUNS
 from artcluster.store import Store
 from artcluster.workflows.clustering.assignments import load_model
 from artcluster.workflows.embedding.embedder import cache_folder
 from artcluster.workflows.embedding.pictures import Pictures
-from artcluster.workflows.runs import CurrentRun, open_current_run
+from artcluster.workflows.runs import Run, open_run
 from artcluster.workflows.searching.similar import Similar, SimilarPictures, open_neighbours
 
 _FRESH_S = 10.0
@@ -55,23 +53,23 @@ class Live:
     """
 
     def __init__(
-        self, store: Store, pictures: Pictures, config: Config, threads: int, run: CurrentRun
+        self, store: Store, pictures: Pictures, config: Config, threads: int, run: Run
     ) -> None:
         self.run = run
         self._store = store
         self._pictures = pictures
         self._config = config
         self._threads = threads
-        self._embedder_id = _embedder_of(store, run)
+        self._embedder_id = run.embedder_id
         self._similar = self._search(self._embedder_id, run)
         self._lock = threading.Lock()
         self._looked = time.monotonic()
         self._copies: OrderedDict[str, bytes | None] = OrderedDict()
         self._uris: OrderedDict[str, str] = OrderedDict()
 
-    def show(self, run: CurrentRun) -> None:
+    def show(self, run: Run) -> None:
         """Answer by another run of the archive from now on."""
-        embedder_id = _embedder_of(self._store, run)
+        embedder_id = run.embedder_id
         another = embedder_id != self._embedder_id
         similar = self._search(embedder_id, run) if another else self._similar
         with self._lock:
@@ -103,7 +101,7 @@ class Live:
 
     def some(self, count: int) -> Sequence[tuple[str, str]]:
         """Return content_id and path of some pictures, to begin with: one a cluster first."""
-        with open_current_run(self._store, self.run, self._config) as tables:
+        with open_run(self._store, self.run, self._config) as tables:
             rows = tables.execute(
                 "SELECT content_id, path, uri FROM (SELECT *, row_number() OVER "
                 "(PARTITION BY cluster ORDER BY distance, path) AS nth FROM shown) "
@@ -144,7 +142,7 @@ class Live:
 
     def _shown_cluster(self, cluster: int) -> tuple[int, str]:
         """Return number and name of a model's cluster as people edited it."""
-        with open_current_run(self._store, self.run, self._config) as tables:
+        with open_run(self._store, self.run, self._config) as tables:
             found = tables.execute(
                 "SELECT cluster, any_value(cluster_name) FROM shown WHERE model_cluster = ? "
                 "GROUP BY cluster ORDER BY count(*) DESC LIMIT 1",
@@ -157,7 +155,7 @@ class Live:
             self._similar.refresh()
             self._looked = time.monotonic()
 
-    def _search(self, embedder_id: str, run: CurrentRun) -> SimilarPictures:
+    def _search(self, embedder_id: str, run: Run) -> SimilarPictures:
         """Open the search over an embedder's vectors."""
         config, cache = self._config, cache_folder()
         neighbours = open_neighbours(
@@ -167,11 +165,6 @@ class Live:
         similar = SimilarPictures(self._store, neighbours, config, self._threads, run.archive_id)
         similar.look_at(run)
         return similar
-
-
-def _embedder_of(store: Store, run: CurrentRun) -> str:
-    rows = store.table(RUNS).read(["embedder_id"], pc.field("run_id") == run.run_id)
-    return str(rows["embedder_id"][0].as_py())
 
 
 def _trim(kept: OrderedDict[str, Any]) -> None:

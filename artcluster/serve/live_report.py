@@ -12,13 +12,13 @@ from artcluster.errors import UsageError
 from artcluster.location import Location
 from artcluster.serve.pages import ReportPages
 from artcluster.store import Store
-from artcluster.workflows.runs import CurrentRun, choose_run
+from artcluster.workflows.runs import Run, choose_run
 from artcluster.workflows.viewing.report.make import report_run
 
 logger = logging.getLogger(__name__)
 
 
-Draw = Callable[[CurrentRun, Location], object]
+Draw = Callable[[Run, Location], object]
 
 """Draws the pages of a run into an empty folder."""
 
@@ -55,7 +55,7 @@ class LiveReport:
         self,
         store: Store,
         stored: Location,
-        run: CurrentRun,
+        run: Run,
         draw: Draw | None,
         folder: Path,
         fresh_s: float = 3.0,
@@ -70,14 +70,14 @@ class LiveReport:
         self._before: ReportPages | None = None
         self._pages_run_id = run.run_id if draw is None else report_run(stored)
         self._run = self._run_of_pages() or run
-        self._show: Callable[[CurrentRun], None] = lambda _: None
+        self._show: Callable[[Run], None] = lambda _: None
         self._drawing: threading.Thread | None = None
         self._failed = ""
         self._lock = threading.Lock()
         self._looked: float | None = None
 
     @property
-    def run(self) -> CurrentRun:
+    def run(self) -> Run:
         """The run that is shown."""
         return self._run
 
@@ -91,7 +91,7 @@ class LiveReport:
         """Those before, whose pictures a browser may still ask for."""
         return self._before
 
-    def on_show(self, show: Callable[[CurrentRun], None]) -> None:
+    def on_show(self, show: Callable[[Run], None]) -> None:
         """Have somebody told of each run that is shown from now on."""
         self._show = show
 
@@ -132,7 +132,7 @@ class LiveReport:
             self._drawing = threading.Thread(target=self._draw_run, args=[latest], daemon=True)
             self._drawing.start()
 
-    def _draw_run(self, run: CurrentRun) -> None:
+    def _draw_run(self, run: Run) -> None:
         assert self._draw is not None
         folder = self._folder / run.run_id
         logger.info("drawing the report of run %s", run.run_id)
@@ -152,16 +152,16 @@ class LiveReport:
             if Location.parse(str(drawn)) not in kept:
                 shutil.rmtree(drawn, ignore_errors=True)
 
-    def _switch(self, run: CurrentRun, pages: ReportPages) -> None:
+    def _switch(self, run: Run, pages: ReportPages) -> None:
         self._before, self._pages = self._pages, pages
         self._pages_run_id = run.run_id
         self._set_run(run)
 
-    def _set_run(self, run: CurrentRun) -> None:
+    def _set_run(self, run: Run) -> None:
         self._show(run)
         self._run = run
 
-    def _run_of_pages(self) -> CurrentRun | None:
+    def _run_of_pages(self) -> Run | None:
         """Return the run whose pages lie in the store; None where that is not known any more."""
         if self._pages_run_id in ("", self._wanted.run_id):
             return None

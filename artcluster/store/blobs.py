@@ -135,6 +135,14 @@ class Blobs:
         except (BaseError, OSError) as failed:
             raise self._failed("list", prefix, failed) from failed
 
+    def names(self) -> Sequence[str]:
+        """Return the names of the files and folders at the root, sorted."""
+        try:
+            found = obstore.list_with_delimiter(self.objects)
+        except (BaseError, OSError) as failed:
+            raise self._failed("list", "", failed) from failed
+        return sorted([*found["common_prefixes"], *(each["path"] for each in found["objects"])])
+
     def delete(self, paths: Sequence[str]) -> None:
         """Delete files; those that do not exist are passed over."""
         for path in paths:

@@ -228,4 +228,7 @@ def _reopen(store: Location, name: str) -> DeltaTable:
 
 def _failed(verb: str, store: Location, name: str, error: Exception) -> StoreError:
     reason = redact(str(error).strip().split("\n", 1)[0])
-    return StoreError(f"Could not {verb} the table {name!r} of the store {store}: {reason}")
+    advice = ""
+    if verb == "open":
+        advice = f". If a file of its log is damaged, `artcluster check {store}` names it"
+    return StoreError(f"Could not {verb} the table {name!r} of the store {store}: {reason}{advice}")

@@ -12,11 +12,9 @@ from artcluster.errors import NoStoreError, StoreError
 from artcluster.location import Location
 from artcluster.schema import FORMAT_VERSION
 from artcluster.store.blobs import Blobs
+from artcluster.store.layout import MARK
 
-MARK = "store.json"
-
-
-_OVERLOOKED = {".DS_Store", "Thumbs.db", "desktop.ini", ".directory", "lost+found"}
+OVERLOOKED = {".DS_Store", "Thumbs.db", "desktop.ini", ".directory", "lost+found"}
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def _other_things(blobs: Blobs) -> list[str]:
     found: list[str] = []
     for path in blobs.list(""):
         name = path.split("/", 1)[0]
-        if name not in _OVERLOOKED and name not in found:
+        if name not in OVERLOOKED and name not in found:
             found.append(name)
         if len(found) == 3:
             break

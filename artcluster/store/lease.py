@@ -8,6 +8,7 @@ Create-if-absent works alike on local disks, S3, Google and Azure; so nothing el
 """
 
 import contextlib
+import hashlib
 import json
 import logging
 import threading
@@ -16,11 +17,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
+from urllib.parse import quote, unquote
 from uuid import uuid4
 
-from artcluster.errors import FencedError, LeaseHeldError, StoreError
-from artcluster.store.blobs import Blobs
-from artcluster.store.process import Process
+from artcluster.errors import FencedError, LeaseHeldError
+from artcluster.store.blobs import Blobs, Entry
+from artcluster.store.layout import LEASES, lease_file, lease_folder
+from artcluster.store.process import Process, current_command
 
 _EPOCH_SHIFT = 32
 
@@ -61,7 +64,7 @@ class Fence:
     @classmethod
     def of(cls, lease: str, epoch: int) -> "Fence":
         """Return the fence of a lease's holder."""
-        return cls(f"artcluster/{lease}", epoch)
+        return cls(f"artcluster/{quote(lease, safe='=')}", epoch)
 
     @staticmethod
     def epoch_of(committed: int | None) -> int:
@@ -93,17 +96,13 @@ class Record:
         return json.dumps(asdict(self)).encode()
 
     @classmethod
-    def from_json(cls, text: bytes) -> "Record":
-        """Read a record.
-
-        Raises:
-            StoreError: The file holds something else.
-        """
+    def from_json(cls, text: bytes) -> "Record | None":
+        """Read a record; None where the file holds something else."""
         try:
             fields = json.loads(text)
             return cls(**{**fields, "holder": Process(**fields["holder"])})
-        except (ValueError, TypeError, KeyError) as wrong:
-            raise StoreError(f"A lease file of the store is not readable: {wrong!r}.") from None
+        except (ValueError, TypeError, KeyError):
+            return None
 
 
 class Lease:
@@ -114,7 +113,6 @@ class Lease:
         name: What is written, such as `embeddings-densenet121-ab12`.
         ttl_s: Seconds without a renewal after which another machine may take over.
         wait_s: Seconds to wait for another holder before giving up.
-        note: A few words on this job, for whom it keeps waiting.
         first_epoch: Called where no holder was before; the number to begin with.
         on_takeover: Called with the new fence before the lease is handed out, where the holder
             before did not let go by itself: cuts off what it might still commit.
@@ -127,7 +125,6 @@ class Lease:
         *,
         ttl_s: float = 60,
         wait_s: float = 0,
-        note: str = "",
         first_epoch: Callable[[], int] = lambda: 1,
         on_takeover: Callable[[Fence], object] = lambda _: None,
     ) -> None:
@@ -139,9 +136,10 @@ class Lease:
         self._first_epoch = first_epoch
         self._on_takeover = on_takeover
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        self._record = Record(0, uuid4().hex, Process.current(), since, note, ttl_s)
+        self._record = Record(0, uuid4().hex, Process.current(), since, current_command(), ttl_s)
         self._lost: str | None = None
         self._renewed_at = 0.0
+        self._forgotten = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -150,6 +148,13 @@ class Lease:
         """What to commit under."""
         assert self._record.epoch, "the lease is not held"
         return Fence.of(self.name, self._record.epoch)
+
+    def forget(self) -> None:
+        """Leave no file behind at the end: for a lease on what was removed for good.
+
+        The tables remember its holder, should the same be made again.
+        """
+        self._forgotten = True
 
     def check(self) -> None:
         """Make sure that the lease is still held, as far as is known without asking the store.
@@ -184,7 +189,10 @@ class Lease:
             self._thread.join()
         if self._lost is None:
             try:
-                self._write(replace(self._record, released=True))
+                if self._forgotten:
+                    self._blobs.delete([self._path(self._record.epoch)])
+                else:
+                    self._write(replace(self._record, released=True))
             except Exception as failed:
                 # The work is committed; a lease left behind only makes the next job wait.
                 log.warning("Could not release the lease on %s: %s", self.name, failed)
@@ -255,10 +263,10 @@ class Lease:
         self._blobs.write(self._path(record.epoch), record.to_json())
 
     def _path(self, epoch: int) -> str:
-        return f"leases/{self.name}/{epoch:010d}.json"
+        return lease_file(self.name, epoch)
 
     def _epochs(self) -> list[int]:
-        names = (path.rsplit("/", 1)[-1] for path in self._blobs.list(f"leases/{self.name}"))
+        names = (path.rsplit("/", 1)[-1] for path in self._blobs.list(lease_folder(self.name)))
         return sorted(int(name[:-5]) for name in names if name[:-5].isdigit())
 
     def _top(self) -> Record | None:
@@ -266,12 +274,22 @@ class Lease:
         while epochs := self._epochs():
             text = self._blobs.read_if_exists(self._path(epochs[-1]))
             if text is not None:
-                return Record.from_json(text)
+                return Record.from_json(text) or self._unreadable(epochs[-1], text)
         return None
+
+    def _unreadable(self, epoch: int, text: bytes) -> Record:
+        """Stand for a damaged record: waited for, as its holder may live, and then taken over."""
+        path = self._path(epoch)
+        log.warning("The lease file %s is not readable: waiting for its holder's term", path)
+        holder = Process("an unknown machine", "", 0, "")
+        token = f"unreadable {hashlib.sha256(text).hexdigest()}"
+        note = f"its record {path} is not readable"
+        return Record(epoch, token, holder, "an unknown time", note, self._record.ttl_s)
 
     def _token_at(self, path: str) -> str | None:
         text = self._blobs.read_if_exists(path)
-        return None if text is None else Record.from_json(text).token
+        record = None if text is None else Record.from_json(text)
+        return None if record is None else record.token
 
     def _held_by(self, top: Record) -> str:
         note = f" ({top.note})" if top.note else ""
@@ -281,3 +299,74 @@ class Lease:
             f"If it died on another machine, its lease falls free when it was not renewed for "
             f"{top.ttl_s:g} s: wait at least that long for it."
         )
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lease, or left it behind without letting go.
+
+    Attributes:
+        what: The lease's name, such as `embeddings=densenet121-ab12`.
+        command: What the process was started as.
+        since: When it took the lease, by its own clock.
+        renewed_s: Seconds since it renewed the lease, by the storage's clock and this machine's.
+        state: `alive` or `dead` on this machine; elsewhere `renewing`, or `silent` for longer than
+            its term; `unreadable` where the record is damaged.
+        takeover: What a job does that wants the same.
+    """
+
+    what: str
+    host: str
+    pid: int
+    command: str
+    since: str
+    renewed_s: float
+    state: str
+    takeover: str
+
+
+def lease_holders(blobs: Blobs) -> list[Holder]:
+    """Return who holds leases of a store, by the leases' names; nothing is written."""
+    newest: dict[str, Entry] = {}
+    for entry in blobs.entries(LEASES.name):
+        name = LEASES.below(entry.path)[0]
+        if name not in newest or entry.path > newest[name].path:
+            newest[name] = entry
+    found = []
+    for name, entry in sorted(newest.items()):
+        text = blobs.read_if_exists(entry.path)
+        if text is not None:
+            holder = _holder(unquote(name), entry, Record.from_json(text))
+            found += [] if holder is None else [holder]
+    return found
+
+
+def _holder(name: str, entry: Entry, record: Record | None) -> Holder | None:
+    """Return the holder of a lease; None where it was let go of."""
+    silent_s = round(max(0.0, (datetime.now(UTC) - entry.modified_at).total_seconds()), 1)
+    if record is None:
+        takeover = f"waits for its own term, then takes it over; {entry.path} is damaged"
+        return Holder(name, "unknown", 0, "", "unknown", silent_s, "unreadable", takeover)
+    if record.released:
+        return None
+    term = f"{record.ttl_s:g} s"
+    if record.holder.is_dead():
+        state = "dead"
+        takeover = f"takes it over at once when started on that machine, else after {term}"
+    elif record.holder.machine == Process.current().machine:
+        state, takeover = "alive", "waits for it, and ends with an error if that takes too long"
+    elif silent_s > record.ttl_s:
+        # By the storage's clock and ours, which need not agree: shown, and nothing decided by it.
+        state, takeover = "silent", f"watches it for {term}, then takes it over"
+    else:
+        state, takeover = "renewing", "waits for it, and ends with an error if that takes too long"
+    return Holder(
+        name,
+        record.holder.host,
+        record.holder.pid,
+        record.note,
+        record.since,
+        silent_s,
+        state,
+        takeover,
+    )

@@ -1,7 +1,6 @@
 """How the store's Parquet files are written, and what their footers are trusted to say."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,6 +30,7 @@ def encode(table: pa.Table) -> bytes:
         compression={**dict.fromkeys(floats, "NONE"), **dict.fromkeys(rest, "ZSTD")},
         write_statistics=rest,
         store_schema=False,
+        write_page_checksum=True,
     )
     encoded: bytes = sink.getvalue().to_pybytes()
     return encoded
@@ -61,25 +61,10 @@ def read_file(data: pa.Buffer, columns: Sequence[str] | None) -> pa.Table:
     try:
         length = footer_bytes(data.slice(max(0, data.size - 8)).to_pybytes())
         refuse_extension_types(data.slice(max(0, data.size - length)).to_pybytes())
-        return pq.ParquetFile(pa.BufferReader(data)).read(
-            columns=None if columns is None else list(columns)
-        )
+        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+        return file.read(columns=None if columns is None else list(columns))
     except (NotParquetError, pa.ArrowInvalid, OSError) as wrong:
         raise StoreError(str(wrong)) from None
-
-
-def value_ranges(metadata: pq.FileMetaData) -> dict[str, tuple[Any, Any]]:
-    """Return the least and greatest value of every column of which the footer knows them."""
-    found: dict[str, tuple[Any, Any]] = {}
-    for index in range(metadata.num_columns):
-        chunks = [
-            metadata.row_group(group).column(index) for group in range(metadata.num_row_groups)
-        ]
-        known = [chunk.statistics for chunk in chunks]
-        if known and all(each is not None and each.has_min_max for each in known):
-            least, greatest = min(each.min for each in known), max(each.max for each in known)
-            found[metadata.schema.column(index).path] = (least, greatest)
-    return found
 
 
 def _leaves(schema: pa.Schema) -> list[tuple[str, pa.DataType]]:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,16 @@ class Process:
         except OSError:
             return False
         return False
+
+
+def current_command() -> str:
+    """Return what this process was started as, without arguments, which may hold secrets.
+
+    For example `artcluster update`, or the name of a script.
+    """
+    program, verb = Path(sys.argv[0]), sys.argv[1:2]
+    name = program.parent.name if program.name == "__main__.py" else program.name
+    return " ".join([name, *verb]) if name == "artcluster" else name
 
 
 def _machine() -> str:

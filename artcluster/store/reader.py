@@ -1,6 +1,7 @@
 """Reading a table of a store, at one version of it."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -8,13 +9,20 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from artcluster.errors import StoreError
 from artcluster.location import Location
+from artcluster.location.redaction import redact
 from artcluster.schema import Table
 from artcluster.store import delta
 
 if TYPE_CHECKING:
     # Imports pandas, which takes longer than most commands of this program.
     from pyarrow.dataset import Dataset
+
+
+CHECK = "`artcluster check {store}` lists damaged files; with --repair it takes them out."
+
+"""What to do where a file of a store cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +32,14 @@ class FileInfo:
     Attributes:
         path: In the table's folder.
         size_bytes: Its size.
+        rows: Its rows.
         committed_at: By the writer's clock.
         partition: The values of the table's partition columns.
     """
 
     path: str
     size_bytes: int
+    rows: int
     committed_at: datetime
     partition: Mapping[str, str]
 
@@ -87,16 +97,36 @@ class TableReader:
             columns: Columns wanted; None for all.
             where: A condition such as `pyarrow.compute.field("scan_id") == 3`.
         """
-        return self.dataset().to_table(columns=columns, filter=where)
+        with self._explained():
+            return self.dataset().to_table(
+                columns=columns, filter=where, fragment_scan_options=_scan_options()
+            )
 
     def batches(
         self, columns: list[str] | None = None, where: pc.Expression | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Yield rows in batches, with bounded memory."""
-        scanner = self.dataset().scanner(
-            columns=columns, filter=where, batch_readahead=2, fragment_readahead=2
-        )
-        yield from scanner.to_batches()
+        with self._explained():
+            scanner = self.dataset().scanner(
+                columns=columns,
+                filter=where,
+                batch_readahead=2,
+                fragment_readahead=2,
+                fragment_scan_options=_scan_options(),
+            )
+            yield from scanner.to_batches()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say what to do where a file of the table is missing or damaged."""
+        try:
+            yield
+        except (pa.ArrowException, OSError) as failed:
+            reason = redact(str(failed).strip().split("\n", 1)[0])
+            raise StoreError(
+                f"The table {self._table.name!r} cannot be read: {reason}. "
+                f"{CHECK.format(store=self._store)}"
+            ) from failed
 
     def rows(self) -> int:
         """Count the rows, from the log alone."""
@@ -144,6 +174,7 @@ class TableReader:
             FileInfo(
                 row["path"],
                 row["size_bytes"],
+                row["num_records"],
                 datetime.fromtimestamp(row["modification_time"] / 1000, UTC),
                 {name: row[f"partition.{name}"] for name in self._table.partition_by},
             )
@@ -156,3 +187,9 @@ class TableReader:
             return []
         values = delta.file_listing(self._opened)[f"partition.{column}"]
         return sorted(pc.unique(values).to_pylist())
+
+
+def _scan_options() -> Any:
+    from pyarrow import dataset as ds
+
+    return ds.ParquetFragmentScanOptions(page_checksum_verification=True)

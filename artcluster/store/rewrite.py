@@ -22,6 +22,7 @@ from artcluster.location import Location
 from artcluster.schema import Table
 from artcluster.store import delta
 from artcluster.store.blobs import Blobs
+from artcluster.store.layout import delta_log
 from artcluster.store.lease import Fence
 from artcluster.store.parquet import read_file
 from artcluster.store.shards import ShardInfo, write_note
@@ -78,7 +79,7 @@ def replace_files(
         ]
         entry = "\n".join(json.dumps(action) for action in actions)
         version = opened.version() + 1
-        if blobs.write_if_absent(f"{table.name}/_delta_log/{version:020d}.json", entry.encode()):
+        if blobs.write_if_absent(delta_log(table.name, f"{version:020d}.json"), entry.encode()):
             return True
         time.sleep(0.01 * 2 ** min(attempt, 6))
     raise StoreError(

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -17,7 +16,8 @@ from artcluster.errors import StoreError
 from artcluster.location import Location
 from artcluster.schema import Table
 from artcluster.store.blobs import Blobs
-from artcluster.store.parquet import decode_footer, encode, value_ranges
+from artcluster.store.layout import replaced
+from artcluster.store.parquet import decode_footer, encode
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Note:
 def write_note(blobs: Blobs, table: str, files: Sequence[str], *, final: bool) -> None:
     """Note files before the commit that takes them out of their table."""
     content = json.dumps({"files": sorted(files), "final": final})
-    blobs.write(f"{_folder(table)}{uuid4().hex}.json", content.encode())
+    blobs.write(replaced(table, f"{uuid4().hex}.json"), content.encode())
 
 
 def read_notes(blobs: Blobs, table: str) -> Iterator[Note]:
@@ -49,7 +49,7 @@ def read_notes(blobs: Blobs, table: str) -> Iterator[Note]:
     Raises:
         StoreError: A note is not readable.
     """
-    for entry in blobs.entries(_folder(table)):
+    for entry in blobs.entries(replaced(table)):
         text = blobs.read_if_exists(entry.path)
         if text is None:
             continue
@@ -66,10 +66,6 @@ def read_notes(blobs: Blobs, table: str) -> Iterator[Note]:
 def never_again(blobs: Blobs, table: str) -> set[str]:
     """Return the paths of a table's files that must not be committed again."""
     return {file for note in read_notes(blobs, table) if note.final for file in note.files}
-
-
-def _folder(table: str) -> str:
-    return f"{table}/_replaced/"
 
 
 _NAME = re.compile(r"[0-9a-z][0-9a-z-]{7,127}")
@@ -89,7 +85,6 @@ class ShardInfo:
         size_bytes: Its size.
         rows: Its rows.
         partition: The values of the table's partition columns, the same for all its rows.
-        ranges: Least and greatest value by column, but of floats.
         schema: Columns of the file.
         adopted: Whether another attempt wrote it.
     """
@@ -99,7 +94,6 @@ class ShardInfo:
     size_bytes: int
     rows: int
     partition: Mapping[str, str]
-    ranges: Mapping[str, tuple[Any, Any]]
     schema: pa.Schema = field(repr=False)
     adopted: bool = field(default=False, compare=False)
 
@@ -284,6 +278,5 @@ def _describe_footer(
         size_bytes=size_bytes,
         rows=metadata.num_rows,
         partition=dict(partition),
-        ranges=value_ranges(metadata),
         schema=metadata.schema.to_arrow_schema().remove_metadata(),
     )

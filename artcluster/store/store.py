@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import quote
 
 import pyarrow as pa
 
@@ -112,7 +111,6 @@ class Store:
         *,
         ttl_s: float = 60,
         wait_s: float = 0,
-        owner_note: str = "",
     ) -> Lease:
         """Return a lease to hold in a `with` block while writing.
 
@@ -122,17 +120,15 @@ class Store:
                 itself, it is cut off from them before the lease is handed out.
             ttl_s: Seconds without a renewal after which a job elsewhere may take over.
             wait_s: Seconds to wait for another holder.
-            owner_note: A few words on this job, for whom it keeps waiting.
 
         Raises:
             LeaseHeldError: On entering: another job holds it.
         """
-        safe_name = quote(name, safe="=")
 
         def first_epoch() -> int:
             # Where somebody removed the lease's files, the tables still know the last holder.
             opened = [delta.open_table(self.location, table.name) for table in tables]
-            app_id = Fence.of(safe_name, 0).app_id
+            app_id = Fence.of(name, 0).app_id
             return 1 + max(
                 (delta.committed_epoch(each, app_id) for each in opened if each), default=0
             )
@@ -143,10 +139,9 @@ class Store:
 
         return Lease(
             self._blobs,
-            safe_name,
+            name,
             ttl_s=ttl_s,
             wait_s=wait_s,
-            note=owner_note,
             first_epoch=first_epoch,
             on_takeover=cut_off,
         )

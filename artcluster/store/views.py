@@ -138,8 +138,8 @@ def view_sql(
         "runs",
         f"archive_id, run_id, {series} AS series, model_id, scan_id, created_at",
         "archive_id",
-        "created_at DESC, run_id",
-        chosen_run,
+        "created_at DESC, run_id DESC",
+        chosen_run if past else "run_id NOT IN (SELECT parent FROM runs WHERE parent IS NOT NULL)",
     )
     names = newest(
         "cluster_names", f"{series} AS series, cluster, name", f"{series}, cluster", "named_at DESC"

@@ -16,6 +16,7 @@ from artcluster.runtime.executor import Executor
 from artcluster.runtime.progress import Progress, Timings
 from artcluster.schema import Table
 from artcluster.store import Lease, Store
+from artcluster.store.layout import CHECKPOINTS
 from artcluster.training.batches import cut_into_shards
 from artcluster.training.worker import Worker
 
@@ -114,7 +115,7 @@ class TrainingPlace:
 def training_backend(job: Job, rows: int, worth_a_cluster: int = WORTH_A_CLUSTER) -> TrainingPlace:
     """Choose where to train on so many rows; `cluster.workers` and `use_gpu` overrule it."""
     settings = job.config.cluster
-    checkpoints = job.store.location.child("checkpoints")
+    checkpoints = job.store.location.child(CHECKPOINTS.name)
     if settings.workers is None and not settings.use_gpu and rows < worth_a_cluster:
         return TrainingPlace(job.local, 1, False, checkpoints)
     resources = job.executor.resources()

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 
@@ -117,78 +116,3 @@ class AssignedImage:
     """`noise`, `outlier`, `low confidence`."""
     reason: str = ""
     """Why a rejected picture has no cluster."""
-
-
-@dataclass(frozen=True)
-class ArchiveStatus:
-    """What a store knows of one archive."""
-
-    archive_id: str
-    scan_id: int
-    images: int
-    rejects: Mapping[str, int]
-    unread: int = 0
-    """Paths that could not be read when they were tried last."""
-
-
-@dataclass(frozen=True)
-class RunStatus:
-    """One committed run."""
-
-    run_id: str
-    archive_id: str
-    model_id: str
-    images: int
-    created_at: datetime
-
-
-@dataclass(frozen=True)
-class Unfinished:
-    """Work that a job began and did not end, or is at now."""
-
-    what: str
-    """`embedding`, `training` or `run`."""
-    name: str
-    """The archive, the training or the model."""
-    detail: str
-    restart: str
-    """What the same command would do."""
-    images: int | None = None
-    """Of the plan, where it is embedding."""
-    left: int | None = None
-    expected_seconds: float | None = None
-    """For what is left, at the rate of the last job that ended."""
-
-
-@dataclass(frozen=True)
-class Writer:
-    """Who holds a lease that was not given back."""
-
-    what: str
-    host: str
-    pid: int
-    note: str
-    since: str
-    renewed_seconds_ago: float
-    """By the storage's clock and this machine's."""
-    state: str
-    """`alive` or `dead` on this machine; elsewhere `renewing`, or `silent` for longer than its
-    term."""
-    restart: str
-    """What a job does that wants the same."""
-
-
-@dataclass(frozen=True)
-class StoreStatus:
-    """What a store holds, what a job left unfinished, and who writes to it now."""
-
-    uri: str
-    format_version: int
-    archives: tuple[ArchiveStatus, ...]
-    embedders: Mapping[str, int]
-    """Vectors an embedder_id."""
-    runs: tuple[RunStatus, ...]
-    last_commit: datetime | None
-    """When vectors or images were committed last, by the writer's clock."""
-    unfinished: tuple[Unfinished, ...]
-    writers: tuple[Writer, ...]

@@ -111,15 +111,17 @@ def with_inherited_settings(job: Job, images: str, run_id: str | None = None) ->
     return replace(job, config=given_over(before, job.config))
 
 
-def open_model(place: str, config: Config, model_id: str | None = None) -> LoadedModel:
-    """Open a model of a store (default: the last run's), or the one in a package.
+def open_model(
+    place: str, config: Config, model_id: str | None = None, archive_id: str | None = None
+) -> LoadedModel:
+    """Open a model of a store (default: the last run's of an archive), or the one in a package.
 
     Raises:
-        UsageError: There is no such model.
+        UsageError: There is no such model, or there are several archives to choose from.
     """
     location = Location.parse(place, config.store.options)
     if not is_package(location):
-        return artefact_of_store(Store.open(location), model_id)
+        return artefact_of_store(Store.open(location), model_id, archive_id)
     artefact = Package.open(location).artefact
     if model_id not in (None, artefact.model_id):
         raise UsageError(f"--model: the package {location} has the model {artefact.model_id!r}")
@@ -132,7 +134,8 @@ def assign_images(
     config: Config,
     *,
     model_id: str | None = None,
+    archive_id: str | None = None,
     threads: int = 1,
 ) -> Iterator[AssignedImage]:
     """Yield the cluster of each picture by a model of a store or package; nothing is written."""
-    return assign_by(open_model(place, config, model_id), images, config, threads)
+    return assign_by(open_model(place, config, model_id, archive_id), images, config, threads)

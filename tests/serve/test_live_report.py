@@ -12,7 +12,7 @@ from artcluster.location import Location
 from artcluster.schema import RUNS
 from artcluster.serve.live_report import Draw, LiveReport
 from artcluster.store import Store
-from artcluster.workflows.runs import CurrentRun, choose_run
+from artcluster.workflows.runs import Run, choose_run
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -26,7 +26,7 @@ class Drawing:
         self.runs: list[str] = []
         self.fails = False
 
-    def __call__(self, run: CurrentRun, out: Location) -> None:
+    def __call__(self, run: Run, out: Location) -> None:
         self.runs.append(run.run_id)
         self.begun.set()
         assert self.may_end.wait(60)
@@ -69,7 +69,7 @@ def page(report: LiveReport) -> bytes:
 def test_the_old_pages_are_shown_until_the_new_ones_are_whole(store: Store, tmp_path: Path) -> None:
     draw = Drawing()
     report = live(store, draw, tmp_path)
-    told: list[CurrentRun] = []
+    told: list[Run] = []
     report.on_show(told.append)
     assert not report.look().drawing
     assert draw.runs == []

@@ -11,8 +11,9 @@ import pytest
 from artcluster.errors import FencedError, LeaseHeldError, StoreError
 from artcluster.schema import EMBEDDINGS
 from artcluster.store import Fence, Store, delta
-from artcluster.store.lease import Lease, Record
-from artcluster.store.process import Process
+from artcluster.store.blobs import Blobs
+from artcluster.store.lease import Lease, Record, lease_holders
+from artcluster.store.process import Process, current_command
 from tests.store.worker import LEASE, ROWS, Worker, commit_part
 
 ELSEWHERE = Process("other-machine", "another-boot", 17, "99")
@@ -23,11 +24,16 @@ def files(store: Store) -> list[str]:
 
 
 def test_one_holder_at_a_time(store):
-    with store.lease("x", owner_note="nightly") as held:
+    with store.lease("x") as held:
         assert held.fence == Fence("artcluster/x", 1)
         with pytest.raises(LeaseHeldError) as caught, store.lease("x"):
             pass
-        for part in (str(os.getpid()), socket.gethostname(), "nightly", "Wait for it to end"):
+        for part in (
+            str(os.getpid()),
+            socket.gethostname(),
+            current_command(),
+            "Wait for it to end",
+        ):
             assert part in str(caught.value)
         with store.lease("y"):
             pass
@@ -238,3 +244,27 @@ def _info(store, part):
 
     rows = vectors([f"{part}/{row}" for row in range(ROWS)])
     return store.shard_writer(EMBEDDINGS).write(shard_name(str(part)), rows, PARTITION)
+
+
+@pytest.mark.parametrize("damage", [b"", b'{"epoch": 1, "tok', b"[1]"])
+def test_a_damaged_lease_is_waited_for_and_then_taken_over(local_store, damage, caplog):
+    with local_store.lease("x", ttl_s=0.2):
+        pass
+    (path,) = files(local_store)
+    local_store.write_bytes(path, damage)
+    (holder,) = lease_holders(Blobs(local_store.location))
+    assert (holder.what, holder.state) == ("x", "unreadable")
+    assert path in holder.takeover
+    with pytest.raises(LeaseHeldError, match="not readable"), local_store.lease("x", ttl_s=0.2):
+        pass
+    with local_store.lease("x", ttl_s=0.2, wait_s=10) as lease:
+        assert lease.fence.epoch == 2
+    assert path in caplog.text
+    assert lease_holders(Blobs(local_store.location)) == []
+
+
+def test_a_forgotten_lease_leaves_no_file(local_store):
+    with local_store.lease("x") as lease:
+        lease.forget()
+        assert files(local_store) != []
+    assert files(local_store) == []

@@ -13,6 +13,8 @@ from artcluster.store import Store
 from artcluster.workflows.job import Job
 
 DEMO = Path(__file__).parent.parent.parent / "examples" / "demo-archive"
+STORES: list[Store] = []
+"""All that were opened for a job; at the end each is checked for folders that nobody knows."""
 BROKEN = {"empty", "not-an-image", "truncated"}
 
 
@@ -45,6 +47,7 @@ def make_job(store: Path | Store, **settings: Any) -> Job:
     }
     progress = Strict()
     opened = store if isinstance(store, Store) else Store.open(store, create=True)
+    STORES.append(opened)
     return Job(
         load_config(flags=flags),
         opened,

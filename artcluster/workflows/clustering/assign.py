@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow.compute as pc
 
 from artcluster.archive.fetch import Fetcher
 from artcluster.archive.listing import Listing
@@ -17,7 +16,7 @@ from artcluster.errors import UsageError
 from artcluster.images.rejects import ImageInfo
 from artcluster.location import Location
 from artcluster.metrics.agreement import NOISE
-from artcluster.schema import MODELS, RUNS
+from artcluster.schema import MODELS
 from artcluster.store import Store
 from artcluster.store.members import member_id
 from artcluster.workflows.archives import Archive, check_there, fetch_settings
@@ -31,6 +30,7 @@ from artcluster.workflows.embedding.embedder import (
     stored_state,
 )
 from artcluster.workflows.results import AssignedImage
+from artcluster.workflows.runs import choose_run
 
 
 @dataclass(frozen=True)
@@ -48,34 +48,27 @@ class LoadedModel:
     files: Files
 
 
-def artefact_of_store(store: Store, model_id: str | None) -> LoadedModel:
-    """Return a store's model; by default that of the last run.
+def artefact_of_store(
+    store: Store, model_id: str | None, archive_id: str | None = None
+) -> LoadedModel:
+    """Return a store's model; by default that of an archive's last run.
 
     Raises:
-        UsageError: There is no such model.
+        UsageError: There is no such model, or there are several archives to choose from.
     """
-    model_id = _choose_model(store, model_id)
+    if model_id is None:
+        model_id = choose_run(store, None, archive_id).model_id
+    else:
+        known = store.table(MODELS).read(["model_id"])["model_id"].to_pylist()
+        if model_id not in known:
+            raise UsageError(
+                f"the store {store.location} has no model {model_id!r}; it has "
+                f"{', '.join(known) or 'none'}"
+            )
     model = load_model(store, model_id)
     embedder = read_embedder(store, model.embedder_id)
     model.check(embedder.embedder_id)
     return LoadedModel(model_id, model, embedder, store)
-
-
-def _choose_model(store: Store, wanted: str | None) -> str:
-    if wanted is not None:
-        if not store.table(MODELS).read(["model_id"], pc.field("model_id") == wanted).num_rows:
-            known = store.table(MODELS).read(["model_id"])["model_id"].to_pylist()
-            raise UsageError(
-                f"the store {store.location} has no model {wanted!r}; it has "
-                f"{', '.join(known) or 'none'}"
-            )
-        return wanted
-    runs = store.table(RUNS).read(["model_id", "created_at"]).sort_by("created_at")
-    if not runs.num_rows:
-        raise UsageError(
-            f"the store {store.location} has no clusters yet: run `artcluster cluster` first"
-        )
-    return str(runs["model_id"][-1].as_py())
 
 
 _AT_ONCE = 64

@@ -13,6 +13,7 @@ from artcluster.clustering.model.model import ClusterModel
 from artcluster.runtime.executor import Step
 from artcluster.schema import ASSIGNMENTS
 from artcluster.store import Lease, ShardInfo, Store, shard_name
+from artcluster.store.layout import MODELS as MODEL_FILES
 from artcluster.store.members import (
     as_keys,
     by_member,
@@ -97,7 +98,7 @@ class Assigned:
 
 def load_model(store: Store, model_id: str) -> ClusterModel:
     """Read a model from the store."""
-    prefix = f"models/{model_id}/"
+    prefix = MODEL_FILES.path(model_id, "")
     files = {path.removeprefix(prefix): store.read_bytes(path) for path in store.list(prefix)}
     return ClusterModel.from_files(files)
 

@@ -15,6 +15,8 @@ from artcluster.clustering.model.model import ClusterModel
 from artcluster.errors import UsageError
 from artcluster.schema import ASSIGNMENTS, CLUSTERS, EDITS, LINEAGE, MODELS, RUNS, Table
 from artcluster.store import Lease
+from artcluster.store.clock import next_time
+from artcluster.store.layout import MODELS as MODEL_FILES
 from artcluster.store.members import split_members
 from artcluster.store.metadata import metadata_version
 from artcluster.store.vectors import gather
@@ -52,11 +54,12 @@ from artcluster.workflows.legacy_ids import legacy_model_id, legacy_run_id
 from artcluster.workflows.results import ClusterSummary
 from artcluster.workflows.runs import (
     RUN_TABLES,
-    RunRecord,
+    Run,
     find_run,
     finished_run,
     next_cluster,
     read_runs,
+    run_exists,
 )
 
 _VERSIONS = ("artcluster", "torch", "numpy", "scikit-learn", "pillow", "deltalake", "ray")
@@ -80,7 +83,7 @@ class NewRun:
     run_id: str
     facts: Mapping[str, Any]
     images: int
-    parent: RunRecord | None = None
+    parent: Run | None = None
     model: Literal["new", "warm", "kept"] = "new"
     decision: Mapping[str, Any] | None = None
     holds: Lease | None = None
@@ -184,7 +187,7 @@ def _model(
     lease: Lease,
 ) -> ClusterModel:
     """Return the model, fitted now or by an earlier job."""
-    folder = f"models/{model_id}"
+    folder = MODEL_FILES.path(model_id)
     if _has_model(job, model_id):
         return load_model(job.store, model_id)
     if run.parent is None:
@@ -208,7 +211,7 @@ def _model(
         "config": json.dumps(deciding_settings(job.config.cluster)),
         "training": json.dumps(training),
         "path": folder,
-        "created_at": datetime.now(UTC),
+        "created_at": next_time(job.store, MODELS),
     }
     lease.check()
     job.store.append(MODELS, pa.Table.from_pylist([row], MODELS.schema), lease.fence)
@@ -224,7 +227,10 @@ def _commit(
     terms: Mapping[int, Sequence[str]],
     lease: Lease,
 ) -> None:
-    """Write the run's clusters and lineage, then its row: with that the run exists."""
+    """Write the run's clusters and lineage, then its row: with that the run exists.
+
+    A run that exists and lacks some of that, since a damaged file was taken out, keeps its row.
+    """
     if not _has_rows(job, CLUSTERS, run.run_id):
         rows = [
             {
@@ -256,9 +262,11 @@ def _commit(
         "metrics": json.dumps(measured.metrics),
         "versions": json.dumps({name: version(name) for name in _VERSIONS}),
         "timings": json.dumps(job.timings.seconds),
-        "created_at": datetime.now(UTC),
+        "created_at": next_time(job.store, RUNS),
     }
     lease.check()
+    if run_exists(job.store, run.run_id):
+        return
     job.store.append(RUNS, pa.Table.from_pylist([row], RUNS.schema), lease.fence)
 
 

@@ -15,7 +15,7 @@ from artcluster.embedders import Contract
 from artcluster.errors import StoreError, UsageError
 from artcluster.images.policy import PixelPolicy
 from artcluster.location import Location
-from artcluster.schema import RUNS
+from artcluster.schema import MODELS
 from artcluster.store import Store
 from artcluster.store.blobs import Blobs
 from artcluster.store.views import duckdb_connection
@@ -29,6 +29,7 @@ from artcluster.workflows.clustering.package_format import (
 )
 from artcluster.workflows.embedding.embedder import ReadyEmbedder
 from artcluster.workflows.results import AssignedImage
+from artcluster.workflows.runs import choose_run, read_runs
 
 _CONTRACT = "embedder/contract.json"
 
@@ -188,28 +189,33 @@ class _CheckedFiles:
 
 
 def package_model(
-    store: Store, model_id: str | None, location: Location, config: Config
+    store: Store,
+    wanted: str | None,
+    location: Location,
+    config: Config,
+    archive_id: str | None = None,
 ) -> PackageFacts:
     """Write a model of a store as a package.
 
     Args:
         store: Holds the model.
-        model_id: Which model, or which run's; None for that of the last run.
+        wanted: A model, or a run by its id or a unique prefix; None for an archive's last run.
         location: Where the package is to lie.
         config: The memory to use.
+        archive_id: Which archive, where the store has several.
 
     Raises:
-        UsageError: There is no such model, or the place is not empty.
+        UsageError: There is no such model, several to choose from, or the place is not empty.
     """
-    runs = store.table(RUNS).read(["run_id", "model_id", "created_at"]).sort_by("created_at")
-    models = dict(zip(runs["run_id"].to_pylist(), runs["model_id"].to_pylist(), strict=True))
     if (f"{location.uri}/").startswith(f"{store.location.uri.rstrip('/')}/"):
         raise UsageError(f"{location} lies in the store itself: name a folder outside of it.")
-    run_id = model_id if model_id in models else None
-    artefact = artefact_of_store(store, models.get(model_id or "", model_id))
-    if run_id is None:
-        having = [run for run, model in models.items() if model == artefact.model_id]
-        run_id = having[-1] if having else ""
+    runs = [run for run in read_runs(store, archive_id) if wanted == run.model_id]
+    if wanted in store.table(MODELS).read(["model_id"])["model_id"].to_pylist():
+        artefact = artefact_of_store(store, wanted)
+    else:
+        runs = [choose_run(store, wanted, archive_id)]
+        artefact = artefact_of_store(store, runs[0].model_id)
+    run_id = runs[-1].run_id if runs else ""
     clusters = _clusters(store, run_id, config) if run_id else {}
     return write_package(
         artefact, location, run_id=run_id, store_id=store.store_id, clusters=clusters

@@ -19,11 +19,11 @@ from artcluster.workflows.clustering.methods.own_network import keep_vectors
 from artcluster.workflows.clustering.run_pair import RunView, run_pair
 from artcluster.workflows.curation.edits import inherit_edits
 from artcluster.workflows.job import Job
-from artcluster.workflows.runs import RunRecord, clusters_of_run, next_cluster
+from artcluster.workflows.runs import Run, clusters_of_run, next_cluster
 
 
 def record_lineage(
-    job: Job, run_id: str, scan_id: int, model_id: str, parent: RunRecord, lease: Lease
+    job: Job, run_id: str, scan_id: int, model_id: str, parent: Run, lease: Lease
 ) -> None:
     """Write the lineage of a run whose clusters are written, and the edits that follow from it.
 
@@ -45,7 +45,7 @@ def record_lineage(
     job.store.append(LINEAGE, pa.Table.from_pylist(rows, LINEAGE.schema), lease.fence)
 
 
-def refit(job: Job, data: TrainingSet, parent: RunRecord, *, warm: bool) -> Fitted:
+def refit(job: Job, data: TrainingSet, parent: Run, *, warm: bool) -> Fitted:
     """Fit a model whose clusters have the numbers of the parent's that they continue.
 
     Clusters are matched by the members that parent and model share among the vectors of the fit:
@@ -71,7 +71,7 @@ def refit(job: Job, data: TrainingSet, parent: RunRecord, *, warm: bool) -> Fitt
     return replace(fitted, model=replace(fitted.model, numbers_K=numbers_K))
 
 
-def _numbers(job: Job, data: TrainingSet, parent: RunRecord, fitted: Fitted) -> np.ndarray:
+def _numbers(job: Job, data: TrainingSet, parent: Run, fitted: Fitted) -> np.ndarray:
     model = fitted.model
     taken = vectors_for(job, model, data)
     covered = contents_of(job.store, parent.archive_id, job.config, run_id=parent.run_id)

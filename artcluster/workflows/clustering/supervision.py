@@ -19,13 +19,12 @@ from artcluster.config import ClusterSettings
 from artcluster.embedders.faces import finds_faces
 from artcluster.errors import UsageError
 from artcluster.location import Location
+from artcluster.store.layout import HINTS
 from artcluster.workflows.archives import contents_of, limits_of, open_tables
 from artcluster.workflows.clustering.methods import find_method
 from artcluster.workflows.embedding.metadata import check_lost_share
 from artcluster.workflows.job import Job, fingerprint
-from artcluster.workflows.runs import RunRecord
-
-_FOLDER = "hints/"
+from artcluster.workflows.runs import Run
 
 _KINDS = ("must", "cannot")
 
@@ -90,7 +89,7 @@ def with_stored_hints(job: Job, archive_id: str) -> Job:
         UsageError: The file cannot be read or names an image that is not in the archive.
     """
     given = job.config.cluster.hints
-    if given is None or given.startswith(_FOLDER):
+    if given is None or given.startswith(HINTS.path("")):
         return job
     if not takes_hints(job.config.cluster.method):
         job.progress.say(
@@ -98,7 +97,7 @@ def with_stored_hints(job: Job, archive_id: str) -> Job:
             "of the comparison with labels all the same."
         )
     told = asdict(_read_file(job, archive_id, given))
-    path = f"{_FOLDER}{fingerprint(told)}.json"
+    path = HINTS.path(f"{fingerprint(told)}.json")
     job.store.write_bytes(path, json.dumps(told).encode())
     cluster = job.config.cluster.model_copy(update={"hints": path})
     return replace(job, config=job.config.model_copy(update={"cluster": cluster}))
@@ -122,7 +121,7 @@ def _stored(job: Job, path: str) -> Supervision:
     return Supervision(told["labels"], **pairs)
 
 
-def check_hints_kept(job: Job, run: RunRecord) -> None:
+def check_hints_kept(job: Job, run: Run) -> None:
     """Refuse hints that tell of far fewer of an archive's images than those of the run to follow.
 
     Raises:

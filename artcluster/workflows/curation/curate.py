@@ -4,7 +4,6 @@ import getpass
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -15,10 +14,11 @@ from artcluster.config import Config
 from artcluster.errors import UsageError
 from artcluster.schema import CLUSTER_NAMES, EDITS
 from artcluster.store import Fence, Store
-from artcluster.workflows.archives import choose_archive, open_tables
+from artcluster.store.clock import next_time, warn_of_future
+from artcluster.workflows.archives import open_tables
 from artcluster.workflows.curation.edits import Edit, Edits, append_rows, read_edits, rows_of
 from artcluster.workflows.curation.zero_shot_names import read_word_names
-from artcluster.workflows.runs import RunRecord, clusters_of_run, find_run, read_runs
+from artcluster.workflows.runs import Run, choose_run, clusters_of_run, of_series
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,7 @@ class Curation:
         run_id: str | None = None,
         who: str | None = None,
     ) -> None:
-        archive_id = choose_archive(store, archive_id)
-        self.run: RunRecord = find_run(read_runs(store, archive_id), run_id or "last")
+        self.run: Run = choose_run(store, run_id, archive_id)
         self._store = store
         self._config = config
         self._who = who or getpass.getuser()
@@ -96,13 +95,15 @@ class Curation:
         self._check(self.edits(), cluster)
         if name is not None and not name.strip():
             raise UsageError("the name is empty: give some letters, or --remove to take one away")
+        named_at = next_time(self._store, CLUSTER_NAMES, "named_at", of_series(self.run.series))
+        warn_of_future(named_at, "The last name")
         row = {
             "run_id": self.run.run_id,
             "series": self.run.series,
             "cluster": cluster,
             "name": name and name.strip(),
             "who": self._who,
-            "named_at": datetime.now(UTC),
+            "named_at": named_at,
         }
         table = pa.Table.from_pylist([row], CLUSTER_NAMES.schema)
         self._store.append(CLUSTER_NAMES, table)

@@ -7,7 +7,7 @@ of them. So readers need no more than the latest row of a cluster or an image.
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from artcluster.lineage.matching import Change
 from artcluster.schema import EDITS
 from artcluster.store import Fence, Store
+from artcluster.store.clock import time_after, warn_of_future
 from artcluster.workflows.runs import read_runs
 
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
@@ -43,9 +44,11 @@ class Edits:
 
     Attributes:
         made: Merges, moves and undoings; inherited merges of runs that exist.
+        last_at: Time of the last row of all, also of those that are not among these.
     """
 
     made: tuple[Edit, ...]
+    last_at: datetime = _NEVER
 
     @property
     def undone(self) -> frozenset[str]:
@@ -85,7 +88,8 @@ class Edits:
 
     def and_then(self, edit: Edit) -> "Edits":
         """Return these and one more."""
-        return replace(self, made=(*self.made, edit))
+        last_at = max(self.last_at, edit.edited_at)
+        return replace(self, made=(*self.made, edit), last_at=last_at)
 
 
 def read_edits(store: Store, series: str) -> Edits:
@@ -94,7 +98,9 @@ def read_edits(store: Store, series: str) -> Edits:
     runs = {run.run_id for run in read_runs(store)}
     made = [Edit(**row) for row in rows if row["kind"] != "follow"]
     made = [edit for edit in made if edit.kind != "inherit" or edit.run_id in runs]
-    return Edits(tuple(sorted(made, key=lambda edit: edit.edited_at)))
+    last_at = max((row["edited_at"] for row in rows), default=_NEVER)
+    warn_of_future(last_at, "The last edit")
+    return Edits(tuple(sorted(made, key=lambda edit: edit.edited_at)), last_at)
 
 
 def rows_of(before: Edits, edit: Edit) -> list[Edit]:
@@ -110,8 +116,7 @@ def rows_of(before: Edits, edit: Edit) -> list[Edit]:
     [('undo', 3, None)]
     """
     after = before.and_then(edit)
-    last = max((each.edited_at for each in before.made), default=edit.edited_at)
-    at = max(datetime.now(UTC), last + timedelta(microseconds=1))
+    at = time_after(before.last_at)
     if edit.content_id is not None:
         return [replace(edit, shown_cluster=after.moved_images.get(edit.content_id), edited_at=at)]
     old, new = before.shown_clusters, after.shown_clusters

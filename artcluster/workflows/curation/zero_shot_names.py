@@ -29,7 +29,7 @@ from artcluster.pages.content import FittingWord
 from artcluster.schema import CLUSTER_WORDS
 from artcluster.store.vectors import gather
 from artcluster.workflows.job import Job
-from artcluster.workflows.runs import CurrentRun, RunRecord, open_current_run
+from artcluster.workflows.runs import Run, open_run
 
 _HOW = (
     "embed the archive by a CLIP-like network first: pip install 'artcluster[clip]', then "
@@ -116,7 +116,7 @@ def read_word_list(place: str) -> WordList:
         UsageError: The file cannot be read, or holds fewer than two words, or too many.
     """
     if place == SUBJECTS:
-        text = (files("artcluster.workflows") / "subjects.txt").read_text(encoding="utf-8")
+        text = (files("artcluster.workflows.curation") / "subjects.txt").read_text(encoding="utf-8")
     else:
         try:
             text = Path(place).expanduser().read_text(encoding="utf-8-sig")
@@ -174,16 +174,13 @@ class ClusterWords:
     name: str
 
 
-def suggest_words(
-    job: Job, run: RunRecord, past: bool, words: WordList, backbone: str | None
-) -> list[ClusterWords]:
+def suggest_words(job: Job, run: Run, words: WordList, backbone: str | None) -> list[ClusterWords]:
     """Find the words that fit each cluster of a run, and write them down for its series.
 
     The mean of each cluster, as people edited it, is taken over all its images, or as many of each
     as make 200,000 together.
 
     Args:
-        past: Look at the archive as the run saw it, rather than as it is now.
         words: The words to choose from.
         backbone: Whose vectors; None for the run's own, or the only ones that know words.
 
@@ -200,8 +197,7 @@ def suggest_words(
     with job.timings.stage("words", len(words.words), "words"):
         words_WD = tower.words(words.words)
         job.progress.advance("words", len(words.words))
-    shown = CurrentRun(run.run_id, run.archive_id, run.model_id, past)
-    with open_current_run(job.store, shown, job.config) as tables:
+    with open_run(job.store, run, job.config) as tables:
         picked = _picked(tables)
     with job.timings.stage("means", picked.num_rows, "images"):
         means = _means(job.store, embedder.embedder_id, picked, words_WD.shape[1])
@@ -236,7 +232,7 @@ def read_word_names(store: Store, series: str) -> dict[int, ClusterWords]:
     }
 
 
-def remove_words(store: Store, run: RunRecord) -> None:
+def remove_words(store: Store, run: Run) -> None:
     """Take the words of a run's series away."""
     _append(store, run, [{"cluster": None}])
 
@@ -318,7 +314,7 @@ def _of_cluster(cluster: int, images: int, words: Sequence[FittingWord]) -> Clus
 
 
 def _write(
-    store: Store, run: RunRecord, embedder_id: str, words: WordList, found: Sequence[ClusterWords]
+    store: Store, run: Run, embedder_id: str, words: WordList, found: Sequence[ClusterWords]
 ) -> None:
     _append(
         store,
@@ -340,7 +336,7 @@ def _write(
     )
 
 
-def _append(store: Store, run: RunRecord, rows: Sequence[dict[str, object]]) -> None:
+def _append(store: Store, run: Run, rows: Sequence[dict[str, object]]) -> None:
     said = {"run_id": run.run_id, "series": run.series, "suggested_at": datetime.now(UTC)}
     table = pa.Table.from_pylist([said | row for row in rows], CLUSTER_WORDS.schema)
     store.append(CLUSTER_WORDS, table)

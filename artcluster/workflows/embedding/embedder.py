@@ -34,6 +34,7 @@ from artcluster.location import Location
 from artcluster.schema import EMBEDDERS as EMBEDDERS_TABLE
 from artcluster.schema import EMBEDDINGS, REGIONS
 from artcluster.store import Store
+from artcluster.store.layout import contract_by_settings, embedder_weights
 from artcluster.workflows.job import Job
 
 _MADE = (EMBEDDINGS, REGIONS)
@@ -110,12 +111,12 @@ def prepare_embedder(
 
     The next job with the same settings finds both there, and neither fetches nor loads them.
     """
-    remembered = f"embedders/by-settings/{_settings_digest(config)}.json"
+    remembered = contract_by_settings(_settings_digest(config))
     if trained is None and store.exists(remembered):
         contract = Contract.from_json(store.read_bytes(remembered).decode())
-        return ReadyEmbedder(contract, pixel_policy(config), weights_path(contract.embedder_id))
+        return ReadyEmbedder(contract, pixel_policy(config), embedder_weights(contract.embedder_id))
     contract, state, policy = contract_and_state(config, trained)
-    path = weights_path(contract.embedder_id)
+    path = embedder_weights(contract.embedder_id)
     # Their hash is part of the id: what lies there already is the same.
     if state and not store.exists(path):
         store.write_bytes_if_absent(path, save_state(state))
@@ -169,7 +170,7 @@ def read_embedder(store: Store, embedder_id: str) -> ReadyEmbedder:
     return ReadyEmbedder(
         contract,
         PixelPolicy.from_pixels_id(contract.pixel_policy_id),
-        weights_path(embedder_id),
+        embedder_weights(embedder_id),
     )
 
 
@@ -184,11 +185,6 @@ def _settings_digest(config: Config) -> str:
     if settings.backbone == FACES:
         facts = [*facts, _face_recipe(config).to_text()]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
-
-
-def weights_path(embedder_id: str) -> str:
-    """Return where an embedder's weights lie in the store."""
-    return f"embedders/{embedder_id}/weights.safetensors"
 
 
 State: TypeAlias = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
@@ -253,7 +249,7 @@ def refined_embedder(
         weights_sha256=state_sha256(state),
         origin=f"{before.embedder_id}, refined",
     )
-    path = weights_path(contract.embedder_id)
+    path = embedder_weights(contract.embedder_id)
     # Their hash is part of the id: what lies there already is the same.
     job.store.write_bytes_if_absent(path, save_state(state))
     return ReadyEmbedder(contract, before.policy, path)

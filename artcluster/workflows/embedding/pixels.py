@@ -27,6 +27,7 @@ from artcluster.images.policy import PixelPolicy
 from artcluster.location import Location
 from artcluster.runtime.executor import Claim, Claims, Step
 from artcluster.store import Store
+from artcluster.store.layout import PIXELS
 from artcluster.workflows.archives import Archive, fetch_settings, rows_of
 from artcluster.workflows.embedding.decoding import open_decoder
 from artcluster.workflows.embedding.embedder import pixel_policy
@@ -51,7 +52,7 @@ class PixelShard:
 
 def pixel_folder(job: Job, archive_id: str, side_px: int) -> str:
     """Return where the pixels of an archive at one size lie in the store."""
-    return f"pixels/{fingerprint([archive_id, pixel_policy(job.config).pixels_id, side_px])}"
+    return PIXELS.path(fingerprint([archive_id, pixel_policy(job.config).pixels_id, side_px]))
 
 
 def stored_shards(store: Store, folder: str) -> list[PixelShard]:
@@ -186,7 +187,7 @@ def decoded(
     """
     folder = pixel_folder(job, archive.archive_id, side_px)
     policy = pixel_policy(job.config)
-    target = Target("pixels", folder.removeprefix("pixels/"))
+    target = Target("pixels", PIXELS.below(folder)[0])
     planning = Planning(job.store, job.config, archive, target, policy, job.store.location)
     with job.lease(folder.replace("/", "=")):
         shards = stored_shards(job.store, folder)

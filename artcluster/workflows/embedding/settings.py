@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from artcluster.config import Config
 from artcluster.errors import UsageError
 from artcluster.store import Store
+from artcluster.store.layout import ARCHIVES
 from artcluster.workflows.archives import Archive, resolve_archive
 from artcluster.workflows.runs import find_run, read_runs
 
@@ -70,15 +71,15 @@ def inherited_settings(
             found[section].pop(setting, None)
     runs = read_runs(store, archive_id)
     if runs or run_id is not None:
-        run = find_run(runs, run_id or "last")
+        run = find_run(runs, run_id)
         found |= {section: run.config[section] for section in _OF_RUNS if section in run.config}
     return _known(Config, found)
 
 
 def _named(store: Store, archive: Archive) -> str | None:
-    for path in store.list("archives"):
+    for path in store.list(ARCHIVES.name):
         if json.loads(store.read_bytes(path))["listed"] == _listed(archive):
-            return path.split("/")[1]
+            return ARCHIVES.below(path)[0]
     return None
 
 
@@ -97,4 +98,4 @@ def _known(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _path(archive_id: str) -> str:
-    return f"archives/{archive_id}/settings.json"
+    return ARCHIVES.path(archive_id, "settings.json")

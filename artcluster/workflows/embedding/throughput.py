@@ -20,6 +20,7 @@ from artcluster.images.rejects import ImageInfo
 from artcluster.images.sandbox.decoder import Decoder
 from artcluster.runtime.executor import this_machine
 from artcluster.store import Store
+from artcluster.store.layout import EMBEDDERS
 from artcluster.workflows.embedding.decoding import FaceLooker, WholePictures, taker_for
 from artcluster.workflows.embedding.embedder import ReadyEmbedder, State, cache_folder
 from artcluster.workflows.embedding.sizing import CPU_THREADS, Rates
@@ -102,7 +103,7 @@ def read_rate(store: Store, embedder_id: str) -> Rate | None:
 
 
 def _path(embedder_id: str) -> str:
-    return f"embedders/{embedder_id}/rate.json"
+    return EMBEDDERS.path(embedder_id, "rate.json")
 
 
 _BATCH = 8

@@ -15,6 +15,7 @@ from artcluster.embedders import defaults_of, load_state, save_state
 from artcluster.embedders.catalogue import components_of
 from artcluster.embedders.trained_networks import AUTOENCODERS
 from artcluster.errors import UsageError
+from artcluster.store.layout import PRETRAINED
 from artcluster.training.autoencoders import CaeConfig, GenreCaeConfig, train_cae
 from artcluster.training.principal_components import PcaConfig, principal_components
 from artcluster.training.reconstruction import ReconstructionConfig
@@ -42,7 +43,8 @@ def trained_network(job: Job, archive: Archive, scan: Scan | None = None) -> Ten
     Raises:
         UsageError: The archive has no picture to train on.
     """
-    path = _path(job, archive)
+    name = _name(job, archive)
+    path = PRETRAINED.path(name)
     if job.store.exists(f"{path}.safetensors"):
         return load_state(job.store.read_bytes(f"{path}.safetensors"))
     network, side = job.config.embed.backbone, input_px(job.config.embed)
@@ -60,7 +62,7 @@ def trained_network(job: Job, archive: Archive, scan: Scan | None = None) -> Ten
         state, facts = place.train_shards(
             _loop(job.config.embed, side),
             [load for load, _ in found],
-            path.removeprefix("pretrained/"),
+            name,
         )
     job.progress.say(f"Trained `{network}` on {images:,} images: {_told(facts)}.")
     job.store.write_bytes(f"{path}.json", json.dumps({"images": images, **facts}).encode())
@@ -78,17 +80,17 @@ def max_images(settings: EmbedSettings) -> int:
     return _settings(settings).max_images
 
 
-def _path(job: Job, archive: Archive) -> str:
+def _name(job: Job, archive: Archive) -> str:
     """Name what decides the network: the archive, its pixels, and how it is trained."""
     settings = job.config.embed
     training, pixels_id = _settings(settings), pixel_policy(job.config).pixels_id
     facts = [archive.archive_id, pixels_id, input_px(settings), settings.seed]
     name = settings.backbone.replace(":", "-")
-    before = f"pretrained/{name}-{legacy_network(facts, training)}"
-    if job.store.exists(f"{before}.safetensors"):
+    before = f"{name}-{legacy_network(facts, training)}"
+    if job.store.exists(PRETRAINED.path(f"{before}.safetensors")):
         return before
     chosen = training.model_dump(mode="json", exclude_defaults=True)
-    return f"pretrained/{name}-{fingerprint([*facts, chosen])}"
+    return f"{name}-{fingerprint([*facts, chosen])}"
 
 
 def _settings(settings: EmbedSettings) -> CaeSettings | PcaSettings:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +14,7 @@ from artcluster.metrics.agreement import label_agreement
 from artcluster.metrics.measures import measure_agreement
 from artcluster.schema import COMPARISONS
 from artcluster.store import Store
+from artcluster.store.clock import next_time
 from artcluster.store.metadata import metadata_version
 from artcluster.workflows.archives import choose_archive, choose_embedder
 from artcluster.workflows.clustering.methods.base import TrainingSet
@@ -214,7 +214,7 @@ def make_comparison(
         if known is not None:
             return replace(known, already=True, seconds=dict(job.timings.seconds))
         labels = asked.labels.of(job, archive_id, shared.data.content_ids)
-        now = datetime.now(UTC)
+        now = next_time(job.store, COMPARISONS)
         table = [
             {
                 "comparison_id": comparison_id,

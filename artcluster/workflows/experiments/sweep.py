@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from artcluster.errors import UsageError
 from artcluster.metrics.choosing_k import Candidate, mean_ari_with, recommend
 from artcluster.schema import SWEEPS
 from artcluster.store import Store
+from artcluster.store.clock import next_time
 from artcluster.workflows.archives import choose_archive, choose_embedder
 from artcluster.workflows.clustering.methods import network_of
 from artcluster.workflows.clustering.supervision import check_supervision
@@ -148,7 +148,7 @@ def make_sweep(
             "points": len(data.x_ND),
             "sampled_from": shared.of,
             "asked": json.dumps(asked),
-            "created_at": datetime.now(UTC),
+            "created_at": next_time(job.store, SWEEPS),
         }
         table = [
             {

@@ -24,6 +24,7 @@ from artcluster.projection.layout import Components
 from artcluster.runtime.progress import Silent, Timings
 from artcluster.schema import COMPARISONS, SWEEPS, TRIAL_MEASURES, TRIALS
 from artcluster.store import Lease, Store
+from artcluster.store.layout import TRIALS as TRIAL_FILES
 from artcluster.store.members import rows_among
 from artcluster.workflows.clustering.fingerprints import deciding_settings, model_params
 from artcluster.workflows.clustering.methods import fit
@@ -167,7 +168,7 @@ def run_trial(trial: Trial, lease: Lease) -> dict[str, Any]:
         "peak_bytes": peak,
         "shared_seconds": json.dumps(shared_s),
         "settings": json.dumps(deciding_settings(job.config.cluster)),
-        "path": f"trials/{trial.trial_id}.safetensors",
+        "path": TRIAL_FILES.path(f"{trial.trial_id}.safetensors"),
         "created_at": datetime.now(UTC),
     }
     clusters_N = np.full(len(trial.shared.x_ND), MISSING, np.int32)
@@ -246,7 +247,7 @@ def _map(trial: Trial, fitted: Fitted, taken: TrainingSet) -> dict[str, np.ndarr
     z_MD = Components.fit(z_MD, how.pca_dim, how.seed)(z_MD)
     # Methods that do not refine have one space for every k, and its map is drawn once.
     name = fingerprint([how.model_dump(mode="json"), _hash(z_MD)])
-    path = f"trials/maps/{name}.safetensors"
+    path = TRIAL_FILES.path("maps", f"{name}.safetensors")
     if job.store.exists(path):
         y_M2 = load(job.store.read_bytes(path))["map"]
     else:

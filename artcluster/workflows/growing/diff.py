@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from artcluster.config import Config
 from artcluster.errors import UsageError
@@ -14,7 +13,7 @@ from artcluster.metrics.agreement import adjusted_rand_index
 from artcluster.schema import CLUSTER_NAMES
 from artcluster.store import Store
 from artcluster.workflows.clustering.run_pair import ImageChanges, RunView, run_pair
-from artcluster.workflows.runs import RunRecord, clusters_of_run
+from artcluster.workflows.runs import Run, clusters_of_run, of_series
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class RunComparison:
 
 
 def compare_runs(
-    store: Store, config: Config, old: RunRecord, new: RunRecord, *, moved_limit: int = 20
+    store: Store, config: Config, old: Run, new: Run, *, moved_limit: int = 20
 ) -> RunComparison:
     """Compare two runs of one archive.
 
@@ -89,10 +88,7 @@ def compare_runs(
 
 def cluster_names(store: Store, series: str) -> dict[int, str]:
     """Return the names of a series' clusters, those of clusters that are gone too."""
-    mine = (pc.field("series") == series) | (
-        pc.is_null(pc.field("series")) & (pc.field("run_id") == series)
-    )
-    rows: pa.Table = store.table(CLUSTER_NAMES).read(None, mine).sort_by("named_at")
+    rows: pa.Table = store.table(CLUSTER_NAMES).read(None, of_series(series)).sort_by("named_at")
     names = {row["cluster"]: row["name"] for row in rows.to_pylist()}
     return {cluster: name for cluster, name in sorted(names.items()) if name is not None}
 
@@ -102,5 +98,5 @@ def _kept_share(found: Overlap) -> float:
     return float(found.shared_AB[same_AB].sum() / found.old_sizes_A.sum())
 
 
-def _view(run: RunRecord) -> RunView:
+def _view(run: Run) -> RunView:
     return RunView(run.archive_id, run.scan_id, run.model_id)

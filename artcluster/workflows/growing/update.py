@@ -8,7 +8,7 @@ from typing import Literal
 
 import pyarrow.compute as pc
 
-from artcluster.errors import UsageError
+from artcluster.errors import StoreError, UsageError
 from artcluster.images.policy import PixelPolicy
 from artcluster.lineage.drift import Drift, Profile, drift
 from artcluster.schema import ASSIGNMENTS, MODELS
@@ -41,11 +41,12 @@ from artcluster.workflows.job import Job, fingerprint
 from artcluster.workflows.results import ArchiveCounts, ClusterSummary, EmbedSummary
 from artcluster.workflows.runs import (
     RUN_TABLES,
-    RunRecord,
+    Run,
     find_run,
     finished_run,
     fitted_in,
     read_runs,
+    what_is_missing,
 )
 
 Outcome = Literal["first run", "nothing new", "model kept", "refitted"]
@@ -106,17 +107,23 @@ def update_archive(
     if not before and run_id is None:
         check_supervision(config.cluster, config.embed.backbone)
         return _first_run(replace(job, config=config), images)
-    parent = find_run(before, run_id or "last")
+    parent = find_run(before, run_id)
     check_supervision(config.cluster, parent.embedder_id)
-    embedded = embed_archive(job, images, _embedder(job, parent))
-    check_unread_share(embedded, job.config.archive.max_unread_share)
-    job = with_stored_hints(job, archive_id)
-    check_hints_kept(job, parent)
-    with job.lease(f"runs={archive_id}", *RUN_TABLES) as lease:
-        # Another update may have made a run while this one waited.
-        runs = read_runs(job.store, archive_id)
-        parent = find_run(runs, run_id or "last")
-        return _Update(job, embedded, parent, runs, lease).make(refit)
+    while True:
+        embedded = embed_archive(job, images, _embedder(job, parent))
+        check_unread_share(embedded, job.config.archive.max_unread_share)
+        job = with_stored_hints(job, archive_id)
+        check_hints_kept(job, parent)
+        with job.lease(f"runs={archive_id}", *RUN_TABLES) as lease:
+            # Another update may have made a run while this one waited.
+            runs = read_runs(job.store, archive_id)
+            parent = find_run(runs, run_id)
+            if parent.embedder_id == embedded.embedder_id:
+                return _Update(job, embedded, parent, runs, lease).make(refit)
+        job.progress.say(
+            f"Run {parent.run_id}, made meanwhile, is of the embedder {parent.embedder_id}: "
+            "embedding what it lacks."
+        )
 
 
 def plan_update(job: Job, images: str, *, run_id: str | None = None) -> ArchiveCounts:
@@ -129,7 +136,7 @@ def plan_update(job: Job, images: str, *, run_id: str | None = None) -> ArchiveC
     before = read_runs(job.store, resolve_archive(images, job.config).archive_id)
     if not before and run_id is None:
         return plan_archive(job, images)
-    return plan_archive(job, images, _embedder(job, find_run(before, run_id or "last")))
+    return plan_archive(job, images, _embedder(job, find_run(before, run_id)))
 
 
 def _first_run(job: Job, images: str) -> UpdateSummary:
@@ -140,7 +147,7 @@ def _first_run(job: Job, images: str) -> UpdateSummary:
     return UpdateSummary("first run", reasons, embedded, clustered, seconds=job.timings.seconds)
 
 
-def _embedder(job: Job, parent: RunRecord) -> ReadyEmbedder:
+def _embedder(job: Job, parent: Run) -> ReadyEmbedder:
     """Return the embedder of a run, under the configured limit of pixels."""
     embedder = read_embedder(job.store, parent.embedder_id)
     policy: PixelPolicy = replace(embedder.policy, max_pixels=job.config.images.max_pixels)
@@ -153,7 +160,7 @@ class _Drifts:
 
     parent: Drift
     since_fit: Drift
-    fitted_in: RunRecord
+    fitted_in: Run
     runs: int
 
 
@@ -163,8 +170,8 @@ class _Update:
 
     job: Job
     embedded: EmbedSummary
-    parent: RunRecord
-    runs: list[RunRecord]
+    parent: Run
+    runs: list[Run]
     lease: Lease
 
     def make(self, refit: bool | None) -> UpdateSummary:
@@ -177,6 +184,7 @@ class _Update:
                 f"run {parent.run_id} stays the last one. `artcluster rejects STORE` lists the "
                 "files that cannot be used"
             )
+        self._complete(known)
         check_labels(job.store, job.config.cluster.labels)
         metadata = metadata_version(job.store, parent.archive_id)
         changed = self._changed_settings()
@@ -202,6 +210,22 @@ class _Update:
         mine = pc.field("model_id") == self.parent.model_id
         rows = self.job.store.table(MODELS).read(["config"], mine)
         return changed_settings(json.loads(rows["config"][0].as_py()), self.job.config.cluster)
+
+    def _complete(self, known: KnownArchive) -> None:
+        """Assign again what a damaged file, taken out of the store, had of the parent's clusters.
+
+        Raises:
+            StoreError: The parent lacks something that only a fit can make.
+        """
+        job, parent = self.job, self.parent
+        if what_is_missing(job.store, parent).endswith("assignments"):
+            self._measured(known)
+        if missing := what_is_missing(job.store, parent):
+            raise StoreError(
+                f"Run {parent.run_id} lacks {missing}, as a damaged file was taken out of the "
+                f"store. `artcluster cluster {job.store.location} --parent last --force` makes "
+                "another run that follows it."
+            )
 
     def _nothing_new(self) -> UpdateSummary:
         run = finished_run(self.job.store, self.parent.run_id)

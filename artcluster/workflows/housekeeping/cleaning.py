@@ -1,16 +1,19 @@
 """One cleaning of a store: what it found, what it keeps and why, and the leases it needs."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import uuid4
 
+from artcluster.archive.plan import Plan
 from artcluster.config import Config
 from artcluster.errors import LeaseHeldError
 from artcluster.schema import Table
 from artcluster.store import Fence, Store
 from artcluster.store.blobs import Blobs, Entry
+from artcluster.store.layout import CLOCK, Folder
 
 
 @dataclass
@@ -38,6 +41,7 @@ class Cleaning:
         dry: Whether nothing is to be removed.
         now: The time by the storage's clock, which all ages are taken against.
         fences: Of the lease that lets one cleaning at a time work; none when dry.
+        unfinished: Plans that the same command would resume.
         removals: What goes, in the order found.
         kept: What stays though it looks superfluous, and why.
     """
@@ -47,6 +51,7 @@ class Cleaning:
     dry: bool
     now: datetime
     fences: Sequence[Fence] = ()
+    unfinished: Sequence[Plan] = ()
     removals: list[Removal] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
 
@@ -56,8 +61,15 @@ class Cleaning:
         return Blobs(self.store.location)
 
     @contextmanager
-    def holding(self, names: Sequence[str], tables: Sequence[Table]) -> Iterator[bool]:
+    def holding(
+        self, names: Sequence[str], tables: Sequence[Table], *, forget: bool = False
+    ) -> Iterator[bool]:
         """Hold the leases of those who might use something, while it is looked at and removed.
+
+        Args:
+            names: The leases.
+            tables: Tables that their holders commit to.
+            forget: Leave no files of the leases: what they are on is removed for good.
 
         Yields:
             False where a job holds one of them, so that nothing may be touched. A dry run takes
@@ -68,9 +80,9 @@ class Cleaning:
             free = True
             for name in [] if self.dry else names:
                 try:
-                    held.enter_context(
-                        self.store.lease(name, tables, ttl_s=ttl_s, owner_note="vacuum")
-                    )
+                    lease = held.enter_context(self.store.lease(name, tables, ttl_s=ttl_s))
+                    if forget:
+                        lease.forget()
                 except LeaseHeldError:
                     self.keep(f"what a job uses now: {name}")
                     free = False
@@ -99,23 +111,25 @@ class Cleaning:
         if not self.dry:
             self.blobs.delete([entry.path for entry in gone])
 
+    def folders(self, folder: Folder) -> dict[str, list[Entry]]:
+        """Return the files below a folder of the store by the first part of their path."""
+        found: dict[str, list[Entry]] = defaultdict(list)
+        for entry in self.blobs.entries(folder.name):
+            found[folder.below(entry.path)[0]].append(entry)
+        return found
+
     def older(self, when: datetime, *, hours: float = 0, days: float = 0) -> bool:
         """Tell whether something is at least so old."""
         return self.now - when >= timedelta(hours=hours, days=days)
 
 
-CLOCK = "clock"
-
-"""Folder of the files that are written to learn the time."""
-
-
 def storage_time(store: Store) -> datetime:
     """Return the time by the clock that dates the store's files, by writing and removing one."""
     blobs = Blobs(store.location)
-    path = f"{CLOCK}/{uuid4().hex}"
+    path = CLOCK.path(uuid4().hex)
     blobs.write(path, b"")
     try:
-        (entry,) = [each for each in blobs.entries(CLOCK) if each.path == path]
+        (entry,) = [each for each in blobs.entries(CLOCK.name) if each.path == path]
     finally:
         blobs.delete([path])
     return entry.modified_at

@@ -1,4 +1,4 @@
-"""What training and killed jobs left behind: checkpoints, pixels, temporary files."""
+"""What jobs leave behind: listings, plans, checkpoints, pixels, half-written files."""
 
 import re
 from collections import defaultdict
@@ -6,37 +6,40 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
-from artcluster.archive.plan import Plan
 from artcluster.archive.scan import numbered
-from artcluster.embedders.contract import Contract
-from artcluster.schema import EMBEDDERS, EMBEDDINGS
 from artcluster.store.blobs import Entry
-from artcluster.workflows.embedding.embedder import weights_path
-from artcluster.workflows.housekeeping.cleaning import CLOCK, Cleaning
+from artcluster.store.layout import (
+    CHECKPOINTS,
+    CLOCK,
+    PIXELS,
+    PLANS,
+    PRETRAINED,
+    SCANS,
+    STUDIES,
+    Folder,
+    delta_log,
+)
+from artcluster.workflows.housekeeping.cleaning import Cleaning
 
 
-def clean_listings(cleaning: Cleaning, unfinished: Collection[Plan]) -> None:
+def clean_listings(cleaning: Cleaning) -> None:
     """Remove each archive's listings but the last complete one, and plans of earlier listings.
 
-    What a job that broke off will go on with stays, and what came after the last listing. So the
-    highest number is always there, and numbers go on from it.
-
-    Args:
-        cleaning: The cleaning.
-        unfinished: Plans that the same command would go on with.
+    What an interrupted job will resume from stays, and what came after the last listing. So the
+    highest number is always there, and numbers count up from it.
     """
-    listings = _by_number(cleaning, "scans")
-    plans = _by_number(cleaning, "plans")
+    listings = _by_number(cleaning, SCANS)
+    plans = _by_number(cleaning, PLANS)
     hours = cleaning.config.vacuum.keep_files_hours
     for archive_id, numbers in sorted(listings.items()):
         complete = [number for number in numbers if _is_complete(numbers[number])]
         needed = {
             numbered("", plan.scan_id).strip("/")
-            for plan in unfinished
+            for plan in cleaning.unfinished
             if plan.archive_id == archive_id
         }
         if needed:
-            cleaning.keep("plans that a job which broke off will go on with, and their listings")
+            cleaning.keep("plans that an interrupted job will resume from, and their listings")
         with cleaning.holding([f"images={archive_id}"], []) as free:
             if not free or not complete:
                 continue
@@ -55,10 +58,10 @@ def clean_listings(cleaning: Cleaning, unfinished: Collection[Plan]) -> None:
                 cleaning.delete(why, old)
 
 
-def _by_number(cleaning: Cleaning, room: str) -> dict[str, dict[str, list[Entry]]]:
+def _by_number(cleaning: Cleaning, folder: Folder) -> dict[str, dict[str, list[Entry]]]:
     found: dict[str, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
-    for entry in cleaning.blobs.entries(room):
-        _, archive_id, number, *_ = entry.path.split("/")
+    for entry in cleaning.blobs.entries(folder.name):
+        archive_id, number, *_ = folder.below(entry.path)
         found[archive_id][number].append(entry)
     return found
 
@@ -70,29 +73,6 @@ def _is_complete(entries: Collection[Entry]) -> bool:
 def _json_first(entry: Entry) -> tuple[bool, str]:
     """Order files for deletion: without its JSON what is left of a folder counts for nothing."""
     return not entry.path.endswith(".json"), entry.path
-
-
-def clean_networks(cleaning: Cleaning) -> None:
-    """Remove weights of embedders that have no vectors, once no job can be about to make them.
-
-    Those that settings name stay: a job that finds its settings there does not fetch them again.
-    """
-    days = cleaning.config.vacuum.keep_unfinished_days
-    store = cleaning.store
-    used = set(store.table(EMBEDDINGS).distinct("embedder_id"))
-    used |= set(store.table(EMBEDDERS).read(["embedder_id"])["embedder_id"].to_pylist())
-    for path in store.list("embedders/by-settings/"):
-        used.add(Contract.from_json(store.read_bytes(path).decode()).embedder_id)
-    named = {weights_path(embedder_id) for embedder_id in used}
-    found = [
-        entry
-        for entry in cleaning.blobs.entries("embedders")
-        if entry.path.endswith("/weights.safetensors") and entry.path not in named
-    ]
-    old = [entry for entry in found if cleaning.older(entry.modified_at, days=days)]
-    cleaning.delete("weights of networks that made no vectors", old)
-    if len(old) < len(found):
-        cleaning.keep(f"weights of networks without vectors, for {days:g} days")
 
 
 _HALF_WRITTEN = re.compile(r".*#\d+")
@@ -112,10 +92,10 @@ def clean_training(cleaning: Cleaning) -> None:
     """
     settings = cleaning.config.vacuum
     hours, days = settings.keep_files_hours, settings.keep_unfinished_days
-    kept = [*cleaning.store.list("pretrained"), *cleaning.store.list("studies")]
+    kept = [*cleaning.store.list(PRETRAINED.name), *cleaning.store.list(STUDIES.name)]
     done = {path.rsplit("/", 1)[1].rsplit(".", 1)[0] for path in kept}
     training = False
-    for name, entries in _folders(cleaning, "checkpoints").items():
+    for name, entries in cleaning.folders(CHECKPOINTS).items():
         last = max(entry.modified_at for entry in entries)
         if name in done and cleaning.older(last, hours=hours):
             cleaning.delete("checkpoints of finished training", entries)
@@ -124,7 +104,7 @@ def clean_training(cleaning: Cleaning) -> None:
         else:
             cleaning.keep(f"checkpoints that training may go on from, for {days:g} days")
             training = training or (name not in done and not name.startswith(_OF_VECTORS))
-    for entries in _folders(cleaning, "pixels").values():
+    for entries in cleaning.folders(PIXELS).values():
         last = max(entry.modified_at for entry in entries)
         if training or not cleaning.older(last, days=days):
             cleaning.keep(f"pixels that training may read, for {days:g} days")
@@ -144,8 +124,8 @@ def clean_half_written(cleaning: Cleaning) -> None:
     found = [
         entry
         for entry in cleaning.blobs.entries("")
-        if entry.path.startswith(f"{CLOCK}/")
-        or ("/_delta_log/" in entry.path and entry.path.endswith(".tmp"))
+        if entry.path.startswith(CLOCK.path(""))
+        or (delta_log("") in entry.path and entry.path.endswith(".tmp"))
     ]
     if cleaning.store.location.is_local:
         root = Path(cleaning.store.location.uri)
@@ -167,10 +147,3 @@ def clean_half_written(cleaning: Cleaning) -> None:
 
 def _bytes(entries: list[Entry]) -> int:
     return sum(entry.size_bytes for entry in entries)
-
-
-def _folders(cleaning: Cleaning, room: str) -> dict[str, list[Entry]]:
-    found: dict[str, list[Entry]] = defaultdict(list)
-    for entry in cleaning.blobs.entries(room):
-        found[entry.path.split("/")[1]].append(entry)
-    return found

@@ -1,20 +1,19 @@
 """Runs past their retention, with the rows that belong to them."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import Any
-
-import pyarrow.compute as pc
 
 from artcluster.config import VacuumSettings
 from artcluster.schema import MODELS, RUNS, TABLES, Table
 from artcluster.store.blobs import Entry
+from artcluster.store.layout import MAPS
+from artcluster.store.layout import MODELS as MODEL_FILES
 from artcluster.store.rewrite import remove_partitions, remove_rows
 from artcluster.workflows.housekeeping.cleaning import Cleaning
-from artcluster.workflows.viewing.map import MAPS
+from artcluster.workflows.runs import Run, read_runs
 
 
 @dataclass(frozen=True)
@@ -31,23 +30,22 @@ def clean_runs(cleaning: Cleaning) -> Models:
     A run's own row goes first, as it came last: what follows is of a run that is not there. Dead
     half-way, the next cleaning finds the rest by itself.
     """
-    runs = cleaning.store.table(RUNS).read().to_pylist()
+    runs = read_runs(cleaning.store)
     reasons = retained(runs, _edited(cleaning), cleaning.config.vacuum, cleaning.now)
     for words in sorted({*reasons.values()}):
         count = sum(reason == words for reason in reasons.values())
         cleaning.keep(f"{count:,} {'run' if count == 1 else 'runs'}: {words}")
-    stay = [run for run in runs if run["run_id"] in reasons]
-    gone = {run["run_id"] for run in runs} - reasons.keys()
+    gone = {run.run_id for run in runs} - reasons.keys()
     cleaning.remove("past their retention", len(gone), "runs")
     if gone and not cleaning.dry:
         remove_rows(cleaning.store, RUNS, "run_id", gone, cleaning.fences)
     _clean_rows_of_runs(cleaning, reasons.keys(), gone)
-    used = frozenset(run["model_id"] for run in stay)
-    return Models(used, frozenset(run["model_id"] for run in runs) - used)
+    used = frozenset(run.model_id for run in runs if run.run_id in reasons)
+    return Models(used, frozenset(run.model_id for run in runs) - used)
 
 
 def retained(
-    runs: Sequence[Mapping[str, Any]],
+    runs: Sequence[Run],
     edited: Collection[str],
     settings: VacuumSettings,
     now: datetime,
@@ -58,32 +56,32 @@ def retained(
     parent to parent: so that of a run that stays, the runs of the same model before it stay, too.
 
     Args:
-        runs: Rows of `runs`.
+        runs: Runs, oldest first.
         edited: Runs that people's names and edits belong to.
         settings: The retention.
         now: The time.
     """
     kept: dict[str, str] = {}
-    by_archive: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for run in sorted(runs, key=lambda run: (run["created_at"], run["run_id"]), reverse=True):
-        by_archive[run["archive_id"]].append(run)
+    by_archive: dict[str, list[Run]] = defaultdict(list)
+    for run in reversed(runs):
+        by_archive[run.archive_id].append(run)
     for mine in by_archive.values():
         for place, run in enumerate(mine):
-            age_days = (now - run["created_at"]).total_seconds() / 86_400
+            age_days = (now - run.created_at).total_seconds() / 86_400
             if place < settings.keep_runs:
-                kept[run["run_id"]] = f"among the last {settings.keep_runs} of an archive"
+                kept[run.run_id] = f"among the last {settings.keep_runs} of an archive"
             elif age_days < settings.keep_days:
-                kept[run["run_id"]] = f"younger than {settings.keep_days:g} days"
-            elif run["run_id"] in edited:
-                kept[run["run_id"]] = "people named or edited clusters in it"
-        by_id = {run["run_id"]: run for run in mine}
-        if mine[0]["parent"] in by_id:
-            kept.setdefault(mine[0]["parent"], "the last run follows it")
+                kept[run.run_id] = f"younger than {settings.keep_days:g} days"
+            elif run.run_id in edited:
+                kept[run.run_id] = "people named or edited clusters in it"
+        by_id = {run.run_id: run for run in mine}
+        if mine[0].parent is not None and mine[0].parent in by_id:
+            kept.setdefault(mine[0].parent, "the last run follows it")
         for run in [by_id[run_id] for run_id in by_id if run_id in kept]:
-            before = by_id.get(run["parent"])
-            while before is not None and before["model_id"] == run["model_id"]:
-                kept.setdefault(before["run_id"], "a run that stays has their model")
-                before = by_id.get(before["parent"])
+            before = by_id.get(run.parent or "")
+            while before is not None and before.model_id == run.model_id:
+                kept.setdefault(before.run_id, "a run that stays has their model")
+                before = by_id.get(before.parent or "")
     return kept
 
 
@@ -136,13 +134,9 @@ def clean_models(cleaning: Cleaning, models: Models) -> None:
             continue
         tables = [MODELS, *keyed_by("model_id")]
         written = [table for table in tables if cleaning.store.table(table).exists()]
-        with cleaning.holding([f"model={model_id}"], written) as free:
-            if not free or (not cleaning.dry and _is_used(cleaning, model_id)):
-                continue
-            _remove(cleaning, model_id)
-        if not cleaning.dry:
-            # The tables remember its last holder, should the same model be made again.
-            cleaning.blobs.delete(list(cleaning.store.list(f"leases/model={model_id}")))
+        with cleaning.holding([f"model={model_id}"], written, forget=True) as free:
+            if free and (cleaning.dry or not _is_used(cleaning, model_id)):
+                _remove(cleaning, model_id)
 
 
 def _last_touched(cleaning: Cleaning) -> dict[str, datetime]:
@@ -164,18 +158,17 @@ def _last_touched(cleaning: Cleaning) -> dict[str, datetime]:
 
 def _files(cleaning: Cleaning) -> Iterator[tuple[str, Entry]]:
     """Yield the models' files; in their folder the table of models lies, too. Then their maps."""
-    for entry in cleaning.blobs.entries("models"):
-        folder, slash, _ = entry.path.removeprefix("models/").partition("/")
-        if slash and not folder.startswith("_"):
-            yield folder, entry
-    for entry in cleaning.blobs.entries(MAPS):
+    for entry in cleaning.blobs.entries(MODEL_FILES.name):
+        model_id, *rest = MODEL_FILES.below(entry.path)
+        if rest and not model_id.startswith("_"):
+            yield model_id, entry
+    for entry in cleaning.blobs.entries(MAPS.name):
         yield PurePosixPath(entry.path).stem, entry
 
 
 def _is_used(cleaning: Cleaning, model_id: str) -> bool:
     """Tell, its lease held, whether a run that was made meanwhile uses a model."""
-    runs = cleaning.store.table(RUNS).read(["run_id"], pc.field("model_id") == model_id)
-    return bool(runs.num_rows)
+    return any(run.model_id == model_id for run in read_runs(cleaning.store))
 
 
 def _remove(cleaning: Cleaning, model_id: str) -> None:

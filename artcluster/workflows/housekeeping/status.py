@@ -1,62 +1,81 @@
 """What a store holds, what a job left unfinished, and who writes to it now."""
 
 from collections import defaultdict
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from urllib.parse import unquote
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
 from artcluster.config import Config
-from artcluster.schema import EMBEDDINGS, FORMAT_VERSION, IMAGES, MODELS, RUNS
+from artcluster.schema import EMBEDDINGS, FORMAT_VERSION, IMAGES, MODELS, RUNS, TABLES
 from artcluster.store import Store
-from artcluster.store.blobs import Blobs, Entry
-from artcluster.store.lease import Record
-from artcluster.store.process import Process
+from artcluster.store.blobs import Blobs
+from artcluster.store.format import OVERLOOKED
+from artcluster.store.layout import CHECKPOINTS, FOLDERS, MARK, PRETRAINED, Folder
+from artcluster.store.lease import Holder, lease_holders
 from artcluster.workflows.archives import archive_ids, known_archive
 from artcluster.workflows.embedding.scanning import pending_plans
 from artcluster.workflows.embedding.throughput import read_rate
-from artcluster.workflows.results import ArchiveStatus, RunStatus, StoreStatus, Unfinished, Writer
+from artcluster.workflows.runs import Run, read_runs
 
 
-def writers(store: Store) -> Iterator[Writer]:
-    """Yield the holders of leases that were not given back, dead ones too."""
-    blobs = Blobs(store.location)
-    newest: dict[str, Entry] = {}
-    for entry in blobs.entries("leases"):
-        name = entry.path.split("/")[1]
-        if name not in newest or entry.path > newest[name].path:
-            newest[name] = entry
-    for name, entry in sorted(newest.items()):
-        text = blobs.read_if_exists(entry.path)
-        if text is None:
-            continue
-        record = Record.from_json(text)
-        if not record.released:
-            yield _writer(unquote(name), record, entry.modified_at)
+@dataclass(frozen=True)
+class ArchiveStatus:
+    """What a store knows of one archive."""
+
+    archive_id: str
+    scan_id: int
+    images: int
+    rejects: Mapping[str, int]
+    unread: int = 0
+    """Paths that could not be read when they were tried last."""
 
 
-def _writer(name: str, record: Record, renewed_at: datetime) -> Writer:
-    silent_s = max(0.0, (datetime.now(UTC) - renewed_at).total_seconds())
-    here = record.holder.machine == Process.current().machine
-    if record.holder.is_dead():
-        state, then = "dead", "takes it over at once when started on that machine, else after "
-        then += f"{record.ttl_s:g} s"
-    elif here:
-        state, then = "alive", "waits for it, and ends with an error if that takes too long"
-    elif silent_s > record.ttl_s:
-        # By the storage's clock and ours, which need not agree: told, and nothing decided by it.
-        state, then = "silent", f"watches it for {record.ttl_s:g} s, then takes it over"
-    else:
-        state, then = "renewing", "waits for it, and ends with an error if that takes too long"
-    return Writer(
-        what=name,
-        host=record.holder.host,
-        pid=record.holder.pid,
-        note=record.note,
-        since=record.since,
-        renewed_seconds_ago=round(silent_s, 1),
-        state=state,
-        restart=then,
-    )
+@dataclass(frozen=True)
+class Unfinished:
+    """Work that a job began and did not end, or is at now."""
+
+    what: str
+    """`embedding`, `training` or `run`."""
+    name: str
+    """The archive, the training or the model."""
+    detail: str
+    restart: str
+    """What the same command would do."""
+    images: int | None = None
+    """Of the plan, where it is embedding."""
+    left: int | None = None
+    expected_seconds: float | None = None
+    """For what is left, at the rate of the last job that ended."""
+
+
+@dataclass(frozen=True)
+class FolderStatus:
+    """Files of a folder of the store, beside those of its table."""
+
+    name: str
+    holds: str
+    files: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class StoreStatus:
+    """What a store holds, what a job left unfinished, and who writes to it now."""
+
+    uri: str
+    format_version: int
+    archives: tuple[ArchiveStatus, ...]
+    embedders: Mapping[str, int]
+    """Vectors an embedder_id."""
+    runs: tuple[Run, ...]
+    last_commit: datetime | None
+    """When vectors or images were committed last, by the writer's clock."""
+    unfinished: tuple[Unfinished, ...]
+    writers: tuple[Holder, ...]
+    folders: tuple[FolderStatus, ...]
+    """What lies beside the tables."""
+    unknown: tuple[str, ...]
+    """Names at the store's root that are none of its own."""
 
 
 def store_status(store: Store, config: Config) -> StoreStatus:
@@ -72,9 +91,7 @@ def store_status(store: Store, config: Config) -> StoreStatus:
     for embedder_id in embeddings.distinct("embedder_id"):
         for _, rows in embeddings.file_rows({"embedder_id": embedder_id}):
             vectors[embedder_id] += rows
-    columns = ["run_id", "archive_id", "model_id", "images", "created_at"]
-    runs = [RunStatus(**row) for row in store.table(RUNS).read(columns).to_pylist()]
-    runs.sort(key=lambda run: run.created_at)
+    runs = read_runs(store)
     return StoreStatus(
         uri=str(store.location),
         format_version=FORMAT_VERSION,
@@ -84,11 +101,36 @@ def store_status(store: Store, config: Config) -> StoreStatus:
         last_commit=_last_commit(store),
         unfinished=(
             *_embedding(store, config),
-            *_training(store, runs),
+            *_training(store),
             *_runs(store, runs),
         ),
-        writers=tuple(writers(store)),
+        writers=tuple(lease_holders(Blobs(store.location))),
+        folders=tuple(_folders(store)),
+        unknown=unknown_names(store),
     )
+
+
+def unknown_names(store: Store) -> tuple[str, ...]:
+    """Return the names at a store's root that are none of its own."""
+    own = (*FOLDERS, MARK, *OVERLOOKED)
+    return tuple(name for name in Blobs(store.location).names() if name not in own)
+
+
+def _is_of_table(folder: Folder, path: str) -> bool:
+    return folder.below(path)[0].startswith("_") or path.endswith(".parquet")
+
+
+def _folders(store: Store) -> Iterator[FolderStatus]:
+    """Yield the folders that have files beside a table's."""
+    for folder in FOLDERS.values():
+        if folder.in_status:
+            beside = [
+                size
+                for path, size in Blobs(store.location).list_sizes(folder.name)
+                if folder.name not in TABLES or not _is_of_table(folder, path)
+            ]
+            if beside:
+                yield FolderStatus(folder.name, folder.holds, len(beside), sum(beside))
 
 
 def _last_commit(store: Store) -> datetime | None:
@@ -118,12 +160,14 @@ def _embedding(store: Store, config: Config) -> Iterator[Unfinished]:
         )
 
 
-def _training(store: Store, runs: list[RunStatus]) -> Iterator[Unfinished]:
+def _training(store: Store) -> Iterator[Unfinished]:
     """Yield trainings whose checkpoint is younger than every run, and that led to nothing yet."""
-    finished = {path.split("/")[1].rsplit(".", 1)[0] for path in store.list("pretrained")}
-    last_run = max((run.created_at for run in runs), default=None)
-    for entry in Blobs(store.location).entries("checkpoints"):
-        name = entry.path.removeprefix("checkpoints/").rsplit("/", 1)[0]
+    finished = {PRETRAINED.below(path)[0].rsplit(".", 1)[0] for path in store.list(PRETRAINED.name)}
+    blobs = Blobs(store.location)
+    # By the storage's clock, as the checkpoints' times are.
+    last_run = max((entry.modified_at for entry in blobs.entries(RUNS.name)), default=None)
+    for entry in blobs.entries(CHECKPOINTS.name):
+        name = "/".join(CHECKPOINTS.below(entry.path)[:-1])
         if name in finished or (last_run is not None and entry.modified_at <= last_run):
             continue
         yield Unfinished(
@@ -134,7 +178,7 @@ def _training(store: Store, runs: list[RunStatus]) -> Iterator[Unfinished]:
         )
 
 
-def _runs(store: Store, runs: list[RunStatus]) -> Iterator[Unfinished]:
+def _runs(store: Store, runs: list[Run]) -> Iterator[Unfinished]:
     """Yield models that are fitted and that no run applies."""
     used = {run.model_id for run in runs}
     for row in store.table(MODELS).read(["model_id", "created_at"]).to_pylist():

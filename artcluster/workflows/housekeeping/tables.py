@@ -15,6 +15,7 @@ from artcluster.schema import EMBEDDINGS, IMAGES, METADATA, REGIONS, TABLES, Tab
 from artcluster.store import shard_name
 from artcluster.store.blobs import Entry
 from artcluster.store.delta import checkpoint_log
+from artcluster.store.layout import delta_log
 from artcluster.store.reader import FileInfo
 from artcluster.store.rewrite import read_rows, replace_files
 from artcluster.store.shards import Note, is_shard_path, read_notes
@@ -30,7 +31,7 @@ def clean_logs(cleaning: Cleaning) -> None:
     still be at an older version.
     """
     for name in (*TABLES, METADATA.name):
-        entries = {entry.path: entry for entry in cleaning.blobs.entries(f"{name}/_delta_log")}
+        entries = {entry.path: entry for entry in cleaning.blobs.entries(delta_log(name))}
         numbers = [_number(path) for path in entries if path.endswith(".json")]
         checkpoints = [_number(path) for path in entries if ".checkpoint" in path]
         since = max(numbers, default=-1) - max(checkpoints, default=-1)
@@ -39,7 +40,7 @@ def clean_logs(cleaning: Cleaning) -> None:
         cleaning.remove(f"commits of {name}, put together in a checkpoint", since, "commits")
         if not cleaning.dry:
             checkpoint_log(cleaning.store.location, name)
-            left = {entry.path for entry in cleaning.blobs.entries(f"{name}/_delta_log")}
+            left = {entry.path for entry in cleaning.blobs.entries(delta_log(name))}
             gone = [entry for path, entry in entries.items() if path not in left]
             size = sum(entry.size_bytes for entry in gone)
             cleaning.remove("entries of logs from before a checkpoint", len(gone), "files", size)

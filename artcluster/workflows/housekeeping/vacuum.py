@@ -1,5 +1,6 @@
 """Cleaning a store up: old runs, small files, orphans, leftovers. Dry unless told otherwise."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -8,18 +9,57 @@ from artcluster.config import Config
 from artcluster.runtime.progress import Progress
 from artcluster.schema import METADATA, TABLES
 from artcluster.store import Fence, Store
+from artcluster.store.layout import (
+    CHECKPOINTS,
+    CLOCK,
+    EMBEDDERS,
+    FOLDERS,
+    HINTS,
+    INDEXES,
+    PIXELS,
+    PLANS,
+    SCANS,
+    STUDIES,
+    THUMBNAILS,
+    TRIALS,
+)
 from artcluster.workflows.embedding.scanning import pending_plans
 from artcluster.workflows.housekeeping.cleaning import Cleaning, Removal, storage_time
 from artcluster.workflows.housekeeping.leftovers import (
     clean_half_written,
     clean_listings,
-    clean_networks,
     clean_training,
 )
 from artcluster.workflows.housekeeping.runs_and_models import clean_models, clean_runs
+from artcluster.workflows.housekeeping.status import unknown_names
 from artcluster.workflows.housekeeping.tables import clean_logs, clean_orphans, merge_small_files
+from artcluster.workflows.housekeeping.unused import (
+    clean_hints,
+    clean_indexes,
+    clean_networks,
+    clean_studies,
+    clean_thumbnails,
+    clean_trials,
+)
 
 _LEASE = "vacuum"
+
+
+RULES: dict[str, Callable[[Cleaning], None]] = {
+    CHECKPOINTS.name: clean_training,
+    CLOCK.name: clean_half_written,
+    EMBEDDERS.name: clean_networks,
+    HINTS.name: clean_hints,
+    INDEXES.name: clean_indexes,
+    PIXELS.name: clean_training,
+    PLANS.name: clean_listings,
+    SCANS.name: clean_listings,
+    STUDIES.name: clean_studies,
+    THUMBNAILS.name: clean_thumbnails,
+    TRIALS.name: clean_trials,
+}
+
+"""How files of a folder are removed; those of models and maps go with the models' rows."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +109,13 @@ def _clean(cleaning: Cleaning, progress: Progress) -> VacuumSummary:
     progress.say("Looking for small files to merge.")
     merge_small_files(cleaning, progress)
     progress.say("Looking for files that are in no table, and for what jobs left.")
-    plans = list(pending_plans(cleaning.store, cleaning.config))
-    adopted = {ref.part_id for plan, _ in plans for ref in part_refs(cleaning.store.location, plan)}
-    archives = {entry.path.split("/")[1] for entry in cleaning.blobs.entries("scans")}
-    clean_orphans(cleaning, archives, adopted)
-    clean_listings(cleaning, [plan for plan, _ in plans])
-    clean_training(cleaning)
-    clean_networks(cleaning)
-    clean_half_written(cleaning)
+    root = cleaning.store.location
+    cleaning.unfinished = [plan for plan, _ in pending_plans(cleaning.store, cleaning.config)]
+    adopted = {ref.part_id for plan in cleaning.unfinished for ref in part_refs(root, plan)}
+    clean_orphans(cleaning, cleaning.folders(SCANS).keys(), adopted)
+    for rule in dict.fromkeys(RULES[name] for name in FOLDERS if name in RULES):
+        rule(cleaning)
     clean_logs(cleaning)
+    for name in unknown_names(cleaning.store):
+        cleaning.keep(f"{name}: unknown to this version of artcluster, and never removed")
     return VacuumSummary(cleaning.dry, tuple(cleaning.removals), tuple(cleaning.kept))

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
@@ -14,6 +14,8 @@ from uuid import uuid4
 from artcluster.errors import StoreError
 from artcluster.store import Store
 from artcluster.store.blobs import Blobs
+from artcluster.store.clock import time_after
+from artcluster.store.layout import INDEXES
 from artcluster.workflows.searching.index import FILES, Facts
 
 _MANIFEST = "index.json"
@@ -51,9 +53,9 @@ class IndexStore:
 
     def __init__(self, store: Store, embedder_id: str, cache: Path) -> None:
         self._blobs = Blobs(store.location)
-        self._prefix = f"indexes/{quote(embedder_id, safe='')}"
+        self._prefix = INDEXES.path(quote(embedder_id, safe=""))
         local = store.location.is_local
-        self._root = Path(store.location.uri) if local else cache / "indexes" / store.store_id
+        self._root = Path(store.location.uri) if local else cache / INDEXES.name / store.store_id
         self._remote = not local
 
     def newest(self) -> KeptIndex | None:
@@ -89,7 +91,10 @@ class IndexStore:
         """Make a finished folder the newest index, and remove all but the one before it."""
         text = "\n".join([facts.codes, str(facts.laid_out_for), *sorted(shards)])
         name = f"{facts.contents:09d}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-        kept = KeptIndex(name, tuple(sorted(shards)), facts, datetime.now(UTC).isoformat())
+        before = self.newest()
+        last = datetime.fromisoformat(before.created_at) if before is not None else None
+        at = time_after(last).isoformat()
+        kept = KeptIndex(name, tuple(sorted(shards)), facts, at)
         if self._remote:
             for each in FILES:
                 self._blobs.write(f"{self._prefix}/{name}/{each}", folder / each)

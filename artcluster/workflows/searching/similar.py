@@ -24,7 +24,7 @@ from artcluster.workflows.curation.zero_shot_names import choose_word_embedder, 
 from artcluster.workflows.embedding.embedder import cache_folder
 from artcluster.workflows.embedding.external_images import OutsidePicture, OutsidePictures
 from artcluster.workflows.embedding.pictures import Pictures
-from artcluster.workflows.runs import CurrentRun
+from artcluster.workflows.runs import Run
 from artcluster.workflows.searching.index import NO_KEY
 from artcluster.workflows.searching.neighbours import Neighbours, Watcher
 
@@ -157,7 +157,7 @@ class SimilarPictures:
         found = self._current(np.array([content_id.encode()])).get(content_id)
         return None if found is None else found.uri
 
-    def look_at(self, run: CurrentRun) -> None:
+    def look_at(self, run: Run) -> None:
         """Find pictures as a run saw the archive from now on, if it is not the last one."""
         self._run_id = run.run_id if run.past else None
 

@@ -20,6 +20,7 @@ from artcluster.images.augment import augmented
 from artcluster.images.faces import PACKAGE, detector_version
 from artcluster.runtime.executor import Executor, Step
 from artcluster.store import Store
+from artcluster.store.layout import PIXELS
 from artcluster.training.batches import shard_bounds
 from artcluster.workflows.archives import fetch_settings, stored_scan
 from artcluster.workflows.embedding.embedder import pixel_policy
@@ -70,7 +71,7 @@ def decode_pieces(
     facts = [policy.pixels_id, squares.side_px, squares.slice_px, squares.max_slices]
     if with_faces:
         facts.append(detector_version())
-    folder = f"pixels/study-{fingerprint(facts)}"
+    folder = PIXELS.path(f"study-{fingerprint(facts)}")
     sources = [
         Source(content_id, uri, size, with_faces and label.lower() in squares.faces_of)
         for content_id, uri, size, label in zip(

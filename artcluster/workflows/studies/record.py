@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
@@ -18,6 +18,8 @@ from artcluster.pages.atlas import Gallery, gallery_webp
 from artcluster.pages.findings import Findings
 from artcluster.schema import STUDIES
 from artcluster.store import Lease, Store
+from artcluster.store.clock import next_time
+from artcluster.store.layout import STUDIES as STUDY_FILES
 from artcluster.store.metadata import metadata_version
 from artcluster.workflows.archives import known_archive
 from artcluster.workflows.clustering.labels import check_labels
@@ -45,7 +47,7 @@ class Study:
     @property
     def folder(self) -> str:
         """Where its files lie in the store."""
-        return f"studies/{self.study_id}"
+        return STUDY_FILES.path(self.study_id)
 
     def part(self, name: str) -> str:
         """Return the path, without its ending, of what one of its trainings gave."""
@@ -157,7 +159,7 @@ def _commit(job: Job, study: Study, results: Mapping[str, Any], lease: Lease) ->
         "path": study.folder,
         "versions": json.dumps({name: version(name) for name in _VERSIONS}),
         "timings": json.dumps(job.timings.seconds),
-        "created_at": datetime.now(UTC),
+        "created_at": next_time(job.store, STUDIES),
     }
     lease.check()
     job.store.append(STUDIES, pa.Table.from_pylist([row], STUDIES.schema), lease.fence)

@@ -17,7 +17,7 @@ from artcluster.schema import CLUSTERS
 from artcluster.store import Store
 from artcluster.store.members import MEMBER_SQL
 from artcluster.workflows.embedding.pictures import Pictures
-from artcluster.workflows.runs import CurrentRun, open_current_run
+from artcluster.workflows.runs import Run, open_run
 
 MOST_PICTURES = 2000
 
@@ -67,9 +67,9 @@ class _Shown:
     medoid: bool
 
 
-def clusters_of(store: Store, run: CurrentRun, config: Config) -> list[int]:
+def clusters_of(store: Store, run: Run, config: Config) -> list[int]:
     """Return the clusters of a run that have images, in order."""
-    with open_current_run(store, run, config) as tables:
+    with open_run(store, run, config) as tables:
         rows = tables.execute(
             "SELECT DISTINCT cluster FROM shown WHERE cluster IS NOT NULL ORDER BY 1"
         ).fetchall()
@@ -77,7 +77,7 @@ def clusters_of(store: Store, run: CurrentRun, config: Config) -> list[int]:
 
 
 def cluster_sheet(
-    store: Store, run: CurrentRun, cluster: int, settings: SheetSettings, config: Config
+    store: Store, run: Run, cluster: int, settings: SheetSettings, config: Config
 ) -> Image.Image:
     """Draw a cluster's contact sheet; medoids are framed.
 
@@ -85,7 +85,7 @@ def cluster_sheet(
         UsageError: The run has no such cluster, there is no such column, or the font cannot be
             read.
     """
-    with open_current_run(store, run, config) as tables:
+    with open_run(store, run, config) as tables:
         head = _head(tables, run, cluster)
         rows = _chosen(tables, cluster, _medoids(store, run, cluster), settings)
     with Pictures(config, settings.cell_px) as pictures:
@@ -106,7 +106,7 @@ def cluster_sheet(
         raise UsageError(f"--font: {settings.font_file} cannot be read: {failed}") from None
 
 
-def _head(tables: duckdb.DuckDBPyConnection, run: CurrentRun, cluster: int) -> tuple[str, str]:
+def _head(tables: duckdb.DuckDBPyConnection, run: Run, cluster: int) -> tuple[str, str]:
     found = tables.execute(
         f"SELECT count(*), count(DISTINCT {MEMBER_SQL}), any_value(cluster_name), "
         "bool_or(region <> '') FROM shown WHERE cluster = ?",
@@ -129,7 +129,7 @@ def _head(tables: duckdb.DuckDBPyConnection, run: CurrentRun, cluster: int) -> t
     )
 
 
-def _medoids(store: Store, run: CurrentRun, cluster: int) -> list[str]:
+def _medoids(store: Store, run: Run, cluster: int) -> list[str]:
     mine = (pc.field("run_id") == run.run_id) & (pc.field("cluster") == cluster)
     rows = store.table(CLUSTERS).read(["medoids"], mine).to_pylist()
     return rows[0]["medoids"] or [] if rows else []

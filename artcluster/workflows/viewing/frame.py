@@ -11,7 +11,7 @@ from artcluster.store import Store
 from artcluster.store.members import as_keys, member_ids, positions
 from artcluster.store.vectors import gather
 from artcluster.workflows.archives import choose_archive, open_tables
-from artcluster.workflows.runs import choose_run, open_current_run, read_runs
+from artcluster.workflows.runs import choose_run, open_run, read_runs
 from artcluster.workflows.viewing.exports.rows import image_query
 
 
@@ -31,7 +31,7 @@ def read_frame(
         tables.execute(f"CREATE VIEW shown AS FROM latest WHERE archive_id = {mine}")
         opened: Any = tables
     else:
-        opened = open_current_run(store, choose_run(store, run_id, archive_id), config)
+        opened = open_run(store, choose_run(store, run_id, archive_id), config)
     with opened as tables:
         query = image_query(tables, vectors=False, region=True)
         ordered = f"{query} ORDER BY s.archive_id, s.path, s.region"

@@ -17,24 +17,11 @@ from artcluster.projection import LAYOUTS, check_layout, make_layout
 from artcluster.projection.layout import Components, LayoutSettings, stratified_sample
 from artcluster.schema import ASSIGNMENTS, MODELS, PROJECTIONS
 from artcluster.store import Lease, Store, shard_name
+from artcluster.store.layout import model_map
 from artcluster.store.members import by_member, split_members
 from artcluster.store.vectors import gather, read_vectors
 from artcluster.workflows.clustering.assignments import load_model
 from artcluster.workflows.job import Job, layout_settings
-
-MAPS = "maps"
-
-"""The folder in a store."""
-
-
-def map_path(model_id: str) -> str:
-    """Return the file of a model's map, relative to the store.
-
-    >>> map_path("kmeans-ab12")
-    'maps/kmeans-ab12.safetensors'
-    """
-    return f"{MAPS}/{model_id}.safetensors"
-
 
 _ROWS_A_SHARD = 32_768
 
@@ -210,13 +197,13 @@ def _write_reference(store: Store, model_id: str, reference: _Reference) -> None
         "axes": reference.components.axes_CD,
     }
     metadata = {"map": json.dumps(reference.facts)}
-    store.write_bytes(map_path(model_id), save(arrays, metadata=metadata))
+    store.write_bytes(model_map(model_id), save(arrays, metadata=metadata))
 
 
 def _read_reference(store: Store, model_id: str) -> _Reference | None:
-    if not store.exists(map_path(model_id)):
+    if not store.exists(model_map(model_id)):
         return None
-    data = store.read_bytes(map_path(model_id))
+    data = store.read_bytes(model_map(model_id))
     arrays = load(data)
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     ids = pa.ipc.open_file(pa.BufferReader(arrays["content_ids"].tobytes())).read_all()

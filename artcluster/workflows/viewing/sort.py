@@ -22,7 +22,7 @@ from artcluster.location import Location
 from artcluster.runtime.progress import Progress
 from artcluster.store import Store
 from artcluster.workflows.archives import fetch_settings
-from artcluster.workflows.runs import CurrentRun, open_current_run
+from artcluster.workflows.runs import Run, open_run
 from artcluster.workflows.viewing.sort_record import FOLDER, SortedFile, SortRecord
 
 _LONGEST_BYTES = 180
@@ -111,7 +111,7 @@ class SortSummary:
 
 def sort_images(
     store: Store,
-    run: CurrentRun,
+    run: Run,
     target: Path,
     settings: SortSettings,
     config: Config,
@@ -127,7 +127,7 @@ def sort_images(
     """
     summary = SortSummary()
     with SortRecord.open(target) as record:
-        with open_current_run(store, run, config) as tables:
+        with open_run(store, run, config) as tables:
             record.want(_planned(tables, run, settings))
         for old in record.obsolete():
             summary.removed += _remove(target, old)
@@ -151,7 +151,7 @@ def sort_images(
 
 
 def _planned(
-    tables: duckdb.DuckDBPyConnection, run: CurrentRun, settings: SortSettings
+    tables: duckdb.DuckDBPyConnection, run: Run, settings: SortSettings
 ) -> Iterator[SortedFile]:
     """Yield where each image goes; equal names in a folder are told apart by a hash of the path."""
     tables.create_function("safe_name", safe_name, ["VARCHAR"], "VARCHAR")

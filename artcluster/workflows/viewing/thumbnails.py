@@ -19,6 +19,7 @@ from artcluster.images.thumbnail import decode_salvaged, decode_thumbnail
 from artcluster.pages.atlas import Grid, Tile, pack
 from artcluster.runtime.executor import Step
 from artcluster.store import Store
+from artcluster.store.layout import THUMBNAILS
 from artcluster.store.members import split_member
 from artcluster.workflows.embedding.pictures import Pictures
 from artcluster.workflows.job import Job
@@ -70,7 +71,7 @@ class Thumbnails:
         self.grid = Grid(cell_px)
         self._store = store
         self._decode_one = decode_salvaged if broken else decode_thumbnail
-        self._folder = f"report-cache/{'broken' if broken else 'thumbnails'}-{cell_px}"
+        self._folder = THUMBNAILS.path(f"{'broken' if broken else 'thumbnails'}-{cell_px}")
         self._tiles = _read_index(store, self._folder)
 
     def __getitem__(self, content_id: str) -> Tile:

@@ -85,7 +85,7 @@ def test_a_run_or_a_model_may_be_named_and_weights_travel_along(home: Path, tmp_
     by_model = package_model(store, runs[0]["model_id"], Location.parse(tmp_path / "b"), job.config)
     assert by_run.files | by_model.files
     assert (by_run.k, by_run.run_id) == (by_model.k, by_model.run_id) == (2, runs[0]["run_id"])
-    with pytest.raises(UsageError, match="no model 'nope'"):
+    with pytest.raises(UsageError, match="no run 'nope'"):
         package_model(store, "nope", Location.parse(tmp_path / "c"), job.config)
 
 

@@ -9,6 +9,7 @@ import pytest
 from artcluster.config import Config
 from artcluster.errors import ArchiveError
 from artcluster.store import Store
+from artcluster.store.process import current_command
 from artcluster.workflows.embedding.embed import embed_archive
 from artcluster.workflows.housekeeping.status import store_status
 from tests.workflows.jobs import copy_pictures, make_job
@@ -16,6 +17,7 @@ from tests.workflows.jobs import copy_pictures, make_job
 TAKE_AND_DIE = """
 import os, sys
 from artcluster.store import Store
+from artcluster.store.process import current_command
 lease = Store.open(sys.argv[1]).lease("images=died")
 lease.__enter__()
 os._exit(1)
@@ -25,13 +27,13 @@ os._exit(1)
 def test_leases_of_the_living_and_the_dead(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "store", create=True)
     subprocess.run([sys.executable, "-c", TAKE_AND_DIE, str(tmp_path / "store")], check=False)
-    with store.lease("images=lives", owner_note="tonight's"):
+    with store.lease("images=lives"):
         found = {writer.what: writer for writer in store_status(store, Config()).writers}
     assert found["images=died"].state == "dead"
-    assert "takes it over" in found["images=died"].restart
+    assert "takes it over" in found["images=died"].takeover
     assert found["images=lives"].state == "alive"
-    assert "waits" in found["images=lives"].restart
-    assert found["images=lives"].note == "tonight's"
+    assert "waits" in found["images=lives"].takeover
+    assert found["images=lives"].command == current_command()
     assert [writer.what for writer in store_status(store, Config()).writers] == ["images=died"]
 
 

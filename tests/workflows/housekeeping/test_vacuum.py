@@ -5,6 +5,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,15 @@ from artcluster.runtime.progress import Silent
 from artcluster.schema import ASSIGNMENTS, EMBEDDINGS, IMAGES, MODELS, RUNS
 from artcluster.store import Store
 from artcluster.store.blobs import Blobs
+from artcluster.store.layout import MAPS, model_map
 from artcluster.store.views import read_view
 from artcluster.workflows.clustering.assign import artefact_of_store, assign_by
 from artcluster.workflows.clustering.cluster import cluster_archive
 from artcluster.workflows.embedding.embed import embed_archive
 from artcluster.workflows.housekeeping.runs_and_models import retained
 from artcluster.workflows.housekeeping.vacuum import VacuumSummary, vacuum_store
-from artcluster.workflows.viewing.map import MAPS, map_path
 from tests.workflows.jobs import copy_pictures, make_job
+from tests.workflows.test_runs import make_record
 
 PICTURES = 24
 AT_ONCE = {"keep_files_hours": 0, "keep_unfinished_days": 0}
@@ -76,7 +78,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
         copy_pictures(folder / "images", 8, start=8 * night)
         embed_archive(make_job(store, embed__part_images=4), str(folder / "images"))
         made = cluster_archive(make_job(store, cluster__method="kmeans", cluster__k=3), None)
-        Store.open(store).write_bytes(map_path(made.model_id), b"map")
+        Store.open(store).write_bytes(model_map(made.model_id), b"map")
     opened = Store.open(store)
     (embedder,) = opened.table(EMBEDDINGS).distinct("embedder_id")
     orphan = f"embeddings/embedder_id={embedder}/{'0' * 32}.parquet"
@@ -118,7 +120,7 @@ def test_everything_superfluous_goes_and_what_is_seen_stays(store: Path) -> None
     assert len(opened.table(EMBEDDINGS).paths()) == len(opened.table(IMAGES).paths()) == 1
     assert opened.table(RUNS).rows() == opened.table(MODELS).rows() == 1
     (model_id,) = opened.table(MODELS).read(["model_id"])["model_id"].to_pylist()
-    assert list(opened.list(MAPS)) == [map_path(model_id)]
+    assert list(opened.list(MAPS.name)) == [model_map(model_id)]
     assert not orphan.exists()
     assert not (store / "runs" / "ab.parquet#17").exists()
     clean(store, **ALL)
@@ -265,16 +267,15 @@ def test_killed_at_any_step_the_store_is_whole(grown: Path, tmp_path: Path) -> N
 def test_a_run_is_kept_for_any_of_the_reasons() -> None:
     now = datetime(2030, 1, 1, tzinfo=UTC)
     runs = [
-        {
-            "run_id": f"r{age}",
-            "archive_id": "a",
-            "parent": f"r{age + 10}",
-            "model_id": "old" if age > 30 else f"m{age}",
-            "created_at": now - timedelta(days=age),
-        }
-        for age in range(0, 60, 10)
+        make_record(
+            f"r{age}",
+            parent=f"r{age + 10}",
+            model_id="old" if age > 30 else f"m{age}",
+            created_at=now - timedelta(days=age),
+        )
+        for age in range(50, -10, -10)
     ]
-    runs.append({**runs[-1], "run_id": "other", "archive_id": "b"})
+    runs.append(replace(runs[0], run_id="other", archive_id="b"))
     settings = VacuumSettings(keep_runs=1, keep_days=25)
     kept = retained(runs, {"r40"}, settings, now)
     assert kept == {

@@ -17,6 +17,7 @@ from artcluster.clustering.hierarchy import (
 )
 from artcluster.clustering.model.rules import Prototypes
 from artcluster.clustering.model.space import ModelSpace
+from artcluster.store.layout import PRETRAINED
 from artcluster.workflows.clustering.methods.base import (
     Fitted,
     Method,
@@ -54,7 +55,7 @@ def _hierarchy(job: Job, data: TrainingSet, space: ModelSpace) -> Hierarchy:
     settings = job.config.cluster
     most = max(settings.cells, settings.k)
     facts = [settings.space_dim, most, settings.seed, data.embedder_id, data.digest]
-    path = f"pretrained/hierarchy-{fingerprint(facts)}.safetensors"
+    path = PRETRAINED.path(f"hierarchy-{fingerprint(facts)}.safetensors")
     if job.store.exists(path):
         return Hierarchy.from_arrays(safetensors.numpy.load(job.store.read_bytes(path)))
     with job.timings.stage("cells"):

@@ -18,6 +18,7 @@ from artcluster.config import ClusterSettings
 from artcluster.embedders import load_state, save_state
 from artcluster.metrics.agreement import cluster_sizes
 from artcluster.metrics.silhouette import silhouette
+from artcluster.store.layout import PRETRAINED
 from artcluster.training.autoencoders import PretrainConfig, pretrain_autoencoder
 from artcluster.training.dec import train_dec
 from artcluster.training.refinement import DecConfig, DecResult
@@ -106,7 +107,8 @@ def pretrained_autoencoder(job: Job, place: TrainingPlace, data: TrainingSet) ->
         initialisation=settings.dec.initialisation,
     )
     facts = [params(settings, ("scaling", *_PRETRAINING)), data.embedder_id, data.digest]
-    path = f"pretrained/autoencoder-{fingerprint(facts)}"
+    name = f"autoencoder-{fingerprint(facts)}"
+    path = PRETRAINED.path(name)
     if job.store.exists(f"{path}.json"):
         training = json.loads(job.store.read_bytes(f"{path}.json"))
         state = load_state(job.store.read_bytes(f"{path}.safetensors"))
@@ -115,7 +117,7 @@ def pretrained_autoencoder(job: Job, place: TrainingPlace, data: TrainingSet) ->
         trained = place.train(
             partial(pretrain_autoencoder, config=config),
             data.scaled(settings.scaling),
-            path.removeprefix("pretrained/"),
+            name,
         )
     training = {"steps": trained.steps, "losses": [float(loss) for loss in trained.losses]}
     job.store.write_bytes(f"{path}.safetensors", save_state(trained.state))

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from artcluster.store.sql import rows_of
 from artcluster.workflows.embedding.pictures import Picture, Pictures
-from artcluster.workflows.runs import open_current_run
+from artcluster.workflows.runs import open_run
 from artcluster.workflows.viewing.exports.rows import Export, counted, image_query
 
 _IMAGE = pa.struct([("bytes", pa.binary())])
@@ -23,7 +23,7 @@ def write(export: Export, out: Path) -> str:
     Where the run has no map, it holds the vectors, which Embedding Atlas makes a map of.
     """
     with (
-        open_current_run(export.store, export.run, export.config) as tables,
+        open_run(export.store, export.run, export.config) as tables,
         Pictures(export.config, export.thumbnail_px) as pictures,
     ):
         mapped = _is_mapped(tables)

@@ -8,7 +8,7 @@ from artcluster.archive.entries import local_file
 from artcluster.errors import UsageError
 from artcluster.location import Location
 from artcluster.store.sql import rows_of
-from artcluster.workflows.runs import open_current_run
+from artcluster.workflows.runs import open_run
 from artcluster.workflows.viewing.exports.rows import LABEL_SQL, Export, counted, image_query
 
 _FIFTYONE_OWN = {"id", "label", "logits", "tags"}
@@ -22,7 +22,7 @@ def write(export: Export, out: Path) -> str:
 
     Source: the documented format FiftyOneImageClassificationDataset, with absolute file paths.
     """
-    with open_current_run(export.store, export.run, export.config) as tables:
+    with open_run(export.store, export.run, export.config) as tables:
         named = tables.execute(
             f"SELECT DISTINCT {LABEL_SQL} FROM shown WHERE cluster IS NOT NULL ORDER BY ALL"
         ).fetchall()

@@ -11,7 +11,7 @@ import pyarrow as pa
 from artcluster.config import Config
 from artcluster.runtime.progress import Progress
 from artcluster.store import Store
-from artcluster.workflows.runs import CurrentRun
+from artcluster.workflows.runs import Run
 
 OpenFile = Callable[[Path], Any]
 """Opens a file to be written whole, as a context manager."""
@@ -29,7 +29,7 @@ class Export:
     """
 
     store: Store
-    run: CurrentRun
+    run: Run
     config: Config
     progress: Progress
     open_file: OpenFile

@@ -1,21 +1,19 @@
 """The pages of what came before: runs, sweeps and comparisons of an archive; its studies."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import pyarrow.compute as pc
-
 from artcluster.metrics.measures import LABEL_MEASURES, MEASURES, Measure
 from artcluster.pages.content import Chart, RunLine
-from artcluster.schema import MODELS, RUNS
+from artcluster.schema import MODELS
 from artcluster.store import Store
 from artcluster.workflows.experiments.compare import read_comparisons
 from artcluster.workflows.experiments.compare_page import comparison_findings
 from artcluster.workflows.experiments.measure_charts import known_charts, measure_chart
 from artcluster.workflows.experiments.sweep import read_sweeps
 from artcluster.workflows.experiments.sweep_page import sweep_findings
+from artcluster.workflows.runs import read_runs
 from artcluster.workflows.studies.record import studies_of
 from artcluster.workflows.viewing.report.page import Report
 
@@ -64,25 +62,24 @@ def build_runs(report: Report) -> Mapping[str, Any]:
 
 def run_lines(store: Store, archive_id: str, shown: str) -> list[RunLine]:
     """Return the archive's runs, the newest first."""
-    runs = store.table(RUNS).read(None, pc.field("archive_id") == archive_id)
     models = {
         row["model_id"]: row
         for row in store.table(MODELS).read(["model_id", "method", "k"]).to_pylist()
     }
     lines = []
-    for run in runs.sort_by([("created_at", "descending")]).to_pylist():
-        model = models[run["model_id"]]
+    for run in reversed(read_runs(store, archive_id)):
+        model = models[run.model_id]
         lines.append(
             RunLine(
-                run_id=run["run_id"],
-                made=f"{run['created_at']:%Y-%m-%d %H:%M}",
+                run_id=run.run_id,
+                made=f"{run.created_at:%Y-%m-%d %H:%M}",
                 method=model["method"],
                 k=model["k"],
-                images=run["images"],
-                shown=run["run_id"] == shown,
-                scan_id=run["scan_id"],
-                embedder_id=run["embedder_id"],
-                metrics=json.loads(run["metrics"]),
+                images=run.images,
+                shown=run.run_id == shown,
+                scan_id=run.scan_id,
+                embedder_id=run.embedder_id,
+                metrics=run.metrics,
             )
         )
     figures = _figures(lines)

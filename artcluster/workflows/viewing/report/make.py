@@ -10,6 +10,7 @@ from artcluster.pages.content import Entry, Frame
 from artcluster.pages.site import MOST_COVERS, Site, cluster_key
 from artcluster.pages.templates import cluster_colour
 from artcluster.store.blobs import Blobs
+from artcluster.store.layout import REPORT
 from artcluster.workflows.curation.keywords import (
     cloud,
     count_words,
@@ -18,7 +19,7 @@ from artcluster.workflows.curation.keywords import (
 )
 from artcluster.workflows.curation.zero_shot_names import read_word_names
 from artcluster.workflows.job import Job
-from artcluster.workflows.runs import CurrentRun, choose_run, open_current_run
+from artcluster.workflows.runs import Run, choose_run, open_run
 from artcluster.workflows.viewing.map import project_model
 from artcluster.workflows.viewing.report import overview as about
 from artcluster.workflows.viewing.report.cards import CARD_PX, CardFacts, draw_cover, make_cards
@@ -72,22 +73,19 @@ def make_report(
     """
     run = choose_run(job.store, run_id, archive_id)
     project_model(job, run.model_id)
-    place = out or job.store.location.child("report")
+    place = out or job.store.location.child(REPORT.name)
     place.objects(create=True)
     output = Output(Blobs(place))
-    with open_current_run(job.store, run, job.config) as tables:
+    with open_run(job.store, run, job.config) as tables:
         with job.timings.stage("gather", unit="images"):
             members = make_members(tables, job.store, run.model_id)
             job.progress.advance("gather", members.images)
         return _draw(job, run, members, output, place)
 
 
-def _draw(
-    job: Job, run: CurrentRun, members: Members, output: Output, place: Location
-) -> ReportSummary:
+def _draw(job: Job, run: Run, members: Members, output: Output, place: Location) -> ReportSummary:
     store, settings = job.store, job.config.report
-    row = about.run_row(store, run.run_id)
-    labels = [name for name in row["config"]["cluster"]["labels"] if name in members.metadata]
+    labels = [name for name in run.config["cluster"]["labels"] if name in members.metadata]
     described = describing_columns(settings, members.metadata)
     describe = Describe(settings, members.metadata)
     with job.timings.stage("metadata", unit="columns"):
@@ -95,12 +93,12 @@ def _draw(
         terms = distinctive_keywords(members.tables, "members", columns)
         words = cloud(count_words(members.tables, "members", described))
     names = about.given_names(members)
-    fitting = read_word_names(store, row["series"] or run.run_id)
+    fitting = read_word_names(store, run.series)
     entries = about.make_entries(members, terms, names, labels, fitting)
     known_medoids = about.medoids_of(store, run.run_id)
     medoids = {entry.cluster: known_medoids.get(entry.cluster, []) for entry in entries}
     with job.timings.stage("choose", unit="images"):
-        chosen = choose_pictures(job, members, row["embedder_id"], medoids)
+        chosen = choose_pictures(job, members, run.embedder_id, medoids)
         points = choose_points(members, settings.max_map_points)
     cards, map_tiles = Thumbnails(store, CARD_PX), Thumbnails(store, map_px(points))
     shown = [content for entry in entries for content in chosen[entry.cluster].contents()]
@@ -114,7 +112,7 @@ def _draw(
         title=settings.title or run.archive_id,
         archive_id=run.archive_id,
         run_id=run.run_id,
-        made=f"{row['created_at']:%Y-%m-%d %H:%M}",
+        made=f"{run.created_at:%Y-%m-%d %H:%M}",
         images=members.images,
         paths=members.paths,
         members=members.noun,
@@ -131,7 +129,6 @@ def _draw(
     report = Report(
         job=job,
         run=run,
-        row=row,
         frame=frame,
         members=members,
         describe=describe,

@@ -10,21 +10,14 @@ import yaml
 
 from artcluster.metrics.measures import LABEL_MEASURES, MEASURES, label_table
 from artcluster.pages.content import Crosstab, Entry, Kin, Term
-from artcluster.schema import CLUSTERS, LINEAGE, MODELS, RUNS
+from artcluster.schema import CLUSTERS, LINEAGE, MODELS
 from artcluster.store import Store
 from artcluster.workflows.curation.keywords import count_values, distinct_names, suggested_name
 from artcluster.workflows.curation.zero_shot_names import ClusterWords
+from artcluster.workflows.runs import Run
 from artcluster.workflows.viewing.report.history import copy_studies
 from artcluster.workflows.viewing.report.members import Members
 from artcluster.workflows.viewing.report.page import LineageRow, Report
-
-
-def run_row(store: Store, run_id: str) -> dict[str, Any]:
-    """Return a run's row, with its JSON read."""
-    (row,) = store.table(RUNS).read(None, pc.field("run_id") == run_id).to_pylist()
-    for name in ("config", "metrics", "versions", "timings"):
-        row[name] = json.loads(row[name])
-    return dict(row)
 
 
 def model_row(store: Store, model_id: str) -> dict[str, Any]:
@@ -143,24 +136,22 @@ def metric_lines(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
-def fact_lines(
-    run: Mapping[str, Any], model: Mapping[str, Any], noun: str
-) -> list[tuple[str, str]]:
+def fact_lines(run: Run, model: Mapping[str, Any], noun: str) -> list[tuple[str, str]]:
     """Return how a run was made; `noun` says what its members are."""
     verdict = model["training"].get("verdict")
     lines = [
-        ("Run", run["run_id"]),
-        ("Made", f"{run['created_at']:%Y-%m-%d %H:%M} UTC"),
-        ("Archive", run["archive_id"]),
-        ("Scan", str(run["scan_id"])),
-        ("Embedder", run["embedder_id"]),
+        ("Run", run.run_id),
+        ("Made", f"{run.created_at:%Y-%m-%d %H:%M} UTC"),
+        ("Archive", run.archive_id),
+        ("Scan", str(run.scan_id)),
+        ("Embedder", run.embedder_id),
         ("Method", model["method"]),
         ("Requested clusters (k)", str(model["k"])),
-        ("Model", run["model_id"]),
+        ("Model", run.model_id),
         ("Fitted on", f"{model['training'].get('fitted_on', 0):,} {noun}"),
-        ("Parent run", run["parent"] or "none"),
-        ("Metadata version", run["metadata_version"] or "no metadata"),
-        ("Versions", ", ".join(f"{name} {number}" for name, number in run["versions"].items())),
+        ("Parent run", run.parent or "none"),
+        ("Metadata version", run.metadata_version or "no metadata"),
+        ("Versions", ", ".join(f"{name} {number}" for name, number in run.versions.items())),
     ]
     if verdict:
         lines.insert(8, ("Refinement", str(verdict)))
@@ -169,17 +160,17 @@ def fact_lines(
 
 def build(report: Report) -> Mapping[str, Any]:
     """Return what the first page says of the run."""
-    row, store = report.row, report.job.store
+    run, store = report.run, report.job.store
     return {
-        "metrics": metric_lines(row["metrics"]),
-        "agreement": label_table(row["metrics"].get("labels", {})),
+        "metrics": metric_lines(run.metrics),
+        "agreement": label_table(run.metrics.get("labels", {})),
         "label_meanings": [(each.heading, each.meaning) for each in LABEL_MEASURES.values()],
-        "facts": fact_lines(row, model_row(store, report.run.model_id), report.members.noun),
-        "settings": yaml.safe_dump(row["config"], sort_keys=False, allow_unicode=True),
+        "facts": fact_lines(run, model_row(store, run.model_id), report.members.noun),
+        "settings": yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True),
         "lineage": report.lineage,
-        "parent": row["parent"] or "",
+        "parent": run.parent or "",
         "unread": report.unread,
-        "studies": copy_studies(store, report.run.archive_id, report.output.write),
+        "studies": copy_studies(store, run.archive_id, report.output.write),
     }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from artcluster.pages.content import Frame, RejectGroup
 from artcluster.workflows.job import Job
-from artcluster.workflows.runs import CurrentRun
+from artcluster.workflows.runs import Run
 from artcluster.workflows.viewing.report.choose import Describe
 from artcluster.workflows.viewing.report.members import Members
 from artcluster.workflows.viewing.report.output import Output
@@ -21,7 +21,6 @@ class Report:
     """What a report's pages are made from.
 
     Attributes:
-        row: The run's row of `runs`, its JSON read.
         columns: Metadata columns with groups of images, those of the run's labels first.
         lineage: What became of the parent's clusters.
         points: Images that have a place on the map.
@@ -33,8 +32,7 @@ class Report:
     """
 
     job: Job
-    run: CurrentRun
-    row: Mapping[str, Any]
+    run: Run
     frame: Frame
     members: Members
     describe: Describe
