@@ -128,6 +128,6 @@ def clock_jumps(folder: Path, times: int) -> Outcome:
         doubled(opened),
         len(seen.wrong),
         recovery_s,
-        f"leases are timed by each one's own steady clock, runs ordered by commits; a reader looked "
-        f"{seen.polls} times",
+        "leases are timed by each one's own steady clock, runs ordered by commits; "
+        f"a reader looked {seen.polls} times",
     )
