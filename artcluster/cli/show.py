@@ -1,7 +1,10 @@
 """Results for people, as tables on standard output, or as one JSON document for machines."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.tree import Tree
@@ -15,7 +18,6 @@ from artcluster.cli.tables import (
     print_table,
 )
 from artcluster.metrics.measures import MEASURES, label_table
-from artcluster.workflows.housekeeping.status import StoreStatus
 from artcluster.workflows.results import (
     ArchiveCounts,
     AssignedImage,
@@ -23,6 +25,9 @@ from artcluster.workflows.results import (
     EmbedSummary,
     NoClusters,
 )
+
+if TYPE_CHECKING:
+    from artcluster.workflows.housekeeping.status import StoreStatus
 
 
 def print_hierarchy(
