@@ -11,6 +11,7 @@ from obstore.exceptions import BaseError, InvalidPathError
 from artcluster.archive.entries import EntryBuffer, Selection, Tally
 from artcluster.errors import ArchiveError
 from artcluster.location import Location, redact
+from artcluster.location.credentials import FAMILIES
 
 
 def walk_filesystem(
@@ -47,11 +48,11 @@ def walk_filesystem(
                 if done and path.encode() <= done:
                     continue
                 if not name or info["name"].endswith("/"):
-                    tally.skip("folder-marker")
+                    tally.skip("folder-marker", path)
                     continue
                 refusal = selection.refusal(path)
                 if refusal:
-                    tally.skip(refusal)
+                    tally.skip(refusal, path)
                     continue
                 size = info.get("size")
                 size_bytes = None if size is None else int(size)
@@ -98,9 +99,9 @@ def _prune(
     for name in list(folders):
         path = f"{relative}/{name}" if relative else name
         if path in leave_out:
-            tally.skip("store")
+            tally.skip("store", path)
         elif not selection.enters(name):
-            tally.skip("hidden")
+            tally.skip("hidden", path)
         else:
             continue
         del folders[name]
@@ -126,7 +127,8 @@ def walk_bucket(
     """List all objects below a location, as the storage pages them.
 
     object_store refuses a whole page that holds a key with a control character or an empty
-    folder name. From there on the listing goes through fsspec, a folder at a time.
+    folder name. From there on S3's own pages are read, and other storage through fsspec, a folder
+    at a time.
 
     Args:
         location: Bucket and prefix.
@@ -139,21 +141,75 @@ def walk_bucket(
     """
     last = ""
     buffer = EntryBuffer()
+    flat = FAMILIES.get(location.protocol) == "AWS"
     try:
+        if flat and _has_leading_slash(location):
+            raise InvalidPathError
         for path, size_bytes, version in _objects(location, tally):
             last = path
             _take(location, selection, tally, leave_out, buffer, path, size_bytes, version)
             yield from buffer.full()
     except InvalidPathError:
-        yield from buffer.rest()
-        yield from walk_filesystem(location, selection, tally, leave_out, after=last)
+        if not flat:
+            yield from buffer.rest()
+            yield from walk_filesystem(location, selection, tally, leave_out, after=last)
+            return
+        for path, size_bytes, version in _keys(location, tally, after=last):
+            _take(location, selection, tally, leave_out, buffer, path, size_bytes, version)
+            yield from buffer.full()
     except BaseError as error:
-        raise ArchiveError(
-            f"Cannot list {location}: {first_line(error)}. Nothing of this listing is used, since "
-            "it would be incomplete. Check the address, the credentials (a listing needs "
-            "permission to list) and the network."
-        ) from error
+        raise _broke_off(location, error) from error
     yield from buffer.rest()
+
+
+def _broke_off(location: Location, error: Exception) -> ArchiveError:
+    return ArchiveError(
+        f"Cannot list {location}: {first_line(error)}. Nothing of this listing is used, since "
+        "it would be incomplete. Check the address, the credentials (a listing needs "
+        "permission to list) and the network."
+    )
+
+
+def _has_leading_slash(location: Location) -> bool:
+    """Tell whether a bucket's root has keys that begin with a slash, which object_store drops."""
+    filesystem, root = location.fsspec()
+    if "/" in root.strip("/"):
+        return False  # Below a folder it refuses them, as it should.
+    try:
+        return bool(
+            filesystem.call_s3(
+                "list_objects_v2", Bucket=root.strip("/"), Prefix="/", MaxKeys=1
+            ).get("Contents")
+        )
+    except Exception as error:
+        raise _broke_off(location, error) from error
+
+
+def _keys(location: Location, tally: Tally, after: str) -> Iterator[tuple[str, int, str | None]]:
+    """Yield path, size and version of S3 keys as they are, in one flat listing."""
+    filesystem, root = location.fsspec()
+    bucket, _, prefix = root.partition("/")
+    prefix = f"{prefix.rstrip('/')}/" if prefix else ""
+    asked = {"Bucket": bucket, "Prefix": prefix}
+    if after:
+        asked["StartAfter"] = prefix + after
+    while True:
+        try:
+            page = filesystem.call_s3("list_objects_v2", **asked)
+        except Exception as error:
+            raise _broke_off(location, error) from error
+        for entry in page.get("Contents", ()):
+            path, size = entry["Key"].removeprefix(prefix), int(entry["Size"])
+            if not path or (size == 0 and "." not in path.rpartition("/")[2]):
+                tally.skip("folder-marker", path)
+            elif {".", ".."} & set(path.split("/")):
+                # No file system could hold it, and a path is to lead nowhere else.
+                tally.skip("dot-segment", path)
+            else:
+                yield path, size, info_version(entry)
+        if not page.get("IsTruncated"):
+            return
+        asked["ContinuationToken"] = page["NextContinuationToken"]
 
 
 def first_line(error: Exception) -> str:
@@ -188,12 +244,12 @@ def _objects(location: Location, tally: Tally) -> Iterator[tuple[str, int, str |
             path, size = meta["path"], meta["size"]
             if held is not None:
                 if path.startswith(held[0] + "/"):
-                    tally.skip("folder-marker")
+                    tally.skip("folder-marker", held[0])
                 else:
                     yield held
                 held = None
             if size == 0 and "." not in path.rpartition("/")[2]:
-                tally.skip("folder-marker")
+                tally.skip("folder-marker", path)
             elif size == 0:
                 held = (path, size, object_version(meta))
             else:
@@ -216,6 +272,6 @@ def _take(
     if any(path.startswith(folder + "/") for folder in leave_out):
         refusal = "store"
     if refusal:
-        tally.skip(refusal)
+        tally.skip(refusal, path)
     else:
         buffer.add(path, f"{location.uri}/{path}", size_bytes, version)

@@ -189,10 +189,45 @@ def _compile(globs: tuple[str, ...], argument: str) -> re.Pattern[str] | None:
 
 _UNREACHABLE_LIMIT = 10_000
 
+_SHOWN_PER_REASON = 10_000
+
+MISSING = "missing"
+
+NO_ANSWER = "no-answer"
+
+LEFT_OUT_REASONS = {
+    MISSING: "named by the list, and not there",
+    NO_ANSWER: "named by the list, and its server or disk does not answer; tried again each time",
+    "no-address": "a row of the list without an address",
+    "excluded": "matches --exclude",
+    "not-included": "matches no --include",
+    "hidden": "a hidden file, or one of the operating system's; a folder counts once",
+    "not-a-picture": "has the ending of texts, tables, films or sound",
+    "not-a-file": "a device, pipe or socket",
+    "folder-marker": "an empty object that marks a folder",
+    "dot-segment": "has . or .. in the place of a folder's name",
+    "broken-link": "a link that leads nowhere",
+    "link-loop": "a link to a folder that it lies in",
+    "unreadable-folder": "a folder that cannot be read, by archive.skip_unreadable",
+    "vanished": "went away while it was listed",
+    "store": "a store inside the archive",
+}
+
+"""Why something is not listed → in words."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A path that was not listed, and why."""
+
+    path: str
+    uri: str
+    reason: str
+
 
 @dataclass
 class Tally:
-    """Counts of what was not listed.
+    """What was not listed.
 
     Attributes:
         skipped: Reason → count. A hidden folder of a local disk counts as one.
@@ -202,10 +237,18 @@ class Tally:
 
     skipped: Counter[str] = field(default_factory=Counter)
     unreachable: list[str] = field(default_factory=list)
+    _left_out: list[LeftOut] = field(default_factory=list)
 
-    def skip(self, reason: str) -> None:
-        """Count one file or folder that is not listed."""
+    def skip(self, reason: str, path: str, uri: str = "") -> None:
+        """Count one file or folder that is not listed, and keep the first ones' paths."""
         self.skipped[reason] += 1
+        if reason == MISSING or self.skipped[reason] <= _SHOWN_PER_REASON:
+            self._left_out.append(LeftOut(path, uri, reason))
+
+    def take(self) -> list[LeftOut]:
+        """Return what was left out since the last call."""
+        taken, self._left_out = self._left_out, []
+        return taken
 
     def lose(self, path: str, reason: str) -> None:
         """Record a path that could not be looked at.
@@ -213,7 +256,7 @@ class Tally:
         Raises:
             ArchiveError: There are so many of them that the listing is worth nothing.
         """
-        self.skip(reason)
+        self.skip(reason, path)
         self.unreachable.append(path)
         if len(self.unreachable) > _UNREACHABLE_LIMIT:
             raise ArchiveError(

@@ -247,6 +247,8 @@ class Fetcher:
         if protocol not in FAMILIES or "::" in uri:
             return None, ""
         bucket, _, key = rest.partition("/")
+        if key.startswith("/"):
+            return None, ""  # object_store would take it for the key without the slash.
         root = f"{protocol}://{bucket}"
         with self._lock:
             if root not in self._stores:

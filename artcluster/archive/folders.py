@@ -62,7 +62,7 @@ class FolderWalk:
             try:
                 found = Path(self._absolute(relative)).stat()
                 here = found.st_dev, found.st_ino
-                if not self._is_new(here, parents):
+                if not self._is_new(relative, here, parents):
                     continue
                 for chunk in self._read(relative):
                     for entry in chunk:
@@ -78,14 +78,14 @@ class FolderWalk:
     def _absolute(self, relative: str) -> str:
         return os.path.join(self.root, relative) if relative else self.root  # noqa: PTH118
 
-    def _is_new(self, here: Identity, parents: _Chain) -> bool:
+    def _is_new(self, relative: str, here: Identity, parents: _Chain) -> bool:
         if here in self.leave_out:
-            self.tally.skip("store")
+            self.tally.skip("store", printable(relative))
             return False
         while parents is not None:
             seen, parents = parents
             if seen == here:
-                self.tally.skip("link-loop")
+                self.tally.skip("link-loop", printable(relative))
                 return False
         return True
 
@@ -113,7 +113,7 @@ class FolderWalk:
                 return
             refusal = self.selection.refusal(shown)
             if refusal:
-                self.tally.skip(refusal)
+                self.tally.skip(refusal, shown)
                 return
             found = entry.stat()
         except OSError as error:
@@ -121,19 +121,19 @@ class FolderWalk:
                 self.tally.lose(shown, "broken-link")
                 return
             if isinstance(error, FileNotFoundError):
-                self.tally.skip("vanished")
+                self.tally.skip("vanished", shown)
                 return
             raise
         if stat.S_ISREG(found.st_mode):
             buffer.add(shown, local_uri(entry.path), found.st_size, str(found.st_mtime_ns))
         else:
-            self.tally.skip("not-a-file")
+            self.tally.skip("not-a-file", shown)
 
     def _descend(self, name: str, path: str, folders: list[str]) -> None:
         if self.selection.enters(name):
             folders.append(path)
         else:
-            self.tally.skip("hidden")
+            self.tally.skip("hidden", printable(path))
 
     def _check_unique(self, entry: os.DirEntry[str]) -> None:
         twin = os.path.join(os.path.dirname(entry.path), printable(entry.name))  # noqa: PTH118, PTH120

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from artcluster.archive.database import Database, Limits, identifier, open_database, parquet
-from artcluster.archive.entries import EntryBuffer, Selection, Tally
+from artcluster.archive.entries import MISSING, NO_ANSWER, EntryBuffer, Selection, Tally
 from artcluster.archive.fetch import Fetcher
 from artcluster.archive.tables import TABLE_SUFFIXES, open_table
 from artcluster.archive.text_tables import ROW
@@ -67,8 +67,11 @@ class AddressList:
             for address, size_bytes, version, outcome in addresses:
                 named += 1
                 if outcome == "gone":
-                    self.tally.skip("missing")
+                    self.tally.skip(MISSING, address.path, address.uri)
                     continue
+                if outcome == "unread":
+                    # Whether it has changed is not known; reading it will tell what is wrong.
+                    self.tally.skip(NO_ANSWER, address.path, address.uri)
                 listed += 1
                 buffer.add(address.path, address.uri, size_bytes, version)
                 yield from buffer.full()
@@ -121,7 +124,7 @@ class AddressList:
 
     def _resolved(self, text: str | None, row: int) -> tuple[str, str] | None:
         if text is None or not text.strip():
-            self.tally.skip("no-address")
+            self.tally.skip("no-address", f"row {row + 1}")
             return None
         path, uri = resolve(text, self.root)
         if redact(uri) != uri:
@@ -132,7 +135,7 @@ class AddressList:
             )
         refusal = self.selection.refusal(path)
         if refusal:
-            self.tally.skip(refusal)
+            self.tally.skip(refusal, path, uri)
             return None
         return path, uri
 

@@ -17,6 +17,12 @@ from artcluster.location import Location, redact
 
 _FORBIDDEN = (PermissionError, PermissionDeniedError, UnauthenticatedError)
 
+_GONE_STATUS = (404, 410)
+
+_FORBIDDEN_STATUS = (401, 403, 407, 451)
+
+_WEB_PAGE = (b"<!doctype html", b"<html")
+
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist")
 
 
@@ -121,8 +127,10 @@ def read_remote(location: Location, max_bytes: int) -> FetchedFile:
     filesystem, path = location.fsspec()
     try:
         data = filesystem.cat_file(path)
-    except FileNotFoundError:
-        return GONE
+    except Exception as error:
+        return _gone_or_fault(error)
+    if _is_web(location) and data[:256].lstrip().lower().startswith(_WEB_PAGE):
+        raise _web_page()
     return _read(data, found.version)
 
 
@@ -133,19 +141,49 @@ def stat_remote(location: Location) -> FetchedFile:
     filesystem.invalidate_cache()
     try:
         info = filesystem.info(path)
-    except FileNotFoundError:
-        return GONE
+    except Exception as error:
+        return _gone_or_fault(error)
     if info.get("type") == "directory":
         return GONE
+    if _is_web(location) and info.get("mimetype") == "text/html":
+        raise _web_page()
     size = info.get("size")
     return FetchedFile(
         "ok", size_bytes=None if size is None else int(size), version=info_version(info)
     )
 
 
+def _gone_or_fault(error: Exception) -> FetchedFile:
+    """Return that a file is gone, or raise what really happened.
+
+    fsspec calls whatever a web server or the way to it fails with a missing file, and has the
+    fault as its cause.
+
+    Raises:
+        Exception: The file may be there.
+    """
+    cause = error.__cause__ if isinstance(error, FileNotFoundError) else error
+    if cause is None or isinstance(cause, FileNotFoundError):
+        return GONE
+    if getattr(cause, "status", None) in _GONE_STATUS:
+        return GONE
+    assert isinstance(cause, Exception)
+    raise cause
+
+
+def _is_web(location: Location) -> bool:
+    return location.protocol in ("http", "https")
+
+
+def _web_page() -> PermissionError:
+    return PermissionError(
+        "the server answers with a web page in the place of the file, as for a login or an error"
+    )
+
+
 def is_forbidden(error: Exception) -> bool:
     """Tell whether trying again is of no use, since the reader has no permission."""
-    return isinstance(error, _FORBIDDEN)
+    return isinstance(error, _FORBIDDEN) or getattr(error, "status", None) in _FORBIDDEN_STATUS
 
 
 def _gone_from_bucket(error: FileNotFoundError) -> FetchedFile:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from obstore.exceptions import AlreadyExistsError
 
-from artcluster.archive.entries import ENTRIES, check_archive_id
+from artcluster.archive.entries import ENTRIES, LeftOut, check_archive_id
 from artcluster.archive.listing import Listing
 from artcluster.errors import StoreError
 from artcluster.location import Location, ObjectStore
@@ -80,6 +80,11 @@ LISTED = pa.schema([pa.field("row", pa.int64(), nullable=False), *ENTRIES])
 """Rows of a scan's files: entries numbered in the order of the listing."""
 
 
+LEFT_OUT = pa.schema([(name, pa.string()) for name in ("path", "uri", "reason")])
+
+"""Rows of a scan's files of what was not listed; `uri` is empty where it is the archive's path."""
+
+
 _FILE_ROWS = 1_000_000
 
 _GROUP_ROWS = 65_536
@@ -99,6 +104,8 @@ class Scan:
         unreachable: Folders and links that could not be looked at; nothing below is removed.
         started_at: When listing began (ISO 8601).
         finished_at: When it was complete.
+        left_out: Its Parquet files of what was not listed: path, uri and reason. All that a list
+            names and is not there, and the first 10,000 for each other reason.
     """
 
     archive_id: str
@@ -111,6 +118,7 @@ class Scan:
     unreachable: tuple[str, ...]
     started_at: str
     finished_at: str
+    left_out: tuple[str, ...] = ()
 
 
 def write_scan(
@@ -133,21 +141,28 @@ def write_scan(
     folder = SCANS.path(check_archive_id(archive_id))
     started_at = datetime.now(UTC)
     number = claim_number(store, folder)
-    writer = _ListingWriter(store, numbered(folder, number), scratch)
-    with writer:
+    writer = _FileWriter(store, numbered(folder, number), "listing", LISTED, scratch, 1)
+    left_out = _FileWriter(store, numbered(folder, number), "left-out", LEFT_OUT, scratch)
+    with writer, left_out:
+        size_bytes = 0
         for batch in listing:
-            writer.add(batch)
+            row = pa.array(range(writer.rows, writer.rows + batch.num_rows), pa.int64())
+            writer.add(pa.record_batch([row, *batch.columns], schema=LISTED))
+            size_bytes += pc.sum(batch.column("size_bytes")).as_py() or 0
+            left_out.add(_rows_of(listing.tally.take()))
+        left_out.add(_rows_of(listing.tally.take()))
     scan = Scan(
         archive_id=archive_id,
         scan_id=number,
         uri=str(listing.location),
         files=tuple(writer.files),
         images=writer.rows,
-        size_bytes=writer.size_bytes,
+        size_bytes=size_bytes,
         skipped=dict(listing.tally.skipped),
         unreachable=tuple(listing.tally.unreachable),
         started_at=started_at.isoformat(),
         finished_at=datetime.now(UTC).isoformat(),
+        left_out=tuple(left_out.files),
     )
     finish(store, f"{numbered(folder, number)}/scan.json", asdict(scan))
     return scan
@@ -159,8 +174,8 @@ def read_scan(root: Location, archive_id: str, scan_id: int) -> Scan | None:
     found = read_finished(store, f"{numbered(SCANS.path(archive_id), scan_id)}/scan.json")
     if found is None:
         return None
-    found |= {"files": tuple(found["files"]), "unreachable": tuple(found["unreachable"])}
-    return Scan(**found)
+    lists = ("files", "unreachable", "left_out")
+    return Scan(**found | {key: tuple(found.get(key, ())) for key in lists})
 
 
 def latest_scan(root: Location, archive_id: str) -> Scan | None:
@@ -172,29 +187,52 @@ def latest_scan(root: Location, archive_id: str) -> Scan | None:
     return None
 
 
-class _ListingWriter:
-    """Numbers rows and writes them to Parquet files of a million rows."""
+def left_out_of(root: Location, scan: Scan) -> pa.Table:
+    """Return what a scan did not list: path, uri and reason."""
+    store = root.objects(create=True)
+    tables = [
+        pq.read_table(pa.BufferReader(bytes(obstore.get(store, name).bytes())))
+        for name in scan.left_out
+    ]
+    return pa.concat_tables([LEFT_OUT.empty_table(), *tables])
 
-    def __init__(self, store: ObjectStore, folder: str, scratch: Path | None) -> None:
+
+def _rows_of(left_out: list[LeftOut]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([asdict(each) for each in left_out], LEFT_OUT)
+
+
+class _FileWriter:
+    """Writes rows to Parquet files of a million rows in the store, `least` of them in any case."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        folder: str,
+        name: str,
+        schema: pa.Schema,
+        scratch: Path | None,
+        least: int = 0,
+    ) -> None:
         self.files: list[str] = []
         self.rows = 0
-        self.size_bytes = 0
         self._store = store
-        self._folder = folder
+        self._name = f"{folder}/{name}"
+        self._schema = schema
+        self._least = least
         self._scratch = tempfile.TemporaryDirectory(prefix="artcluster-scan-", dir=scratch)
-        self._local = Path(self._scratch.name, "listing.parquet")
+        self._local = Path(self._scratch.name, "rows.parquet")
         self._writer: pq.ParquetWriter | None = None
         self._pending: list[pa.RecordBatch] = []
         self._pending_rows = 0
         self._file_rows = 0
 
-    def __enter__(self) -> "_ListingWriter":
+    def __enter__(self) -> "_FileWriter":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         try:
             if kind is None:
-                if self._pending or not self.files:
+                if self._pending or len(self.files) < self._least:
                     self._write_group()
                 self._upload()
         finally:
@@ -203,11 +241,11 @@ class _ListingWriter:
             self._scratch.cleanup()
 
     def add(self, batch: pa.RecordBatch) -> None:
-        row = pa.array(range(self.rows, self.rows + batch.num_rows), pa.int64())
-        self._pending.append(pa.record_batch([row, *batch.columns], schema=LISTED))
+        if not batch.num_rows:
+            return
+        self._pending.append(batch)
         self.rows += batch.num_rows
         self._pending_rows += batch.num_rows
-        self.size_bytes += pc.sum(batch.column("size_bytes")).as_py() or 0
         if self._pending_rows >= _GROUP_ROWS:
             self._write_group()
         if self._file_rows >= _FILE_ROWS:
@@ -216,9 +254,9 @@ class _ListingWriter:
     def _write_group(self) -> None:
         if self._writer is None:
             self._writer = pq.ParquetWriter(
-                self._local, LISTED, compression="zstd", use_dictionary=False
+                self._local, self._schema, compression="zstd", use_dictionary=False
             )
-        table = pa.Table.from_batches(self._pending, LISTED)
+        table = pa.Table.from_batches(self._pending, self._schema)
         self._writer.write_table(table, row_group_size=_GROUP_ROWS)
         self._file_rows += table.num_rows
         self._pending, self._pending_rows = [], 0
@@ -228,7 +266,7 @@ class _ListingWriter:
             return
         self._writer.close()
         self._writer = None
-        name = f"{self._folder}/listing-{len(self.files):05d}.parquet"
+        name = f"{self._name}-{len(self.files):05d}.parquet"
         obstore.put(self._store, name, self._local, mode="create")
         self.files.append(name)
         self._file_rows = 0

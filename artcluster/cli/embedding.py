@@ -130,6 +130,8 @@ def as_yaml(plan: JobPlan) -> str:
 
 def show_plan(plan: JobPlan, json_wanted: bool) -> None:
     """Print a plan."""
+    from artcluster.workflows.results import left_out_words
+
     if json_wanted:
         print_json(asdict(plan))
         return
@@ -141,7 +143,7 @@ def show_plan(plan: JobPlan, json_wanted: bool) -> None:
         ("changed", f"{plan.changed:,}"),
         ("known, not yet embedded", f"{plan.unembedded:,}"),
         ("gone", f"{plan.removed:,}"),
-        ("skipped by name", f"{plan.skipped:,}"),
+        ("left out", left_out_words(plan.left_out).removeprefix("left out ")),
         ("to embed", f"{plan.todo:,} ({in_bytes(plan.todo_bytes)})"),
     ]
     print_rows(console, "Archive (nothing was written)", rows)

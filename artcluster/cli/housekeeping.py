@@ -11,8 +11,11 @@ from artcluster.cli.options import with_config
 from artcluster.cli.tables import in_bytes, new_console, print_json, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from artcluster.config import Config
     from artcluster.workflows.housekeeping.check import CheckSummary
+    from artcluster.workflows.housekeeping.status import LeftOutFiles
     from artcluster.workflows.housekeeping.vacuum import VacuumSummary
 
 
@@ -97,27 +100,55 @@ def rejects(
         )
 
 
+def show_left_out(found: Mapping[str, LeftOutFiles], json_wanted: bool) -> None:
+    """Print what was not listed, for each archive."""
+    if json_wanted:
+        print_json({archive_id: asdict(files) for archive_id, files in found.items()})
+        return
+    console = new_console()
+    for archive_id, files in found.items():
+        if not files.counts:
+            console.print(f"Archive {archive_id}: nothing was left out.\n", markup=False)
+            continue
+        reasons = [
+            (reason, f"{count:,}", files.meanings[reason]) for reason, count in files.counts.items()
+        ]
+        print_table(console, f"Left out of {archive_id}", ("reason", "files", "meaning"), reasons)
+        print_table(console, "Files", ("reason", "path"), files.paths)
+
+
 _STATUS_EPILOG = """\b
 Examples:
   artcluster status store/
   artcluster status s3://museum/store --json
+  artcluster status store/ --left-out
 """
 
 
 @click.command(epilog=_STATUS_EPILOG)
 @click.argument("store")
+@click.option(
+    "--left-out",
+    "list_left_out",
+    is_flag=True,
+    help="List the files that the last listing of each archive left out, and why.",
+)
 @with_config
 def status(
     store: str,
+    list_left_out: bool,
     config: Config,
     as_json: bool,
 ) -> None:
     """Show what STORE holds, what a job left unfinished, and who writes to it now."""
     from artcluster.cli.show import show_status
     from artcluster.store import Store
-    from artcluster.workflows.housekeeping.status import store_status
+    from artcluster.workflows.housekeeping.status import left_out, store_status
 
     opened = Store.open(store, options=config.store.options)
+    if list_left_out:
+        show_left_out(left_out(opened), as_json)
+        return
     show_status(store_status(opened, config), as_json)
 
 

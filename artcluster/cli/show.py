@@ -24,6 +24,7 @@ from artcluster.workflows.results import (
     ClusterSummary,
     EmbedSummary,
     NoClusters,
+    left_out_words,
 )
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def show_counts(counts: ArchiveCounts, json_wanted: bool) -> None:
         ("changed", f"{counts.changed:,}"),
         ("unchanged", f"{counts.unchanged:,}"),
         ("gone", f"{counts.removed:,}"),
-        ("skipped by name", f"{counts.skipped:,}"),
+        ("left out", left_out_words(counts.left_out).removeprefix("left out ")),
         ("to embed", f"{counts.todo:,} ({in_bytes(counts.todo_bytes)})"),
     ]
     if counts.expected_seconds is not None:

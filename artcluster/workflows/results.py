@@ -17,12 +17,23 @@ class ArchiveCounts:
     removed: int
     todo: int
     todo_bytes: int
-    skipped: int
-    """Files left out by name: hidden ones, texts, the excluded."""
+    left_out: Mapping[str, int]
+    """Files that were not listed, by reason."""
     expected_seconds: float | None = None
     """How long embedding will take at the rate of the last job, where there was one."""
     expected_from: str = ""
     """What the expectation rests on."""
+
+
+def left_out_words(skipped: Mapping[str, int]) -> str:
+    """Return how many files a listing left out, by reason.
+
+    >>> left_out_words({"hidden": 2, "missing": 1200})
+    'left out 1,202: missing 1,200, hidden 2'
+    """
+    ordered = sorted(skipped.items(), key=lambda item: (-item[1], item[0]))
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in ordered)
+    return f"left out {sum(skipped.values()):,}: {reasons}" if reasons else "none left out"
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from artcluster.archive import Fetcher, Listing, archive_id_of, split_glob, write_scan
+from artcluster.archive import (
+    Fetcher,
+    FetchSettings,
+    Listing,
+    archive_id_of,
+    split_glob,
+    write_scan,
+)
 from artcluster.errors import ArchiveError
 from artcluster.location import Location
+from tests.archive.flat_s3 import flat_s3
 from tests.archive.rows import listed
 from tests.archive.test_folders import at
 
@@ -53,6 +61,45 @@ def test_keys_that_object_store_refuses_are_listed_and_fetched_too(s3):
         rows[NEWLINE]["size_bytes"],
         rows[NEWLINE]["version"],
     )
+
+
+FLAT = {
+    "scans/": b"",
+    "scans/a.png": b"a",
+    "scans//b.png": b"b",
+    "scans/sub//c.png": b"c",
+    "scans/sub/d.png": b"d",
+    "scans/./dot.png": b"e",
+    "scans/../up.png": b"f",
+    "/lead/slash.png": b"g",
+    "//two.png": b"h",
+}
+
+
+@pytest.mark.parametrize("page_keys", [2, 1000])
+def test_keys_with_empty_names_of_folders_are_listed_and_fetched_as_they_are(page_keys):
+    with flat_s3(FLAT, page_keys) as bucket:
+        for place, prefix in ((bucket, ""), (bucket.child("scans"), "scans/")):
+            listing = Listing(place)
+            rows = listed(listing)
+            sound = {key for key in FLAT if FLAT[key] and "/." not in key}
+            assert set(rows) == {
+                key.removeprefix(prefix) for key in sound if key.startswith(prefix)
+            }
+            assert listing.tally.skipped == {"dot-segment": 2, "folder-marker": 1}
+            shown = {(each.path, each.reason) for each in listing.tally.take()}
+            assert ("scans/../up.png".removeprefix(prefix), "dot-segment") in shown
+            fetcher = Fetcher(place, FetchSettings(retries=0))
+            for path, row in rows.items():
+                assert fetcher.fetch(row["uri"]).data == FLAT[prefix + path]
+                assert row["size_bytes"] == 1
+
+
+def test_a_bucket_with_nothing_but_a_leading_slash(tmp_path):
+    with flat_s3({"/only.png": b"x"}) as bucket:
+        rows = listed(Listing(bucket))
+        assert set(rows) == {"/only.png"}
+        assert Fetcher(bucket).fetch(rows["/only.png"]["uri"]).data == b"x"
 
 
 @pytest.mark.s3

@@ -47,7 +47,7 @@ from artcluster.workflows.embedding.scanning import Planning, check_not_empty
 from artcluster.workflows.embedding.settings import record_settings
 from artcluster.workflows.embedding.throughput import record_rate
 from artcluster.workflows.job import Job
-from artcluster.workflows.results import EmbedSummary
+from artcluster.workflows.results import EmbedSummary, left_out_words
 
 _CPU_THREADS = 2
 
@@ -256,9 +256,8 @@ class _Embedding:
             if check is not None:
                 check(summary.listed)
             self.tally.removed = self.planning.commit_removed(comparison, self.leases.images.fence)
-            left_out = sum(scan.skipped.values())
             self.job.progress.say(
-                f"Listed {summary.listed:,} files ({left_out:,} skipped by name): "
+                f"Listed {summary.listed:,} files ({left_out_words(scan.skipped)}): "
                 f"{summary.new:,} new, {summary.changed:,} changed, {summary.removed:,} gone, "
                 f"{summary.todo:,} to embed."
             )

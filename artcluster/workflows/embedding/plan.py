@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -61,9 +61,9 @@ class Preview:
     fetcher: Fetcher
 
     @property
-    def skipped(self) -> int:
-        """Files left out by name: hidden ones, texts, the excluded."""
-        return sum(self.comparison.scan.skipped.values())
+    def left_out(self) -> Mapping[str, int]:
+        """Files that were not listed, by reason."""
+        return self.comparison.scan.skipped
 
 
 @contextmanager
@@ -139,7 +139,7 @@ def plan_archive(job: Job, images: str, embedder: ReadyEmbedder | None = None) -
         removed=summary.removed,
         todo=summary.todo,
         todo_bytes=summary.todo_bytes,
-        skipped=preview.skipped,
+        left_out=preview.left_out,
         expected_seconds=seconds,
         expected_from=reason,
     )
@@ -230,7 +230,7 @@ class JobPlan:
         removed: Paths gone since.
         todo: Files to fetch and embed.
         todo_bytes: Their bytes.
-        skipped: Files left out by name.
+        left_out: Files that were not listed, by reason.
         machines: Where it is to run.
         last_job: Rate of the last job over this store with this embedder, if there was one.
         measured: What it takes, and what that rests on; None where nothing is to do.
@@ -245,7 +245,7 @@ class JobPlan:
     removed: int
     todo: int
     todo_bytes: int
-    skipped: int
+    left_out: Mapping[str, int]
     machines: Hardware
     last_job: Rate | None
     measured: Measured | None
@@ -276,7 +276,7 @@ def plan_job(job: Job, images: str, asked: PlanRequest) -> JobPlan:
         removed=summary.removed,
         todo=summary.todo,
         todo_bytes=summary.todo_bytes,
-        skipped=preview.skipped,
+        left_out=preview.left_out,
         machines=asked.machines,
         last_job=read_rate(job.store, embedder_id),
         measured=measured,

@@ -1,10 +1,12 @@
 """What a store holds, what a job left unfinished, and who writes to it now."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from artcluster.archive.entries import LEFT_OUT_REASONS
+from artcluster.archive.scan import latest_scan, left_out_of
 from artcluster.config import Config
 from artcluster.schema import EMBEDDINGS, FORMAT_VERSION, IMAGES, MODELS, RUNS, TABLES
 from artcluster.store import Store
@@ -189,3 +191,35 @@ def _runs(store: Store, runs: list[Run]) -> Iterator[Unfinished]:
                 detail=f"the model was fitted {row['created_at']:%Y-%m-%d %H:%M} and has no run",
                 restart="reuses the model, assigns the remaining images, commits the run",
             )
+
+
+@dataclass(frozen=True)
+class LeftOutFiles:
+    """What the last listing of an archive left out.
+
+    Attributes:
+        counts: Reason → files, most frequent first.
+        meanings: Reason → in words.
+        paths: Reason and path of each; of a reason with more than 10,000, the first.
+    """
+
+    counts: Mapping[str, int]
+    meanings: Mapping[str, str]
+    paths: Sequence[tuple[str, str]]
+
+
+def left_out(store: Store) -> dict[str, LeftOutFiles]:
+    """Return what the last listing of each archive left out."""
+    found = {}
+    for archive_id in archive_ids(store):
+        scan = latest_scan(store.location, archive_id)
+        if scan is None:
+            continue
+        counts = dict(sorted(scan.skipped.items(), key=lambda item: (-item[1], item[0])))
+        rows = left_out_of(store.location, scan).to_pylist()
+        found[archive_id] = LeftOutFiles(
+            counts,
+            {reason: LEFT_OUT_REASONS.get(reason, reason) for reason in counts},
+            sorted((row["reason"], row["path"]) for row in rows),
+        )
+    return found
