@@ -1,14 +1,16 @@
 """A scan compared with the store: counts for a dry run, files to do, paths that were removed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pyarrow as pa
 
 from artcluster.archive.database import Database, Limits, open_database, quoted
-from artcluster.archive.scan import Scan
+from artcluster.archive.entries import MISSING
+from artcluster.archive.scan import LEFT_OUT, Scan
 from artcluster.archive.states import Known, State, content_id, load_states
 from artcluster.errors import ArchiveError
 from artcluster.location import Location
@@ -62,10 +64,13 @@ class Summary:
 class Comparison:
     """One scan compared with what the store knows; lives inside `compare`."""
 
-    def __init__(self, database: Database, scan: Scan, known: Known) -> None:
+    def __init__(
+        self, database: Database, scan: Scan, known: Known, left_out: Sequence[Path]
+    ) -> None:
         self.scan = scan
         self.known = known
         self._database = database
+        self._load_missing(left_out)
         self._load_removed()
         self.summary = self._summarise()
 
@@ -94,8 +99,9 @@ class Comparison:
     def removed(self, max_removed_share: float = 0.5) -> Iterator[pa.RecordBatch]:
         """Yield rows of status `removed` for the `images` table.
 
-        A path is removed if the store knows it as usable or rejected and this scan, which is
-        complete, does not list it. What lies below folders that could not be read stays.
+        A path is removed if the store knows it and this scan, which is complete, does not list it.
+        What lies below folders that could not be read stays, and so does what a list still names
+        and never was there.
 
         Raises:
             ArchiveError: More than this share of the known paths would be removed.
@@ -104,14 +110,33 @@ class Comparison:
         return self._removed_rows()
 
     def _removed_rows(self) -> Iterator[pa.RecordBatch]:
-        now = datetime.now(UTC)
+        yield from self._rows(
+            "select path, uri, content_id, width, height, format, "
+            "case when missing then 'list' end as stage, "
+            "case when missing then 'missing' end as reason from removed order by path",
+            "removed",
+        )
+
+    def missing(self) -> Iterator[pa.RecordBatch]:
+        """Yield rows of status `unread` for what a list names, is not there, and never was.
+
+        Later scans that find it list it, and so try it again.
+        """
+        yield from self._rows(
+            "select path, uri, 'list' as stage, 'missing' as reason, "
+            "'the list names it, and there is no such file' as detail "
+            "from missing anti join known using (key) order by path",
+            "unread",
+        )
+
+    def _rows(self, query: str, status: str) -> Iterator[pa.RecordBatch]:
+        """Yield rows of the `images` table that state some of its columns."""
         given = {
             "archive_id": self.scan.archive_id,
             "scan_id": self.scan.scan_id,
-            "status": "removed",
-            "seen_at": now,
+            "status": status,
+            "seen_at": datetime.now(UTC),
         }
-        query = "select path, uri, content_id, width, height, format from removed order by path"
         for batch in self._database.batches(query):
             columns = [
                 batch.column(field.name).cast(field.type)
@@ -132,6 +157,14 @@ class Comparison:
                 "start again with archive.max_removed_share=1."
             )
 
+    def _load_missing(self, left_out: Sequence[Path]) -> None:
+        """Make the table of what a list names and is not there."""
+        self._database.register("left_out", left_out, LEFT_OUT)
+        self._database.execute(
+            "create table missing as select md5_number(path) key, path, uri from left_out "
+            f"where reason = {quoted(MISSING)}"
+        )
+
     def _load_removed(self) -> None:
         kept = " ".join(
             f"and path <> {quoted(path)} and not starts_with(path, {quoted(path + '/')})"
@@ -140,19 +173,22 @@ class Comparison:
         self._database.execute(
             f"""
             create table removed as
-            with missing as (
-                select key from known
+            with unlisted as (
+                select key, key in (select key from missing) missing from known
                 anti join (select md5_number(path) key from listed) using (key)
-                where not removed
+                where not removed and not (
+                    unread and first_half is null and key in (select key from missing)
+                )
             )
-            select path, arg_max(uri, written) uri, arg_max(content_id, written) content_id,
+            select path, any_value(missing) missing,
+                arg_max(uri, written) uri, arg_max(content_id, written) content_id,
                 arg_max(width, written) width, arg_max(height, written) height,
                 arg_max(format, written) format
             from (
                 select *, (scan_id, seen_at) written, md5_number(path) key from images
                 where archive_id = {quoted(self.scan.archive_id)} {kept}
             )
-            semi join missing using (key) group by path
+            join unlisted using (key) group by path
             """
         )
 
@@ -187,4 +223,5 @@ def compare(
         files = database.fetch_files(root, scan.files)
         now = datetime.now(UTC).isoformat()
         load_states(database, files, "row", scan.archive_id, scan.scan_id, known, now)
-        yield Comparison(database, scan, known)
+        left_out = database.fetch_files(root, scan.left_out)
+        yield Comparison(database, scan, known, left_out)

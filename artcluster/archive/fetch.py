@@ -116,8 +116,8 @@ class Fetcher:
         return self._many(rows, partial(self._tolerate, self.fetch))
 
     def look_many(self, rows: Iterable[RowT]) -> Iterator[tuple[RowT, FetchedFile]]:
-        """Look at files, as `fetch_many` fetches them; each must answer."""
-        return self._many(rows, self.look)
+        """Look at files, as `fetch_many` fetches them."""
+        return self._many(rows, partial(self._tolerate, self.look))
 
     def _many(
         self, rows: Iterable[RowT], act: Callable[[str], FetchedFile]

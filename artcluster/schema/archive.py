@@ -17,7 +17,9 @@ IMAGES = table(
     text("format", "Format by content: JPEG, PNG, …"),
     text("status", "ok, rejected, unread (its file could not be read) or removed"),
     text(
-        "stage", "For a reject: the stage that refused it; fetch for a file that could not be read"
+        "stage",
+        "For a reject: the stage that refused it; fetch for a file that could not be read, "
+        "list for one that a list names and is not there",
     ),
     text("reason", "For a reject: a code such as not-an-image, truncated"),
     text("detail", "For a reject: the decoder's words"),

@@ -26,14 +26,22 @@ class ArchiveCounts:
 
 
 def left_out_words(skipped: Mapping[str, int]) -> str:
-    """Return how many files a listing left out, by reason.
+    """Return how many files a listing left out, by reason, and how many did not answer.
 
-    >>> left_out_words({"hidden": 2, "missing": 1200})
-    'left out 1,202: missing 1,200, hidden 2'
+    >>> left_out_words({"hidden": 2, "missing": 1200, "no-answer": 1})
+    'left out 1,202: missing 1,200, hidden 2; 1 did not answer'
     """
+    # Commands print their help without what this takes to import.
+    from artcluster.archive.entries import NO_ANSWER
+
     ordered = sorted(skipped.items(), key=lambda item: (-item[1], item[0]))
-    reasons = ", ".join(f"{reason} {count:,}" for reason, count in ordered)
-    return f"left out {sum(skipped.values()):,}: {reasons}" if reasons else "none left out"
+    reasons = [(reason, count) for reason, count in ordered if reason != NO_ANSWER]
+    words = "none left out"
+    if reasons:
+        words = f"left out {sum(count for _, count in reasons):,}: "
+        words += ", ".join(f"{reason} {count:,}" for reason, count in reasons)
+    silent = skipped.get(NO_ANSWER, 0)
+    return f"{words}; {silent:,} did not answer" if silent else words
 
 
 @dataclass(frozen=True)

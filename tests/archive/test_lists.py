@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from artcluster.archive import Fetcher, FetchSettings, Listing
-from artcluster.errors import ArchiveError, UsageError
+from artcluster.errors import ArchiveError, ArchiveOutOfReachError, UnreadFileError, UsageError
 from artcluster.location import Location
 from tests.archive.rows import listed
 from tests.archive.test_folders import DEMO, at, write
@@ -81,25 +81,91 @@ def test_a_list_of_objects_is_looked_at_and_fetched(s3):
     assert (found.data, found.version) == (b"bbb", rows["pictures/b c.jpg"]["version"])
 
 
-def test_pictures_are_fetched_from_a_web_server(tmp_path):
-    write(tmp_path, "a.jpg", "b c.jpg")
-    handler = partial(QuietHandler, directory=str(tmp_path))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            base = f"http://127.0.0.1:{server.server_port}"
-            (tmp_path / "list.csv").write_text(f"uri\n{base}/a.jpg\n{base}/b%20c.jpg\n{base}/no\n")
-            listing = Listing(at(tmp_path / "list.csv"), fetch=FetchSettings(retries=0))
-            rows = listed(listing)
-            assert set(rows) == {f"{base}/a.jpg", f"{base}/b%20c.jpg"}
-            assert listing.tally.skipped == {"missing": 1}
-            fetcher = Fetcher(Location.parse(base), FetchSettings(retries=0))
-            assert fetcher.fetch(f"{base}/b%20c.jpg").data == b"b c.jpg"
-            assert fetcher.fetch(f"{base}/no.jpg").outcome == "gone"
-        finally:
-            server.shutdown()
+class Museum(http.server.SimpleHTTPRequestHandler):
+    """Answers `/status/403` with that status, and `/login/…` with a page to log in."""
 
+    def do_GET(self) -> None:
+        if self.path.startswith("/status/"):
+            self.send_error(int(self.path.split("/")[2]))
+        elif self.path.startswith("/private/"):
+            self.send_response(302)
+            self.send_header("Location", "/login.html")
+            self.end_headers()
+        else:
+            super().do_GET()
 
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    do_HEAD = do_GET
+
     def log_message(self, *arguments: object) -> None:
         """Say nothing."""
+
+
+@pytest.fixture
+def museum(tmp_path):
+    """A web server of a folder with two pictures; yields its address."""
+    write(tmp_path, "a.jpg", "b c.jpg")
+    (tmp_path / "login.html").write_text("<!DOCTYPE html><form>")
+    handler = partial(Museum, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+QUICK = FetchSettings(retries=0)
+
+
+def test_pictures_are_fetched_from_a_web_server(tmp_path, museum):
+    (tmp_path / "list.csv").write_text(f"uri\n{museum}/a.jpg\n{museum}/b%20c.jpg\n{museum}/no\n")
+    listing = Listing(at(tmp_path / "list.csv"), fetch=QUICK)
+    rows = listed(listing)
+    assert set(rows) == {f"{museum}/a.jpg", f"{museum}/b%20c.jpg"}
+    assert listing.tally.skipped == {"missing": 1}
+    fetcher = Fetcher(Location.parse(museum), QUICK)
+    assert fetcher.fetch(f"{museum}/b%20c.jpg").data == b"b c.jpg"
+    assert fetcher.fetch(f"{museum}/no.jpg").outcome == "gone"
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_what_a_web_server_says_is_gone_is_gone(museum, status):
+    fetcher = Fetcher(Location.parse(museum), QUICK)
+    assert fetcher.look(f"{museum}/status/{status}").outcome == "gone"
+    assert fetcher.fetch(f"{museum}/status/{status}").outcome == "gone"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(f"{{museum}}/status/{status}" for status in (400, 401, 403, 429, 500, 503)),
+        "{museum}/private/a.jpg",
+        "http://127.0.0.1:9/a.jpg",
+        "http://no-such-host.invalid/a.jpg",
+        "https{museum_without_scheme}/a.jpg",
+    ],
+)
+def test_what_a_web_server_fails_is_a_fault(tmp_path, museum, address):
+    address = address.format(museum=museum, museum_without_scheme=museum.removeprefix("http"))
+    fetcher = Fetcher(Location.parse(museum), QUICK)
+    for act in (fetcher.look, fetcher.fetch):
+        with pytest.raises(UnreadFileError, match="Cannot read"):
+            act(address)
+    (tmp_path / "list.csv").write_text(f"uri\n{museum}/a.jpg\n{address}\n")
+    listing = Listing(at(tmp_path / "list.csv"), fetch=QUICK)
+    rows = listed(listing)
+    assert (rows[address]["size_bytes"], rows[address]["version"]) == (None, None)
+    assert listing.tally.skipped == {"no-answer": 1}
+
+
+def test_a_login_page_is_told_of_and_not_tried_again(museum):
+    pauses: list[float] = []
+    fetcher = Fetcher(Location.parse(museum), sleep=pauses.append)
+    with pytest.raises(UnreadFileError, match="a web page in the place of the file"):
+        fetcher.fetch(f"{museum}/private/a.jpg")
+    assert pauses == []
+
+
+def test_a_server_that_never_answers_ends_the_listing(tmp_path):
+    addresses = "".join(f"http://127.0.0.1:9/{number}.jpg\n" for number in range(30))
+    (tmp_path / "list.csv").write_text(f"uri\n{addresses}")
+    with pytest.raises(ArchiveOutOfReachError, match="files in a row cannot be read"):
+        list(Listing(at(tmp_path / "list.csv"), fetch=QUICK))

@@ -255,7 +255,7 @@ class _Embedding:
             check_not_empty(summary, self.planning.archive)
             if check is not None:
                 check(summary.listed)
-            self.tally.removed = self.planning.commit_removed(comparison, self.leases.images.fence)
+            self.tally.removed = self.planning.commit_absent(comparison, self.leases.images.fence)
             self.job.progress.say(
                 f"Listed {summary.listed:,} files ({left_out_words(scan.skipped)}): "
                 f"{summary.new:,} new, {summary.changed:,} changed, {summary.removed:,} gone, "

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 import pyarrow as pa
 
@@ -113,17 +114,20 @@ class Planning:
             )
         )
 
-    def commit_removed(self, comparison: Comparison, fence: Fence) -> int:
-        """Mark the paths that the scan no longer found; return their number.
+    def commit_absent(self, comparison: Comparison, fence: Fence) -> int:
+        """Mark the paths that the scan no longer found, and note what a list names in vain.
+
+        Returns:
+            The number of paths that were removed.
 
         Raises:
             ArchiveError: They are more than the allowed share of the known ones.
         """
-        if not comparison.summary.removed:
-            return 0
-        batches = comparison.removed(self.config.archive.max_removed_share)
+        removed = comparison.removed(self.config.archive.max_removed_share)
+        batches = chain(removed, comparison.missing())
         reader = pa.RecordBatchReader.from_batches(IMAGES.schema, batches)
-        return self.store.append(IMAGES, reader, fence)
+        self.store.append(IMAGES, reader, fence)
+        return comparison.summary.removed
 
     def _known(self) -> Known:
         images, embedded = _done(self.store, self.target)
