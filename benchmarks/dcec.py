@@ -34,14 +34,17 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from artcluster.clustering.kmeans.kmeans import kmeans
+from artcluster.config import CaeSettings, DcecSettings, from_settings
 from artcluster.embedders.autoencoders import ConvolutionalAutoencoder
 from artcluster.embedders.trained_networks import network_input
 from artcluster.executors.checkpoints import Checkpoints
 from artcluster.executors.local import LocalWorker
 from artcluster.runtime.cancellation import Stop
-from artcluster.training.autoencoders import CaeConfig, train_cae
+from artcluster.training.autoencoders import train_cae
 from artcluster.training.batches import VIRTUAL_SHARDS, shard_bounds
-from artcluster.training.dec import DcecConfig, train_dcec
+from artcluster.training.dec import train_dcec
+from artcluster.training.refinement import DecConfig
+from artcluster.workflows.embedding.trained_network import reconstruction_config
 
 SIDE = 128
 SHAPE = (SIDE, SIDE, 3)
@@ -80,12 +83,19 @@ def codes_of(network: ConvolutionalAutoencoder, shards: list[np.ndarray]) -> np.
         )
 
 
+def dcec_config(**changes: Any) -> DecConfig:
+    """Return DCEC-Paint's refinement, for a fixed number of iterations."""
+    paint = {"optimizer": "adamax", "clustering_weight": 0.9, "reconstruction_weight": 0.1}
+    fixed = paint | {"seed": 0, "tolerance": 0.0}
+    return from_settings(DecConfig, DcecSettings(), **(fixed | changes))
+
+
 def whole_training(folder: Path, steps: int) -> None:
     """Run in a process of its own; print what it took."""
     shards, checkpoints = shards_of(folder), folder / "checkpoints"
     network = ConvolutionalAutoencoder(input_px=SIDE)
     start = time.perf_counter()
-    config = CaeConfig(min_steps=0, max_steps=steps)
+    config = reconstruction_config("cae", CaeSettings(min_steps=0, max_steps=steps), seed=0)
     train_cae(worker_of(shards, checkpoints, "cae"), network, config, row_shape=SHAPE)
     pretrained = time.perf_counter()
     seeds = kmeans(codes_of(network, shards[:16]), CLUSTERS, restarts=20).centroids_KD
@@ -94,7 +104,7 @@ def whole_training(folder: Path, steps: int) -> None:
         worker_of(shards, checkpoints, "dcec"),
         network,
         seeds,
-        DcecConfig(max_iterations=steps, tolerance=0.0),
+        dcec_config(max_iterations=steps),
         row_shape=SHAPE,
     )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -120,8 +130,8 @@ def refinement(folder: Path, name: str, images: int) -> None:
     shards = shards_of(folder)[:every]
     network = ConvolutionalAutoencoder(input_px=SIDE)
     seeds = codes_of(network, shards[:1])[:CLUSTERS]
-    config = DcecConfig(
-        max_iterations=6, refresh_every=2, tolerance=0.0, batch_size=32, checkpoint_interval_s=0.0
+    config = dcec_config(
+        max_iterations=6, refresh_every=2, batch_size=32, checkpoint_interval_s=0.0
     )
     result = train_dcec(
         worker_of(shards, folder / "checkpoints", name), network, seeds, config, row_shape=SHAPE
@@ -171,7 +181,7 @@ def our_step_s(shards: list[np.ndarray], checkpoints: Path, steps: int) -> float
     def run(count: int) -> float:
         name = f"timed-{time.monotonic_ns()}"
         network = ConvolutionalAutoencoder(input_px=SIDE)
-        config = CaeConfig(min_steps=0, max_steps=count)
+        config = reconstruction_config("cae", CaeSettings(min_steps=0, max_steps=count), seed=0)
         start = time.perf_counter()
         train_cae(worker_of(shards, checkpoints, name), network, config, row_shape=SHAPE)
         return time.perf_counter() - start

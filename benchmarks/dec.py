@@ -30,11 +30,13 @@ from torch.utils.data import DataLoader, TensorDataset
 from artcluster.clustering.dec import kl_divergence, soft_assignment, target_distribution
 from artcluster.clustering.encoder import DenseAutoencoder, encode, encoder_from_state
 from artcluster.clustering.kmeans.kmeans import kmeans
-from artcluster.training.autoencoders import PretrainConfig, pretrain_autoencoder
+from artcluster.config import ClusterSettings, DecSettings, from_settings
+from artcluster.training.autoencoders import pretrain_autoencoder
 from artcluster.training.batches import cut_into_shards
 from artcluster.training.dec import train_dec
 from artcluster.training.refinement import DecConfig
 from artcluster.training.solo import SoloWorker
+from artcluster.workflows.clustering.methods.dec import pretraining_config
 
 WIDTHS = (1024, 500, 500, 2000, 10)
 CLUSTERS = 10
@@ -105,11 +107,16 @@ def peer_step_s(x_ND: np.ndarray, centroids_KD: np.ndarray, steps: int) -> float
     return (time.perf_counter() - start) / steps
 
 
+def dec_config(**changes: Any) -> DecConfig:
+    """Return the defaults of DEC, for a fixed number of steps."""
+    return from_settings(DecConfig, DecSettings(), seed=0, **({"tolerance": 0.0} | changes))
+
+
 def our_step_s(x_ND: np.ndarray, autoencoder: DenseAutoencoder, seeds: np.ndarray) -> float:
     """Seconds a step of ours, from two runs whose refreshes are alike."""
 
     def run(steps: int) -> float:
-        config = DecConfig(tolerance=0.0, max_iterations=steps, refresh_every=10**6)
+        config = dec_config(max_iterations=steps, refresh_every=10**6)
         start = time.perf_counter()
         train_dec(SoloWorker([x_ND]), autoencoder.state_dict(), seeds, config)
         return time.perf_counter() - start
@@ -123,8 +130,7 @@ def measure_epochs(x_ND: np.ndarray, device: torch.device, rounds: int) -> dict[
     autoencoder = DenseAutoencoder(WIDTHS)
     seeds = seeds_for(x_ND, autoencoder)
     steps = -(-len(x_ND) // 256)
-    config = DecConfig(tolerance=0.0, max_iterations=steps)
-    warm = DecConfig(tolerance=0.0, max_iterations=3)
+    config, warm = dec_config(max_iterations=steps), dec_config(max_iterations=3)
     train_dec(SoloWorker([x_ND[:2048]], device=device), autoencoder.state_dict(), seeds, warm)
     measured = []
     for _ in range(rounds):
@@ -171,14 +177,20 @@ def measure_whole(x_ND: np.ndarray, device: torch.device, epochs: int) -> dict[s
     shards = cut_into_shards(x_ND)
     start = time.perf_counter()
     trained = pretrain_autoencoder(
-        SoloWorker(shards, device=device), PretrainConfig(epochs=epochs, min_steps=0)
+        SoloWorker(shards, device=device),
+        pretraining_config(ClusterSettings(pretrain={"epochs": epochs, "min_steps": 0})),
     )
     synchronize(device)
     pretrained = time.perf_counter()
     codes = encode(encoder_from_state(trained.state), x_ND, device=device)
     seeds = kmeans(codes, CLUSTERS, restarts=20).centroids_KD
     seeded = time.perf_counter()
-    result = train_dec(SoloWorker(shards, device=device), trained.state, seeds, DecConfig())
+    result = train_dec(
+        SoloWorker(shards, device=device),
+        trained.state,
+        seeds,
+        dec_config(tolerance=DecSettings().tolerance),
+    )
     synchronize(device)
     end = time.perf_counter()
     return {

@@ -32,11 +32,13 @@ import torch
 
 from artcluster.clustering.encoder import DenseAutoencoder, encode, encoder_from_state
 from artcluster.clustering.kmeans.kmeans import kmeans
+from artcluster.config import ClusterSettings, from_settings
 from artcluster.metrics.agreement import label_agreement
-from artcluster.training.autoencoders import PretrainConfig, pretrain_autoencoder
+from artcluster.training.autoencoders import pretrain_autoencoder
 from artcluster.training.batches import cut_into_shards
 from artcluster.training.refinement import Clustering, DecConfig, refine
 from artcluster.training.solo import SoloWorker
+from artcluster.workflows.clustering.methods.dec import pretraining_config
 from benchmarks._sets import LabelledVectors, demo_archive, digits, embedded, openclipart
 
 RESULT = Path(__file__).parent / "results" / "dec_peer.json"
@@ -59,16 +61,19 @@ def scaled(data: LabelledVectors) -> LabelledVectors:
 def ours(data: LabelledVectors, objective: str, seed: int, pretrain_epochs: int) -> Fit:
     """Pre-train our autoencoder."""
     shards = cut_into_shards(data.x_ND)
-    budget = PretrainConfig(
-        epochs=pretrain_epochs, min_steps=0, hidden=HIDDEN, scaling="none", seed=seed
+    settings = ClusterSettings(
+        seed=seed,
+        pretrain={"epochs": pretrain_epochs, "min_steps": 0},
+        dec={"hidden": HIDDEN, "batch_size": BATCH, "tolerance": 0},
     )
+    budget = replace(pretraining_config(settings), scaling="none")
     pretrained = pretrain_autoencoder(SoloWorker(shards), budget)
 
     def fit(epochs: int) -> np.ndarray:
-        config = DecConfig(
+        config = from_settings(
+            DecConfig,
+            settings.dec,
             max_iterations=epochs * -(-len(data.x_ND) // BATCH),
-            tolerance=0,
-            batch_size=BATCH,
             seed=seed,
             **OBJECTIVES[objective],
         )

@@ -24,6 +24,7 @@ from artcluster.clustering.dec import soft_assignment
 from artcluster.clustering.encoder import encode, encoder_from_state
 from artcluster.clustering.guard import PartitionQuality, guard
 from artcluster.clustering.kmeans.kmeans import kmeans
+from artcluster.config import ClusterSettings, DecSettings, PretrainSettings, from_settings
 from artcluster.metrics.agreement import cluster_sizes, label_agreement
 from artcluster.metrics.silhouette import silhouette
 from artcluster.training.autoencoders import PretrainConfig, pretrain_autoencoder
@@ -31,6 +32,7 @@ from artcluster.training.batches import cut_into_shards
 from artcluster.training.dec import train_dec
 from artcluster.training.refinement import DecConfig
 from artcluster.training.solo import SoloWorker
+from artcluster.workflows.clustering.methods.dec import pretraining_config
 from benchmarks._sets import LabelledVectors, demo_archive, digits, embedded
 
 RESULT = Path(__file__).parent / "results" / "dec_quality.json"
@@ -64,7 +66,7 @@ def one_seed(data: LabelledVectors, config: PretrainConfig, max_iterations: int)
         SoloWorker(shards),
         autoencoder.state,
         seeds.centroids_KD,
-        DecConfig(seed=config.seed, max_iterations=max_iterations),
+        from_settings(DecConfig, DecSettings(), seed=config.seed, max_iterations=max_iterations),
     )
     z_ND = encode(encoder_from_state(refined.encoder), data.x_ND, device=CPU)
     q_NK = soft_assignment(torch.from_numpy(z_ND), torch.from_numpy(refined.centroids_KD))
@@ -73,6 +75,7 @@ def one_seed(data: LabelledVectors, config: PretrainConfig, max_iterations: int)
     verdict = guard(
         PartitionQuality(cluster_sizes(seeds.labels_N, data.k).tolist(), before),
         PartitionQuality(cluster_sizes(labels_N, data.k).tolist(), after),
+        silhouette_margin=DecSettings().guard_margin,
     )
     return {
         "seed": config.seed,
@@ -144,9 +147,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--paper-seeds", type=int, default=2, help="with the papers' weights")
-    parser.add_argument("--min-steps", type=int, default=PretrainConfig().min_steps)
-    parser.add_argument("--epochs", type=int, default=PretrainConfig().epochs)
-    parser.add_argument("--max-iterations", type=int, default=DecConfig().max_iterations)
+    parser.add_argument("--min-steps", type=int, default=PretrainSettings().min_steps)
+    parser.add_argument("--epochs", type=int, default=PretrainSettings().epochs)
+    parser.add_argument("--max-iterations", type=int, default=DecSettings().max_iterations)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--data", choices=["digits", "demo archive"], help="one of them alone")
     args = parser.parse_args()
@@ -164,10 +167,12 @@ def main() -> None:
         "data": {},
     }
     budget = {"epochs": args.epochs, "min_steps": args.min_steps}
-    runs = [PretrainConfig(seed=seed, **budget) for seed in range(args.seeds)]
-    runs += [
-        PretrainConfig(seed=seed, initialisation="normal-0.01", **budget)
-        for seed in range(args.paper_seeds)
+    runs = [
+        pretraining_config(
+            ClusterSettings(seed=seed, pretrain=budget, dec={"initialisation": initialisation})
+        )
+        for initialisation, seeds in (("glorot", args.seeds), ("normal-0.01", args.paper_seeds))
+        for seed in range(seeds)
     ]
     for data in (digits(), embedded("demo archive", demo_archive)):
         if args.data not in (None, data.name):

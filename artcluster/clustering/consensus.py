@@ -82,18 +82,18 @@ class ConsensusConfig:
         k: About how many clusters are wanted.
         rounds: In each, every graph gives two clusterings of spectral coordinates and one into
             communities, and there are as many of the points as of spectral coordinates.
+        seed: Seeds them all.
         neighbours: Of each cell in the graphs; no number is good on every archive.
         settled: Where a graph's communities at different resolutions and seeds agree at least so
             far (mean adjusted Rand index), and are k to 2k in number, they alone say what the
             clusters are.
-        seed: Seeds them all.
     """
 
     k: int
-    rounds: int = 5
+    rounds: int
+    seed: int
     neighbours: tuple[int, ...] = (7, 10, 15, 20)
     settled: float = 0.85
-    seed: int = 0
 
     @property
     def most_clusterings(self) -> int:

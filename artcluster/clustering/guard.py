@@ -40,7 +40,7 @@ def guard(
     seeds: PartitionQuality,
     refined: PartitionQuality,
     *,
-    silhouette_margin: float = 0.05,
+    silhouette_margin: float,
     swallowed_share: float = 0.1,
 ) -> GuardVerdict:
     """Judge a refinement against its seeds.

@@ -1,6 +1,13 @@
 """What can be set: one model a stage, checked when loaded, from YAML and overrides."""
 
-from artcluster.config.clustering import ClusterSettings, DcecSettings, DecSettings, UpdateSettings
+from artcluster.config.clustering import (
+    ClusterSettings,
+    DcecSettings,
+    DecSettings,
+    HdbscanSettings,
+    TemiSettings,
+    UpdateSettings,
+)
 from artcluster.config.config import Config, StoreSettings, VacuumSettings
 from artcluster.config.embedding import (
     ArchiveSettings,
@@ -14,6 +21,7 @@ from artcluster.config.embedding import (
     PcaSettings,
     PretrainSettings,
 )
+from artcluster.config.from_settings import from_settings
 from artcluster.config.load import given_over, load_config
 from artcluster.config.viewing import MapSettings, ReportSettings, SearchSettings
 
@@ -28,6 +36,7 @@ __all__ = [
     "EmbedSettings",
     "FaceSettings",
     "GenreSettings",
+    "HdbscanSettings",
     "ImageSettings",
     "MapSettings",
     "MetadataSettings",
@@ -36,8 +45,10 @@ __all__ = [
     "ReportSettings",
     "SearchSettings",
     "StoreSettings",
+    "TemiSettings",
     "UpdateSettings",
     "VacuumSettings",
+    "from_settings",
     "given_over",
     "load_config",
 ]

@@ -78,12 +78,12 @@ class LayoutSettings:
         threads: CPU threads; sums in another order differ in their last bits.
     """
 
-    perplexity: float = 30.0
-    early_iterations: int = 250
-    iterations: int = 500
-    neighbours: int = 15
-    min_dist: float = 0.1
-    seed: int = 0
+    perplexity: float
+    early_iterations: int
+    iterations: int
+    neighbours: int
+    min_dist: float
+    seed: int
     threads: int = 1
 
 

@@ -17,18 +17,17 @@ from artcluster.training.reconstruction import (
     train_reconstruction,
 )
 from artcluster.training.rows import Rows
-from artcluster.training.worker import OptimizerName, Worker
+from artcluster.training.worker import Worker
 
 _CHUNK_ROWS = 8192
 
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainConfig(ReconstructionConfig):
-    """DELIUS's settings: 200 epochs of 256 rows, Adam at 0.001.
+    """How to pre-train a dense autoencoder.
 
-    Two defaults are not the paper's: weights are Glorot's, because N(0, 0.01) collapses on small
-    archives, and training lasts at least 1,000 steps, which 512 images reach only after 500
-    epochs. `initialisation="normal-0.01", min_steps=0` is the paper to the letter.
+    `initialisation="normal-0.01", min_steps=0` is DELIUS to the letter; Glorot's weights and 1,000
+    steps or more are for small archives, on which N(0, 0.01) collapses.
 
     Attributes:
         hidden: Widths of the encoder's hidden layers.
@@ -38,9 +37,9 @@ class PretrainConfig(ReconstructionConfig):
             DEC's authors do; DELIUS is silent. `none` leaves it.
     """
 
-    hidden: tuple[int, ...] = (500, 500, 2000)
-    code_dim: int = 10
-    initialisation: Initialisation = "glorot"
+    hidden: tuple[int, ...]
+    code_dim: int
+    initialisation: Initialisation
     scaling: str = "mean-square"
 
     def __post_init__(self) -> None:
@@ -116,23 +115,6 @@ def _square_sum(worker: Worker, rows: Rows) -> float:
 
 
 _MEASURED_AT_ONCE = 64
-
-
-@dataclass(frozen=True, kw_only=True)
-class CaeConfig(ReconstructionConfig):
-    """DCEC-Paint's settings: 200 epochs of 128 images, AdaMax at Keras's 0.001."""
-
-    batch_size: int = 128
-    optimizer: OptimizerName = "adamax"
-
-
-@dataclass(frozen=True, kw_only=True)
-class GenreCaeConfig(ReconstructionConfig):
-    """The genre paper's settings: 140 epochs; batches and optimiser, which it does not state, are
-    Keras's defaults."""
-
-    epochs: int = 140
-    batch_size: int = 32
 
 
 def train_cae(

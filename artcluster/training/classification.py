@@ -160,7 +160,7 @@ def validated(
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierConfig:
-    """DELIUS's settings; those that it leaves open are Keras's.
+    """How to fine-tune.
 
     Attributes:
         dropout: Share of the pooled features that is zeroed before the output layer.
@@ -177,15 +177,15 @@ class ClassifierConfig:
         checkpoint_steps: Ranks agree whether one is due once in so many steps.
     """
 
-    dropout: float = 0.2
-    learning_rate: float = 1e-3
-    fine_tuning_rate: float = 1e-4
-    patience: int = 2
-    max_epochs: int = 100
-    max_steps: int | None = None
-    batch_size: int = 32
-    seed: int = 0
-    map_bytes: int = 8 << 30
+    dropout: float
+    learning_rate: float
+    fine_tuning_rate: float
+    patience: int
+    max_epochs: int
+    max_steps: int | None
+    batch_size: int
+    seed: int
+    map_bytes: int
     checkpoint_interval_s: float = 60.0
     checkpoint_steps: int = 20
 

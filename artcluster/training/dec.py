@@ -1,7 +1,7 @@
 """DEC's refinement on vectors: a dense encoder and the centroids together, without the decoder."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,22 +12,10 @@ from artcluster.embedders.trained_networks import Autoencoder, network_input
 from artcluster.training.autoencoders import check_bytes, pixel_budget
 from artcluster.training.reconstruction import DTYPES
 from artcluster.training.refinement import Clustering, DecConfig, DecResult, refine
-from artcluster.training.worker import OptimizerName, Worker
+from artcluster.training.worker import Worker
 
-
-@dataclass(frozen=True, kw_only=True)
-class DcecConfig(DecConfig):
-    """DCEC-Paint's settings: batches of 128 images, AdaMax at Keras's 0.001, λ = 0.1.
-
-    The loss is λ Lr + (1 − λ) Lc. DCEC's own weights are (1 − λ) Lr + λ Lc, and without weights
-    it is Lr + Lc. With `reconstruction_weight=0` it is DEC on a convolutional encoder.
-    """
-
-    batch_size: int = 128
-    optimizer: OptimizerName = "adamax"
-    clustering_weight: float = 0.9
-    reconstruction_weight: float = 0.1
-    chunk_rows: int = 256
+_PICTURES_AT_ONCE = 256
+"""Pictures that are encoded at once at a refresh, at most: they are larger than vectors."""
 
 
 def train_dcec(
@@ -72,7 +60,11 @@ def train_dcec(
         decoder=network.decoder if config.reconstruction_weight else None,
         prepare=partial(network_input, channels=network.channels, dtype=DTYPES[config.dtype]),
     )
-    config = replace(config, resident_bytes=pixel_budget(worker, config.resident_bytes))
+    config = replace(
+        config,
+        resident_bytes=pixel_budget(worker, config.resident_bytes),
+        chunk_rows=min(config.chunk_rows, _PICTURES_AT_ONCE),
+    )
     return refine(worker, model, config, stage="dcec", row_shape=row_shape, row_dtype=torch.uint8)
 
 

@@ -25,11 +25,11 @@ class PcaConfig:
         checkpoint_interval_s: Least seconds between checkpoints, which are taken after passes.
     """
 
-    components: int = 2
+    components: int
     oversampling: int = 10
-    tolerance: float = 1e-5
-    max_passes: int = 50
-    seed: int = 0
+    tolerance: float
+    max_passes: int
+    seed: int
     chunk_rows: int = 128
     resident_bytes: int | None = None
     checkpoint_interval_s: float = 60.0

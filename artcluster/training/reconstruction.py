@@ -44,13 +44,13 @@ class ReconstructionConfig:
         checkpoint_steps: Ranks agree whether one is due once in so many steps.
     """
 
-    epochs: int = 200
-    min_steps: int = 1000
-    max_steps: int | None = None
-    batch_size: int = 256
-    learning_rate: float = 1e-3
+    epochs: int
+    min_steps: int
+    max_steps: int | None
+    batch_size: int
+    learning_rate: float
     optimizer: OptimizerName = "adam"
-    seed: int = 0
+    seed: int
     dtype: Literal["float32", "float64"] = "float32"
     resident_bytes: int | None = None
     checkpoint_interval_s: float = 60.0
@@ -75,7 +75,10 @@ class ReconstructionConfig:
         """Return the steps to train for, with so many batches in an epoch.
 
         Example:
-            >>> config = ReconstructionConfig(epochs=200, min_steps=2000)
+            >>> config = ReconstructionConfig(
+            ...     epochs=200, min_steps=2000, max_steps=None, batch_size=256, learning_rate=1e-3,
+            ...     seed=0,
+            ... )
             >>> config.steps(batches=3), config.steps(batches=309)
             (2000, 61800)
         """

@@ -31,7 +31,7 @@ from artcluster.training.worker import OptimizerName, Worker, make_optimizer, su
 
 @dataclass(frozen=True, kw_only=True)
 class DecConfig:
-    """How to refine. The defaults are DELIUS's.
+    """How to refine.
 
     Attributes:
         refresh_every: Iterations between two refreshes of the target distribution, t.
@@ -49,15 +49,15 @@ class DecConfig:
         checkpoint_interval_s: Least seconds between checkpoints, which are taken at refreshes.
     """
 
-    refresh_every: int = 140
-    tolerance: float = 1e-3
-    max_iterations: int = 20_000
-    batch_size: int = 256
-    learning_rate: float = 1e-3
+    refresh_every: int
+    tolerance: float
+    max_iterations: int
+    batch_size: int
+    learning_rate: float
     optimizer: OptimizerName = "adam"
     clustering_weight: float = 1.0
     reconstruction_weight: float = 0.0
-    seed: int = 0
+    seed: int
     dtype: Literal["float32", "float64"] = "float32"
     resident_bytes: int | None = None
     chunk_rows: int = 4096

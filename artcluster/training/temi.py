@@ -39,17 +39,17 @@ class TemiConfig:
     """
 
     clusters: int
-    heads: int = 16
+    heads: int
     hidden: tuple[int, int] = (512, 256)
-    beta: float = 0.6
+    beta: float
     temperature: float = 0.1
-    steps: int = 2000
-    batch_size: int = 512
-    learning_rate: float = 1e-4
+    steps: int
+    batch_size: int
+    learning_rate: float
     weight_decay: float = 1e-4
     momentum: float = 0.996
     prior_momentum: float = 0.9
-    seed: int = 0
+    seed: int
 
 
 class Heads(nn.Module):

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-import torch
 
-from artcluster.config import Config, MapSettings
+from artcluster.config import Config
 from artcluster.location import Location
-from artcluster.projection.layout import LayoutSettings
 from artcluster.runtime.executor import Executor
 from artcluster.runtime.progress import Progress, Timings
 from artcluster.schema import Table
@@ -53,19 +51,6 @@ class Job:
         return self.store.lease(
             name, tables, ttl_s=settings.lease_ttl_s, wait_s=settings.lease_wait_s
         )
-
-
-def layout_settings(settings: MapSettings) -> LayoutSettings:
-    """Return how points are laid out, on this process's threads."""
-    return LayoutSettings(
-        perplexity=settings.perplexity,
-        early_iterations=settings.early_iterations,
-        iterations=settings.iterations,
-        neighbours=settings.neighbours,
-        min_dist=settings.min_dist,
-        seed=settings.seed,
-        threads=torch.get_num_threads(),
-    )
 
 
 T = TypeVar("T")

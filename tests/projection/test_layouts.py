@@ -1,15 +1,19 @@
 """Maps keep neighbours together, repeat themselves, and take new points in without moving."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from artcluster.config import MapSettings, from_settings
 from artcluster.errors import UsageError
 from artcluster.projection import LAYOUTS, make_layout
 from artcluster.projection.layout import Components, LayoutSettings, stratified_sample
 
+PLAIN = from_settings(LayoutSettings, MapSettings())
 QUICK = {
-    "tsne": LayoutSettings(perplexity=10, early_iterations=50, iterations=100),
-    "umap": LayoutSettings(neighbours=8, iterations=50),
+    "tsne": replace(PLAIN, perplexity=10, early_iterations=50, iterations=100),
+    "umap": replace(PLAIN, neighbours=8, iterations=50),
 }
 
 
@@ -52,7 +56,7 @@ def test_tiny_archives_have_a_map(count: int) -> None:
 
 def test_an_unknown_method_is_named() -> None:
     with pytest.raises(UsageError, match="tsne"):
-        make_layout("pca", LayoutSettings())
+        make_layout("pca", PLAIN)
 
 
 def test_a_sample_has_its_share_of_every_stratum() -> None:

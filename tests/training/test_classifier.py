@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from artcluster.config import from_settings
+from artcluster.config.study import BackboneStudySettings
 from artcluster.embedders.fine_tuning import (
     FINE_TUNED,
     FineTunedNetwork,
@@ -80,7 +82,7 @@ def train(worker: Any, **changes: Any) -> tuple[Classified, FineTunedNetwork]:
         trained,
         {number: CLASSES_OF[number] for number in worker.shards},
         labelled,
-        ClassifierConfig(**(settings | changes)),
+        from_settings(ClassifierConfig, BackboneStudySettings(), **(settings | changes)),
         row_shape=SHAPE,
     )
     return found, trained

@@ -1,15 +1,18 @@
 """Refinement on pixels: the losses of the papers, and what must hold of every training."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+from artcluster.config import DcecSettings, from_settings
 from artcluster.embedders.autoencoders import ConvolutionalAutoencoder, genre_autoencoder_v2
 from artcluster.embedders.trained_networks import network_input
 from artcluster.training.batches import cut_into_shards
-from artcluster.training.dec import DcecConfig, train_dcec
-from artcluster.training.refinement import Clustering, DecResult
+from artcluster.training.dec import train_dcec
+from artcluster.training.refinement import Clustering, DecConfig, DecResult
 from artcluster.training.solo import SoloWorker
 from tests.training.ranks import run_ranks
 
@@ -26,8 +29,8 @@ def network(seed: int = 1) -> ConvolutionalAutoencoder:
     return ConvolutionalAutoencoder(input_px=16, filters=(4, 6, 8), code=5, seed=seed)
 
 
-def config(**changes: object) -> DcecConfig:
-    settings: dict[str, object] = {
+def config(**changes: object) -> DecConfig:
+    settings: dict[str, Any] = {
         "refresh_every": 4,
         "tolerance": 0.0,
         "max_iterations": 12,
@@ -35,7 +38,8 @@ def config(**changes: object) -> DcecConfig:
         "dtype": "float64",
         "checkpoint_interval_s": 1e9,
     }
-    return DcecConfig(**{**settings, **changes})  # type: ignore[arg-type]
+    paper = {"optimizer": "adamax", "clustering_weight": 0.9, "reconstruction_weight": 0.1}
+    return from_settings(DecConfig, DcecSettings(), seed=0, **(paper | settings | changes))
 
 
 @pytest.fixture(scope="module")
@@ -255,7 +259,6 @@ def test_what_cannot_be_refined_says_why(pictures: np.ndarray, seeds: np.ndarray
 
 
 def test_the_defaults_are_the_papers() -> None:
-    settings = DcecConfig()
+    settings = DcecSettings()
     assert (settings.refresh_every, settings.tolerance, settings.batch_size) == (140, 0.001, 128)
-    assert (settings.optimizer, settings.learning_rate) == ("adamax", 1e-3)
-    assert (settings.clustering_weight, settings.reconstruction_weight) == (0.9, 0.1)
+    assert (settings.balance, settings.learning_rate) == (0.1, 1e-3)

@@ -1,14 +1,17 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from artcluster.config import CaeSettings, from_settings
 from artcluster.embedders.autoencoders import ConvolutionalAutoencoder
-from artcluster.training.autoencoders import CaeConfig, train_cae
+from artcluster.training.autoencoders import train_cae
 from artcluster.training.batches import cut_into_shards
-from artcluster.training.reconstruction import Reconstruction
+from artcluster.training.reconstruction import Reconstruction, ReconstructionConfig
 from artcluster.training.solo import SoloWorker
+from artcluster.workflows.embedding.trained_network import reconstruction_config
 from tests.training.ranks import run_ranks
 
 SHAPE = (16, 16, 3)
@@ -18,16 +21,17 @@ def network() -> ConvolutionalAutoencoder:
     return ConvolutionalAutoencoder(input_px=16, filters=(4, 6, 8), code=5, seed=1)
 
 
-def config(**changes: object) -> CaeConfig:
-    settings: dict[str, object] = {
+def config(**changes: object) -> ReconstructionConfig:
+    settings: dict[str, Any] = {
         "epochs": 100,
         "min_steps": 0,
         "max_steps": 30,
         "batch_size": 16,
+        "optimizer": "adamax",
         "dtype": "float64",
         "checkpoint_interval_s": 1e9,
     }
-    return CaeConfig(**{**settings, **changes})  # type: ignore[arg-type]
+    return from_settings(ReconstructionConfig, CaeSettings(), seed=0, **(settings | changes))
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +130,6 @@ def test_pictures_as_floats_or_of_another_shape_are_refused(
 
 
 def test_the_defaults_are_the_papers() -> None:
-    settings = CaeConfig()
+    settings = reconstruction_config("cae", CaeSettings(), seed=0)
     assert (settings.epochs, settings.batch_size) == (200, 128)
     assert (settings.optimizer, settings.learning_rate) == ("adamax", 1e-3)

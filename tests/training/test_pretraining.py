@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from artcluster.clustering.encoder import DenseAutoencoder
+from artcluster.config import PretrainSettings, from_settings
 from artcluster.training.autoencoders import PretrainConfig, pretrain_autoencoder
 from artcluster.training.batches import cut_into_shards
 from artcluster.training.reconstruction import Reconstruction
@@ -11,7 +12,11 @@ from tests.reference import dec_numpy
 from tests.training.ranks import ThreadWorker, run_ranks
 from tests.training.reference_inputs import layers_of, row_numbers
 
-SMALL = PretrainConfig(
+SMALL = from_settings(
+    PretrainConfig,
+    PretrainSettings(),
+    seed=0,
+    initialisation="glorot",
     hidden=(16, 24),
     code_dim=3,
     epochs=1,

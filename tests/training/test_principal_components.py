@@ -1,5 +1,7 @@
 """Principal components by passes over shards, against scikit-learn's full decomposition."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
@@ -13,7 +15,7 @@ from artcluster.training.solo import SoloWorker
 from tests.training.ranks import run_ranks
 
 SHAPE = (12, 12, 3)
-EXACT = PcaConfig(components=4, tolerance=1e-9, max_passes=200, chunk_rows=7)
+EXACT = PcaConfig(components=4, tolerance=3e-7, max_passes=200, seed=0, chunk_rows=7)
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +71,8 @@ class DyingWorker(SoloWorker):
 
 
 def test_goes_on_where_it_was(pictures: np.ndarray) -> None:
-    settings = PcaConfig(
-        components=4, tolerance=0.0, max_passes=9, oversampling=0, checkpoint_interval_s=0.0
+    settings = replace(
+        EXACT, tolerance=0.0, max_passes=9, oversampling=0, checkpoint_interval_s=0.0
     )
     whole = principal_components(SoloWorker([pictures]), settings, row_shape=SHAPE)
     dying = DyingWorker([pictures])
@@ -84,7 +86,7 @@ def test_goes_on_where_it_was(pictures: np.ndarray) -> None:
 
 
 def test_fewer_pictures_than_directions(pictures: np.ndarray) -> None:
-    settings = PcaConfig(components=3)
+    settings = replace(EXACT, components=3)
     found = principal_components(SoloWorker([pictures[:5]]), settings, row_shape=SHAPE)
     few = PCA(3, svd_solver="full").fit(pictures[:5].reshape(5, -1) / 255)
     np.testing.assert_allclose(found.variance_C, few.explained_variance_, rtol=1e-3)
@@ -104,4 +106,4 @@ def test_fewer_pictures_than_directions(pictures: np.ndarray) -> None:
 )
 def test_settings_out_of_range_are_refused(changes: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        PcaConfig(**changes)  # type: ignore[arg-type]
+        replace(EXACT, **changes)  # type: ignore[arg-type]

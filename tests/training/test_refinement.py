@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +7,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 from artcluster.clustering.encoder import DenseAutoencoder, encode, encoder_from_state
+from artcluster.config import DecSettings, PretrainSettings, from_settings
 from artcluster.training.autoencoders import PretrainConfig, pretrain_autoencoder
 from artcluster.training.batches import cut_into_shards
 from artcluster.training.dec import train_dec
@@ -23,8 +26,11 @@ def seeded(blobs: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, State, np.
     """The blobs, an autoencoder a little trained on them, and seeds deliberately off by some."""
     points = blobs[0]
     torch.set_num_threads(1)
-    config = PretrainConfig(
-        hidden=(16, 24), code_dim=3, epochs=1, min_steps=200, batch_size=64, dtype="float64"
+    config = from_settings(
+        PretrainConfig,
+        PretrainSettings(epochs=1, min_steps=200, batch_size=64),
+        **{"hidden": (16, 24), "code_dim": 3, "initialisation": "glorot", "dtype": "float64"},
+        seed=0,
     )
     state = pretrain_autoencoder(SoloWorker(cut_into_shards(points, 16)), config).state
     codes = encode(encoder_from_state(state), points, device=CPU)
@@ -33,7 +39,7 @@ def seeded(blobs: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, State, np.
 
 
 def dec_config(**changes: object) -> DecConfig:
-    settings: dict[str, object] = {
+    settings: dict[str, Any] = {
         "refresh_every": 35,
         "tolerance": 0.0,
         "max_iterations": 140,
@@ -41,7 +47,7 @@ def dec_config(**changes: object) -> DecConfig:
         "dtype": "float64",
         "checkpoint_interval_s": 1e9,
     }
-    return DecConfig(**{**settings, **changes})  # type: ignore[arg-type]
+    return from_settings(DecConfig, DecSettings(), seed=0, **(settings | changes))
 
 
 def assert_same(left: DecResult, right: DecResult, tolerance: float) -> None:
@@ -254,10 +260,11 @@ def test_settings_out_of_range_are_refused(changes: dict[str, object], message: 
 
 
 def test_the_defaults_are_the_papers() -> None:
-    config = DecConfig()
+    settings = DecSettings()
+    config = from_settings(DecConfig, settings, seed=0)
     assert (config.refresh_every, config.tolerance, config.optimizer) == (140, 0.001, "adam")
     assert (config.batch_size, config.learning_rate) == (256, 1e-3)
-    pretraining = PretrainConfig()
+    pretraining = PretrainSettings()
     assert (pretraining.epochs, pretraining.batch_size) == (200, 256)
-    network = DenseAutoencoder((1024, *pretraining.hidden, pretraining.code_dim))
+    network = DenseAutoencoder((1024, *settings.hidden, settings.code_dim))
     assert sum(value.numel() for value in network.encoder.parameters()) == 1_785_010

@@ -69,7 +69,7 @@ def test_heads_find_digits_and_the_seed_decides() -> None:
     vectors = torch.from_numpy((unit - unit.mean(0)) / unit.std())
     config = TemiConfig(
         clusters=4, heads=8, hidden=(32, 16), steps=150, batch_size=64, learning_rate=3e-3,
-        momentum=0.95,
+        beta=0.6, momentum=0.95, seed=0,
     )  # fmt: skip
     told: list[int] = []
     first, again = (

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,13 +9,13 @@ import torch
 
 from artcluster.archive.scan import Scan
 from artcluster.clustering.kmeans.kmeans import sample_indices
-from artcluster.config import CaeSettings, EmbedSettings, PcaSettings
+from artcluster.config import CaeSettings, EmbedSettings, PcaSettings, from_settings
 from artcluster.embedders import defaults_of, load_state, save_state
 from artcluster.embedders.catalogue import components_of
 from artcluster.embedders.trained_networks import AUTOENCODERS
 from artcluster.errors import UsageError
 from artcluster.store.layout import PRETRAINED
-from artcluster.training.autoencoders import CaeConfig, GenreCaeConfig, train_cae
+from artcluster.training.autoencoders import train_cae
 from artcluster.training.principal_components import PcaConfig, principal_components
 from artcluster.training.reconstruction import ReconstructionConfig
 from artcluster.training.worker import Worker
@@ -102,12 +101,7 @@ def _settings(settings: EmbedSettings) -> CaeSettings | PcaSettings:
 def _loop(settings: EmbedSettings, side: int) -> Callable[[Worker], tuple[Tensors, dict[str, Any]]]:
     components = components_of(settings.backbone)
     if components is not None:
-        found = PcaConfig(
-            components=components,
-            tolerance=settings.pca.tolerance,
-            max_passes=settings.pca.max_passes,
-            seed=settings.seed,
-        )
+        found = from_settings(PcaConfig, settings.pca, components=components, seed=settings.seed)
         return partial(_find_components, config=found, side=side)
     training = _settings(settings)
     assert isinstance(training, CaeSettings)
@@ -116,17 +110,9 @@ def _loop(settings: EmbedSettings, side: int) -> Callable[[Worker], tuple[Tensor
 
 
 def reconstruction_config(network: str, training: CaeSettings, seed: int) -> ReconstructionConfig:
-    """Return how an autoencoder is trained: its paper's way, for as long as is set."""
-    paper: ReconstructionConfig = CaeConfig() if network == "cae" else GenreCaeConfig()
-    return replace(
-        paper,
-        epochs=training.epochs,
-        min_steps=training.min_steps,
-        max_steps=training.max_steps,
-        batch_size=training.batch_size,
-        learning_rate=training.learning_rate,
-        seed=seed,
-    )
+    """Return how an autoencoder is trained: by its paper's optimiser, for as long as is set."""
+    optimizer = "adamax" if network == "cae" else "adam"
+    return from_settings(ReconstructionConfig, training, seed=seed, optimizer=optimizer)
 
 
 def _train(

@@ -17,10 +17,11 @@ import torch
 from safetensors.numpy import load, save
 
 from artcluster.clustering.kmeans.kmeans import sample_indices
+from artcluster.config import from_settings
 from artcluster.metrics.agreement import NOISE, non_empty_clusters
 from artcluster.metrics.measures import MEASURES, ClusteredPoints, measure_points
 from artcluster.projection import make_layout
-from artcluster.projection.layout import Components
+from artcluster.projection.layout import Components, LayoutSettings
 from artcluster.runtime.progress import Silent, Timings
 from artcluster.schema import COMPARISONS, SWEEPS, TRIAL_MEASURES, TRIALS
 from artcluster.store import Lease, Store
@@ -29,7 +30,7 @@ from artcluster.store.members import rows_among
 from artcluster.workflows.clustering.fingerprints import deciding_settings, model_params
 from artcluster.workflows.clustering.methods import fit
 from artcluster.workflows.clustering.methods.base import Fitted, TrainingSet
-from artcluster.workflows.job import Job, fingerprint, layout_settings
+from artcluster.workflows.job import Job, fingerprint
 from artcluster.workflows.legacy_ids import legacy_model_id
 
 _CLEAR = Path("/proc/self/clear_refs")
@@ -251,7 +252,13 @@ def _map(trial: Trial, fitted: Fitted, taken: TrainingSet) -> dict[str, np.ndarr
     if job.store.exists(path):
         y_M2 = load(job.store.read_bytes(path))["map"]
     else:
-        y_M2 = make_layout(how.method, layout_settings(how)).fit(z_MD).astype(np.float32)
+        y_M2 = (
+            make_layout(
+                how.method, from_settings(LayoutSettings, how, threads=torch.get_num_threads())
+            )
+            .fit(z_MD)
+            .astype(np.float32)
+        )
         job.store.write_bytes(path, save({"map": y_M2}))
     return {"map": np.ascontiguousarray(y_M2), "map_rows": rows[on_map].astype(np.int64)}
 

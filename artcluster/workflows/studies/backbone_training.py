@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from artcluster.config import from_settings
 from artcluster.config.study import BackboneStudySettings
 from artcluster.embedders import load_state
 from artcluster.embedders.fine_tuning import FineTunedNetwork
@@ -58,17 +59,7 @@ def fine_tuned(
         tuple(map(tuple, _cut(data.class_N[numbers], shards))),
         tuple(validation),
         tuple(map(tuple, _cut(data.class_N[seen], validation))),
-        ClassifierConfig(
-            dropout=settings.dropout,
-            learning_rate=settings.learning_rate,
-            fine_tuning_rate=settings.fine_tuning_rate,
-            patience=settings.patience,
-            max_epochs=settings.max_epochs,
-            max_steps=settings.max_steps,
-            batch_size=settings.batch_size,
-            seed=settings.seed,
-            map_bytes=settings.map_bytes,
-        ),
+        from_settings(ClassifierConfig, settings),
         # A function of this process, which one on the cluster cannot call.
         (lambda rows: job.progress.advance(stage, rows)) if place.executor is job.local else None,
     )

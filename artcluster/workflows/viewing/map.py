@@ -12,6 +12,7 @@ import torch
 from safetensors.numpy import load, save
 
 from artcluster.clustering.model.model import ClusterModel
+from artcluster.config import from_settings
 from artcluster.errors import UsageError
 from artcluster.projection import LAYOUTS, check_layout, make_layout
 from artcluster.projection.layout import Components, LayoutSettings, stratified_sample
@@ -21,7 +22,7 @@ from artcluster.store.layout import model_map
 from artcluster.store.members import by_member, split_members
 from artcluster.store.vectors import gather, read_vectors
 from artcluster.workflows.clustering.assignments import load_model
-from artcluster.workflows.job import Job, layout_settings
+from artcluster.workflows.job import Job
 
 _ROWS_A_SHARD = 32_768
 
@@ -112,7 +113,7 @@ def _fit(
     )
     z_ND = model.transform(x_ND, threads=torch.get_num_threads())
     components = Components.fit(z_ND, settings.pca_dim, settings.seed)
-    how = layout_settings(settings)
+    how = from_settings(LayoutSettings, settings, threads=torch.get_num_threads())
     layout = make_layout(settings.method, how)
     y_N2 = layout.fit(components(z_ND))
     package = LAYOUTS[settings.method].package

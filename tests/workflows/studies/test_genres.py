@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from artcluster.config import load_config
+from artcluster.config import GenreSettings, from_settings, load_config
 from artcluster.embedders.trained_networks import AUTOENCODERS
 from artcluster.errors import UsageError
 from artcluster.schema import EMBEDDERS, MODELS, STUDIES
 from artcluster.store import Store
-from artcluster.training.autoencoders import GenreCaeConfig, reconstruction_errors
+from artcluster.training.autoencoders import reconstruction_errors
+from artcluster.training.reconstruction import ReconstructionConfig
 from artcluster.training.solo import SoloWorker
 from artcluster.workflows.studies import genre_training
 from artcluster.workflows.studies.genre_training import copies_of_rare, gather_genres
@@ -125,7 +126,9 @@ def test_workers_change_nothing_but_speed(made: tuple[Path, StudySummary]) -> No
     shards = load_shards(job.store, data.pieces, np.flatnonzero(~data.validation_N), 16)
     loop = genre_training.TrainGenres(
         "genre-cae",
-        GenreCaeConfig(epochs=2, min_steps=0, dtype="float64"),
+        from_settings(
+            ReconstructionConfig, GenreSettings(epochs=2, min_steps=0), seed=0, dtype="float64"
+        ),
         16,
         tuple(load_shards(job.store, data.pieces, np.flatnonzero(data.validation_N), 16)),
         None,

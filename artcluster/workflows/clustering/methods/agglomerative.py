@@ -17,6 +17,7 @@ from artcluster.clustering.hierarchy import (
 )
 from artcluster.clustering.model.rules import Prototypes
 from artcluster.clustering.model.space import ModelSpace
+from artcluster.config import from_settings
 from artcluster.store.layout import PRETRAINED
 from artcluster.workflows.clustering.methods.base import (
     Fitted,
@@ -82,7 +83,7 @@ def fit_consensus(job: Job, data: TrainingSet) -> Fitted:
     z_ND = codes_of(space, data.x_ND)
     with job.timings.stage("cells"):
         cells = make_cells(z_ND, max(settings.cells, settings.k), settings.seed)
-    config = ConsensusConfig(k=settings.k, rounds=settings.rounds, seed=settings.seed)
+    config = from_settings(ConsensusConfig, settings)
     with job.timings.stage("consensus", config.most_clusterings, "clusterings"):
         found = consensus(
             z_ND,

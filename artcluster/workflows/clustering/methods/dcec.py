@@ -27,11 +27,11 @@ import torch
 from artcluster.clustering.model.fit import fit_model
 from artcluster.clustering.model.model import ClusterModel
 from artcluster.clustering.model.space import ModelSpace
-from artcluster.config import ClusterSettings
+from artcluster.config import ClusterSettings, from_settings
 from artcluster.embedders.trained_networks import AUTOENCODERS
 from artcluster.errors import UsageError
 from artcluster.store.vectors import gather
-from artcluster.training.dec import DcecConfig, train_dcec
+from artcluster.training.dec import train_dcec
 from artcluster.training.refinement import DecConfig, DecResult
 from artcluster.training.worker import OptimizerName, Worker
 from artcluster.workflows.archives import stored_scan
@@ -83,7 +83,15 @@ def fit_dcec(job: Job, data: TrainingSet, *, weights: Weights, optimizer: Optimi
     with job.timings.stage("k-means"):
         seeded = seeds(start.x_ND, settings)
     place = training_backend(job, len(start.x_ND), WORTH_A_CLUSTER_PICTURES)
-    config = refinement_config(settings, weights, optimizer)
+    clustering, reconstruction = weights(settings.dcec.balance)
+    config = from_settings(
+        DecConfig,
+        settings.dcec,
+        optimizer=optimizer,
+        clustering_weight=clustering,
+        reconstruction_weight=reconstruction,
+        seed=settings.seed,
+    )
     facts = [model_params(settings), pretrained.embedder_id]
     with job.timings.stage("refine"):
         refined = place.train_shards(
@@ -117,24 +125,6 @@ def fit_dcec(job: Job, data: TrainingSet, *, weights: Weights, optimizer: Optimi
         ),
         after_ND=codes_ND,
         margin=settings.dcec.guard_margin,
-    )
-
-
-def refinement_config(
-    settings: ClusterSettings, weights: Weights, optimizer: OptimizerName
-) -> DecConfig:
-    """Return how a method refines."""
-    clustering, reconstruction = weights(settings.dcec.balance)
-    return DcecConfig(
-        refresh_every=settings.dcec.refresh_every,
-        tolerance=settings.dcec.tolerance,
-        max_iterations=settings.dcec.max_iterations,
-        batch_size=settings.dcec.batch_size,
-        learning_rate=settings.dcec.learning_rate,
-        optimizer=optimizer,
-        clustering_weight=clustering,
-        reconstruction_weight=reconstruction,
-        seed=settings.seed,
     )
 
 

@@ -14,7 +14,7 @@ from artcluster.clustering.guard import PartitionQuality, guard
 from artcluster.clustering.kmeans.kmeans import KMeansResult
 from artcluster.clustering.model.model import ClusterModel
 from artcluster.clustering.model.space import Dense, ModelSpace, Standardise, dense_space
-from artcluster.config import ClusterSettings
+from artcluster.config import ClusterSettings, from_settings
 from artcluster.embedders import load_state, save_state
 from artcluster.metrics.agreement import cluster_sizes
 from artcluster.metrics.silhouette import silhouette
@@ -92,20 +92,22 @@ class Pretrained:
     training: dict[str, Any]
 
 
-def pretrained_autoencoder(job: Job, place: TrainingPlace, data: TrainingSet) -> Pretrained:
-    """Return the autoencoder, trained now or by an earlier job of the same settings and vectors."""
-    settings = job.config.cluster
-    config = PretrainConfig(
-        epochs=settings.pretrain.epochs,
-        min_steps=settings.pretrain.min_steps,
-        max_steps=settings.pretrain.max_steps,
-        batch_size=settings.pretrain.batch_size,
-        learning_rate=settings.pretrain.learning_rate,
+def pretraining_config(settings: ClusterSettings) -> PretrainConfig:
+    """Return how the autoencoder is trained whose encoder DEC refines."""
+    return from_settings(
+        PretrainConfig,
+        settings.pretrain,
         seed=settings.seed,
         hidden=settings.dec.hidden,
         code_dim=settings.dec.code_dim,
         initialisation=settings.dec.initialisation,
     )
+
+
+def pretrained_autoencoder(job: Job, place: TrainingPlace, data: TrainingSet) -> Pretrained:
+    """Return the autoencoder, trained now or by an earlier job of the same settings and vectors."""
+    settings = job.config.cluster
+    config = pretraining_config(settings)
     facts = [params(settings, ("scaling", *_PRETRAINING)), data.embedder_id, data.digest]
     name = f"autoencoder-{fingerprint(facts)}"
     path = PRETRAINED.path(name)
@@ -187,21 +189,9 @@ def _seeded(job: Job, data: TrainingSet) -> _Seeded:
     return _Seeded(place, autoencoder, found, Fitted(model, training))
 
 
-def dec_config(settings: ClusterSettings) -> DecConfig:
-    """Return how DEC refines."""
-    return DecConfig(
-        refresh_every=settings.dec.refresh_every,
-        tolerance=settings.dec.tolerance,
-        max_iterations=settings.dec.max_iterations,
-        batch_size=settings.dec.batch_size,
-        learning_rate=settings.dec.learning_rate,
-        seed=settings.seed,
-    )
-
-
 def _refined(job: Job, data: TrainingSet, seeded: _Seeded) -> DecResult:
     settings = job.config.cluster
-    config = dec_config(settings)
+    config = from_settings(DecConfig, settings.dec, seed=settings.seed)
     facts = [model_params(settings), data.embedder_id, data.digest]
     loop = partial(
         train_dec,
@@ -241,7 +231,7 @@ def _is_linear(layer: torch.nn.Module) -> TypeGuard[torch.nn.Linear]:
 def continue_dec(job: Job, data: TrainingSet, last: ClusterModel) -> Fitted:
     """Refine the last encoder and centroids by DEC on the vectors of today."""
     settings = job.config.cluster
-    config = dec_config(settings)
+    config = from_settings(DecConfig, settings.dec, seed=settings.seed)
     facts = [model_params(settings), fingerprint(last.to_files()["model.json"].decode())]
     loop = partial(
         train_dec,

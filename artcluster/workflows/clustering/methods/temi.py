@@ -5,6 +5,7 @@ import torch
 
 from artcluster.clustering.graphs import nearest_neighbours
 from artcluster.clustering.model.space import Dense, ModelSpace, Softmax, Standardise, UnitLength
+from artcluster.config import from_settings
 from artcluster.training.temi import TemiConfig, TemiResult, train_temi
 from artcluster.workflows.clustering.methods.base import (
     Fitted,
@@ -28,15 +29,7 @@ def fit_temi(job: Job, data: TrainingSet) -> Fitted:
     mean_D = unit_ND.mean(0, dtype=np.float64).astype(np.float32)
     deviation = float(np.sqrt(np.mean((unit_ND - mean_D) ** 2)))
     scale = 1 / deviation if deviation else 1.0
-    config = TemiConfig(
-        clusters=settings.k,
-        heads=settings.temi.heads,
-        beta=settings.temi.beta,
-        steps=settings.temi.steps,
-        batch_size=settings.temi.batch_size,
-        learning_rate=settings.temi.learning_rate,
-        seed=settings.seed,
-    )
+    config = from_settings(TemiConfig, settings.temi, clusters=settings.k, seed=settings.seed)
     with job.timings.stage("neighbours"):
         count = min(settings.temi.neighbours, len(unit_ND) - 1)
         neighbours_NC, _ = nearest_neighbours(unit_ND, count)
