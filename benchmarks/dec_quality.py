@@ -49,7 +49,7 @@ def quality(
         "nmi": agreement.nmi,
         "ari": agreement.ari,
         "non_empty": np.count_nonzero(np.bincount(labels_N)),
-        "own_silhouette": silhouette(z_ND, labels_N).value,
+        "own_silhouette": silhouette(z_ND, labels_N),
         "input_silhouette": input_silhouette,
     }
     return {name: float(value) if np.isfinite(value) else None for name, value in found.items()}
@@ -71,7 +71,7 @@ def one_seed(data: LabelledVectors, config: PretrainConfig, max_iterations: int)
     z_ND = encode(encoder_from_state(refined.encoder), data.x_ND, device=CPU)
     q_NK = soft_assignment(torch.from_numpy(z_ND), torch.from_numpy(refined.centroids_KD))
     labels_N = q_NK.argmax(dim=1).numpy()
-    before, after = (silhouette(data.x_ND, labels).value for labels in (seeds.labels_N, labels_N))
+    before, after = (silhouette(data.x_ND, labels) for labels in (seeds.labels_N, labels_N))
     verdict = guard(
         PartitionQuality(cluster_sizes(seeds.labels_N, data.k).tolist(), before),
         PartitionQuality(cluster_sizes(labels_N, data.k).tolist(), after),
@@ -95,7 +95,7 @@ def one_seed(data: LabelledVectors, config: PretrainConfig, max_iterations: int)
 
 def peer(data: LabelledVectors, seed: int) -> dict[str, float | None]:
     found = kmeans(data.x_ND, data.k, restarts=20, seed=seed)
-    own = silhouette(data.x_ND, found.labels_N).value
+    own = silhouette(data.x_ND, found.labels_N)
     return quality(data, data.x_ND, found.labels_N, own)
 
 

@@ -40,7 +40,7 @@ def main() -> None:
         ours, theirs = [], []
         for _ in range(rounds):
             start = time.perf_counter()
-            value = silhouette(x, labels).value
+            value = silhouette(x, labels)
             ours.append(time.perf_counter() - start)
             start = time.perf_counter()
             with threadpool_limits(THREADS):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from artcluster.config import Config
     from artcluster.location import Location
-    from artcluster.pages.findings import Findings, Table
+    from artcluster.pages.findings import Findings, FindingsTable
     from artcluster.workflows.experiments.findings_files import FindingsFiles
     from artcluster.workflows.experiments.labels import LabelChoice
     from artcluster.workflows.experiments.method_spec import Preset
@@ -41,12 +41,12 @@ _COLUMNS = 5
 
 def show_findings(findings: Findings, files: FindingsFiles, *, already: bool = False) -> None:
     """Print what came out, the first table, and where the rest is."""
-    from artcluster.pages.findings import Table
+    from artcluster.pages.findings import FindingsTable
 
     console = new_console()
     first = findings.sections[0]
     for block in first.blocks:
-        if isinstance(block, Table):
+        if isinstance(block, FindingsTable):
             _print_wide(console, block)
             if block.text:
                 console.print(block.text, markup=False, style="dim")
@@ -60,7 +60,7 @@ def show_findings(findings: Findings, files: FindingsFiles, *, already: bool = F
     print_rows(console, findings.title + (" (was made before)" if already else ""), rows)
 
 
-def _print_wide(console: Console, table: Table) -> None:
+def _print_wide(console: Console, table: FindingsTable) -> None:
     """Print a table a few columns at a time, each time with the first one."""
     for start in range(1, max(2, len(table.columns)), _COLUMNS):
         some = [0, *range(start, min(start + _COLUMNS, len(table.columns)))]

@@ -50,8 +50,8 @@ def diff(
 
     opened = Store.open(store, options=config.store.options)
     old, new = choose_pair(opened, run_a, run_b)
-    found = compare_runs(opened, config, old, new, moved_limit=moved)
-    show_comparison(old, new, found, as_json)
+    comparison = compare_runs(opened, config, old, new, moved_limit=moved)
+    show_comparison(old, new, comparison, as_json)
 
 
 _RUNS_EPILOG = """\b
@@ -82,34 +82,36 @@ def runs(
 _MODEL = {"first": "fitted", "new": "fitted anew", "warm": "refitted", "kept": "kept"}
 
 
-def show_comparison(old: Run, new: Run, found: RunComparison, json_wanted: bool) -> None:
+def show_comparison(old: Run, new: Run, comparison: RunComparison, json_wanted: bool) -> None:
     """Print what is other in a later run."""
     if json_wanted:
-        print_json({"old": old.run_id, "new": new.run_id, **asdict(found)})
+        print_json({"old": old.run_id, "new": new.run_id, **asdict(comparison)})
         return
     from artcluster.metrics.measures import LABEL_MEASURES
 
     console = new_console()
-    print_rows(console, f"Images, from run {old.run_id} to {new.run_id}", image_rows(found.images))
+    print_rows(
+        console, f"Images, from run {old.run_id} to {new.run_id}", image_rows(comparison.images)
+    )
     ari = LABEL_MEASURES["ari"]
-    agreement = [(ari.title, ari.text(found.ari))]
-    if found.kept_share is not None:
-        agreement.append(("kept their cluster's number", f"{found.kept_share:.1%}"))
-    if found.best_share is not None:
-        agreement.append(("the most any relabelling could keep", f"{found.best_share:.1%}"))
+    agreement = [(ari.title, ari.text(comparison.ari))]
+    if comparison.kept_share is not None:
+        agreement.append(("kept their cluster's number", f"{comparison.kept_share:.1%}"))
+    if comparison.best_share is not None:
+        agreement.append(("the most any relabelling could keep", f"{comparison.best_share:.1%}"))
     print_rows(console, "Agreement on the contents that both have", agreement)
-    if found.matched:
-        pairs = [(str(before), str(now)) for before, now in sorted(found.matched.items())]
+    if comparison.matched:
+        pairs = [(str(before), str(now)) for before, now in sorted(comparison.matched.items())]
         print_table(console, "Clusters that share most (runs of two series)", ("old", "new"), pairs)
     else:
         columns = ("before", "now", "what", "members shared", "of", "in")
-        print_table(console, "Clusters", columns, change_rows(found))
-    if found.moved:
+        print_table(console, "Clusters", columns, change_rows(comparison))
+    if comparison.moved:
         rows = [
             (str(row["path"]), str(row["old_cluster"]), str(row["new_cluster"]))
-            for row in found.moved
+            for row in comparison.moved
         ]
-        total = found.images.untouched - found.images.same_cluster
+        total = comparison.images.untouched - comparison.images.same_cluster
         title = f"Images in another cluster ({len(rows):,} of {total:,})"
         print_table(console, title, ("image", "before", "now"), rows)
 
@@ -148,17 +150,17 @@ def image_rows(images: ImageChanges) -> list[tuple[str, str]]:
     ]
 
 
-def change_rows(found: RunComparison) -> list[tuple[str, ...]]:
+def change_rows(comparison: RunComparison) -> list[tuple[str, ...]]:
     """Return what became of clusters as rows of words."""
 
     def name(cluster: int | None) -> str:
         if cluster is None:
             return "–"
-        return f"{cluster} {found.names.get(cluster, '')}".strip()
+        return f"{cluster} {comparison.names.get(cluster, '')}".strip()
 
     def row(change: Change) -> tuple[str, ...]:
         counts = (change.overlap, change.old_size, change.new_size)
         words = (name(change.old_cluster), name(change.new_cluster), change.kind)
         return (*words, *(f"{count:,}" for count in counts))
 
-    return [row(change) for change in found.clusters]
+    return [row(change) for change in comparison.clusters]

@@ -37,9 +37,7 @@ def print_hierarchy(
     """Print how clusters merge into one; the height says how far apart two groups are.
 
     Args:
-        console: Where to.
         merges: Two clusters and a height, from the lowest up; what merged goes by the first.
-        sizes: Images of each cluster.
     """
     nodes = {number: Tree(f"cluster {number}: {size:,}") for number, size in sizes.items()}
     images = dict(sizes)

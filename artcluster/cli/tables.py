@@ -109,11 +109,8 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 _WIDEST = 48
-
 _GAP = 3
-
 _PLAN = ["explain_key", "explain_value"]
-
 """Columns of an EXPLAIN, whose rows are drawings."""
 
 
@@ -130,10 +127,10 @@ def show_rows(rows: pa.RecordBatchReader, limit: int) -> None:
     names = rows.schema.names
     fitting = _fitting(names, shown, console.width)
     table = Table(box=SIMPLE_HEAD)
-    for place in range(fitting):
-        numeric = is_integer(rows.schema.types[place]) or is_floating(rows.schema.types[place])
+    for column in range(fitting):
+        numeric = is_integer(rows.schema.types[column]) or is_floating(rows.schema.types[column])
         table.add_column(
-            Text(visible(names[place])), justify="right" if numeric else "left", overflow="fold"
+            Text(visible(names[column])), justify="right" if numeric else "left", overflow="fold"
         )
     for row in shown:
         table.add_row(*(Text(cell) for cell in row[:fitting]))
@@ -193,11 +190,11 @@ def _cell(value: Any) -> str:
 def _fitting(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> int:
     """Count the first columns that fit side by side; one at least."""
     used = 0
-    for place, name in enumerate(names):
-        longest = max([len(name), *(len(row[place]) for row in rows)])
+    for column, name in enumerate(names):
+        longest = max([len(name), *(len(row[column]) for row in rows)])
         used += min(longest, _WIDEST) + _GAP
-        if used > width and place:
-            return place
+        if used > width and column:
+            return column
     return len(names)
 
 

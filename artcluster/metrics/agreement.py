@@ -159,10 +159,6 @@ def clustering_accuracy(labels_N: np.ndarray, truth_N: np.ndarray) -> tuple[floa
 
     Noise (cluster −1) is mapped to nothing. With more clusters than classes the rest is unmapped.
 
-    Args:
-        labels_N: Cluster of each point, integers.
-        truth_N: Class of each point, integers.
-
     Returns:
         The accuracy, 0 to 1, and the mapping from cluster to class.
 

@@ -55,12 +55,12 @@ def mean_ari(clusterings: Sequence[np.ndarray], missing: int = -2) -> float:
     >>> mean_ari([np.array([0, 0, 1, 1]), np.array([5, 5, 3, 3]), np.array([0, 0, 1, -2])])
     1.0
     """
-    found = []
+    aris = []
     for one, other in combinations(clusterings, 2):
         both = (one != missing) & (other != missing)
         if both.any():
-            found.append(adjusted_rand_index(contingency(one[both], other[both])))
-    return float(np.mean(found)) if found else float("nan")
+            aris.append(adjusted_rand_index(contingency(one[both], other[both])))
+    return float(np.mean(aris)) if aris else float("nan")
 
 
 def mean_ari_with(whole_N: np.ndarray, resampled: Sequence[np.ndarray], missing: int = -2) -> float:
@@ -72,8 +72,8 @@ def mean_ari_with(whole_N: np.ndarray, resampled: Sequence[np.ndarray], missing:
     >>> mean_ari_with(np.array([0, 0, 1, 1]), [np.array([1, -2, 0, 0])])
     1.0
     """
-    found = [mean_ari([whole_N, part_N], missing) for part_N in resampled]
-    return float(np.mean(found)) if found else float("nan")
+    aris = [mean_ari([whole_N, part_N], missing) for part_N in resampled]
+    return float(np.mean(aris)) if aris else float("nan")
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,6 @@ class ClusteredPoints:
     Attributes:
         x_ND: The points.
         clusters_N: Row of each point's cluster, −1 for noise.
-        k: Number of clusters.
         centroids_KD: The clusters' centroids; None for their means.
         max_points: The silhouette is exact up to this many points.
         seed: Chooses the sample of more.
@@ -109,7 +108,6 @@ class ClusteredPoints:
 
     x_ND: np.ndarray
     clusters_N: np.ndarray
-    k: int
     centroids_KD: np.ndarray | None = None
     max_points: int = 20_000
     seed: int = 0
@@ -119,16 +117,14 @@ class ClusteredPoints:
         """The mean silhouette."""
         from artcluster.metrics.silhouette import silhouette
 
-        return silhouette(self.x_ND, self.clusters_N, limit=self.max_points, seed=self.seed).value
+        return silhouette(self.x_ND, self.clusters_N, limit=self.max_points, seed=self.seed)
 
     @cached_property
     def dispersion(self) -> Dispersion:
         """The spread within and between the clusters, about their means."""
-        from artcluster.metrics.dispersion import DispersionStatistic
+        from artcluster.metrics.dispersion import dispersion
 
-        statistic = DispersionStatistic(self.k, self.x_ND.shape[1])
-        statistic.update(self.x_ND, self.clusters_N)
-        return statistic.compute()
+        return dispersion(self.x_ND, self.clusters_N)
 
     @cached_property
     def inertia(self) -> float:
@@ -287,7 +283,7 @@ def measure_points(points: Mapping[str, ClusteredPoints]) -> dict[str, float | N
 
     >>> import numpy as np
     >>> x = np.array([[0.0], [2.0], [10.0], [12.0]])
-    >>> points = ClusteredPoints(x, np.array([0, 0, 1, 1]), k=2)
+    >>> points = ClusteredPoints(x, np.array([0, 0, 1, 1]))
     >>> measure_points({"": points})["calinski_harabasz"]
     50.0
     """
@@ -324,11 +320,11 @@ def label_table(labels: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], lis
     rows = [
         [
             label,
-            *(measure.text(found.get(name)) for name, measure in LABEL_MEASURES.items()),
-            f"{found['non_empty']:,}",
-            f"{found['labelled_count']:,}",
+            *(measure.text(values.get(name)) for name, measure in LABEL_MEASURES.items()),
+            f"{values['non_empty']:,}",
+            f"{values['labelled_count']:,}",
         ]
-        for label, found in labels.items()
+        for label, values in labels.items()
     ]
     return [*columns, "non-empty clusters", "labelled"], rows
 

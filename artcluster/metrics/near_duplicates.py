@@ -7,17 +7,13 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 _EDGES = 1 << 20
-
 """Edges that are held before they are joined."""
 
 
-class Components:
+class ConnectedComponents:
     """Connected components of points; only some edges are held at a time.
 
-    Args:
-        count: Number of points.
-
-    >>> found = Components(4)
+    >>> found = ConnectedComponents(4)
     >>> found.join(np.array([0, 3]), np.array([2, 3]))
     >>> found.groups()
     [array([0, 2])]
@@ -56,9 +52,7 @@ class Components:
 
 
 _BITS = 64
-
 _HASH_BLOCK_VALUES = 1 << 22
-
 _ONES = np.array([bin(value).count("1") for value in range(1 << 16)], np.uint8)
 
 
@@ -80,19 +74,19 @@ def hash_groups(hash_N: np.ndarray, bits: int) -> list[np.ndarray]:
     """
     if not 0 <= bits < _BITS // 2:
         raise ValueError(f"bits: expected 0 to {_BITS // 2 - 1}, got {bits}")
-    found = Components(len(hash_N))
+    components = ConnectedComponents(len(hash_N))
     distinct_U, place_N = np.unique(np.asarray(hash_N, np.uint64), return_inverse=True)
     first_U = np.full(len(distinct_U), -1)
     first_U[place_N[::-1]] = np.arange(len(hash_N))[::-1]
-    found.join(np.arange(len(hash_N)), first_U[place_N])
+    components.join(np.arange(len(hash_N)), first_U[place_N])
     edges = np.linspace(0, _BITS, bits + 2).astype(int)
     for low, high in pairwise(edges):
         band_U = (distinct_U >> np.uint64(low)) & np.uint64((1 << int(high - low)) - 1)
         order = np.argsort(band_U, kind="stable")
         ends = 1 + np.flatnonzero(np.diff(band_U[order]))
         for rows in np.split(order, ends):
-            _join_near(found, distinct_U, first_U, rows, bits)
-    return found.groups()
+            _join_near(components, distinct_U, first_U, rows, bits)
+    return components.groups()
 
 
 def hamming(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -107,7 +101,11 @@ def hamming(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _join_near(
-    found: Components, hash_U: np.ndarray, first_U: np.ndarray, rows: np.ndarray, bits: int
+    components: ConnectedComponents,
+    hash_U: np.ndarray,
+    first_U: np.ndarray,
+    rows: np.ndarray,
+    bits: int,
 ) -> None:
     if len(rows) < 2:
         return
@@ -116,7 +114,7 @@ def _join_near(
         some = rows[start : start + step]
         near = hamming(hash_U[some][:, None], hash_U[rows[start:]][None, :]) <= bits
         row, column = np.nonzero(np.triu(near, 1))
-        found.join(first_U[some[row]], first_U[rows[start:][column]])
+        components.join(first_U[some[row]], first_U[rows[start:][column]])
 
 
 _BLOCK_VALUES = 1 << 22
@@ -126,7 +124,6 @@ def near_duplicates(x_ND: np.ndarray, distance: float) -> list[np.ndarray]:
     """Group rows that a chain of small cosine distances joins.
 
     Args:
-        x_ND: Vectors.
         distance: Cosine distance, 0 to 2, up to which two rows are near-duplicates.
 
     Returns:

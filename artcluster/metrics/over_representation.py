@@ -122,10 +122,6 @@ def keyness(counts_CV: np.ndarray, pseudo_count: float = 5.0) -> np.ndarray:
     A value's part of the Kullback-Leibler divergence between cluster and whole: rare values of
     great lift and frequent ones of little lift both rank low.
 
-    Args:
-        counts_CV: As `smoothed_lift`.
-        pseudo_count: As `smoothed_lift`.
-
     Returns:
         float64 (C, V), in bits.
 

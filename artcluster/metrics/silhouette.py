@@ -1,7 +1,5 @@
 """The silhouette: how much nearer a point is to its own cluster than to the next one."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,23 +10,6 @@ from artcluster.metrics.agreement import NOISE
 _DISTANCES_AT_ONCE = 1 << 20
 
 
-@dataclass(frozen=True)
-class Silhouette:
-    """A mean silhouette and what it was computed from.
-
-    Attributes:
-        value: Mean over points, −1 to 1; NaN for fewer than two clusters.
-        points: Points it was computed from: all that are not noise, or the sample's size.
-        sampled: Whether a sample was drawn.
-        cluster_values: Mean of each cluster that has points.
-    """
-
-    value: float
-    points: int
-    sampled: bool
-    cluster_values: dict[int, float]
-
-
 def silhouette(
     x_ND: np.ndarray,
     labels_N: np.ndarray,
@@ -37,46 +18,37 @@ def silhouette(
     seed: int = 0,
     threads: int | None = None,
     device: torch.device | None = None,
-) -> Silhouette:
+) -> float:
     """Compute the mean silhouette, exactly up to `limit` points, else of a sample of that size.
 
     Distances are Euclidean. Noise (−1) takes no part; a cluster of one point counts as 0.
 
     Args:
-        x_ND: Points.
         labels_N: Cluster of each point, −1 for noise.
         limit: Most points to compute exactly: the work grows with their square.
-        seed: Seeds the sample, which is drawn uniformly.
         threads: CPU threads; torch's setting by default.
         device: Where to compute; the CPU by default.
+
+    Returns:
+        −1 to 1; NaN for fewer than two clusters.
 
     Source: Rousseeuw 1987.
 
     >>> x = np.array([[0.0], [1.0], [10.0], [11.0]])
-    >>> found = silhouette(x, np.array([0, 0, 1, 1]))
-    >>> round(found.value, 6), found.points, found.sampled
-    (0.899749, 4, False)
+    >>> round(silhouette(x, np.array([0, 0, 1, 1])), 6)
+    0.899749
     """
     rows = np.flatnonzero(labels_N != NOISE)
-    sampled = len(rows) > limit
-    if sampled:
+    if len(rows) > limit:
         if limit < 2:
             raise ValueError(f"limit must be at least 2, got {limit}")
         rows = np.sort(
             np.random.default_rng(seed).choice(rows, limit, replace=False, shuffle=False)
         )
     labels = labels_N[rows]
-    clusters, numbers, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-    if len(clusters) < 2:
-        return Silhouette(np.nan, len(rows), sampled, {})
-    values = silhouette_samples(x_ND[rows], labels, threads=threads, device=device)
-    means = np.bincount(numbers, weights=values) / sizes
-    return Silhouette(
-        float(values.mean()),
-        len(rows),
-        sampled,
-        dict(zip(clusters.tolist(), means.tolist(), strict=True)),
-    )
+    if len(np.unique(labels)) < 2:
+        return float("nan")
+    return float(silhouette_samples(x_ND[rows], labels, threads=threads, device=device).mean())
 
 
 def silhouette_samples(
@@ -93,7 +65,6 @@ def silhouette_samples(
     cluster in a matrix product with one-hot labels: memory is bounded, and nothing is approximate.
 
     Args:
-        x_ND: Points.
         labels_N: Cluster of each point, any integers, at least two of them distinct.
         threads: CPU threads; torch's setting by default. They do not change the result.
         device: Where to compute; the CPU by default.

@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image
 
 _GAP_PX = 4
-
 _PAPER = "#8a8a8a"
 
 
@@ -58,7 +57,6 @@ def gallery_uri(gallery: Gallery) -> str:
 
 
 _SHEET_PX = 1024
-
 _QUALITY = 80
 
 

@@ -32,8 +32,8 @@ def line_chart(chart: Chart) -> str:
     for tick in _whole(low - pad, high + pad) if chart.log else ticks(low - pad, high + pad):
         y = y_scale(tick)
         parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>')
-        told = f"{10**tick:,g}" if chart.log else f"{tick:,g}"
-        parts.append(f'<text class="tick end" x="{_LEFT - 8}" y="{y + 4:.1f}">{told}</text>')
+        text = f"{10**tick:,g}" if chart.log else f"{tick:,g}"
+        parts.append(f'<text class="tick end" x="{_LEFT - 8}" y="{y + 4:.1f}">{text}</text>')
     for tick in _across(xs):
         x = x_scale(tick)
         parts.append(f'<text class="tick mid" x="{x:.1f}" y="{_HEIGHT - 22}">{tick:g}</text>')
@@ -48,10 +48,10 @@ def line_chart(chart: Chart) -> str:
         if len(curve.points) > _MOST_MARKS:
             continue
         for (x, y), (across, down) in zip(curve.points, places, strict=True):
-            told = f"{curve.title}, {x:g} {chart.x_label}: {y:,.4g}"
+            text = f"{curve.title}, {x:g} {chart.x_label}: {y:,.4g}"
             parts.append(
                 f'<circle class="mark {_series(number)}" cx="{across:.1f}" cy="{down:.1f}" '
-                f'r="4"><title>{escape(told)}</title></circle>'
+                f'r="4"><title>{escape(text)}</title></circle>'
             )
     parts.append("</svg>")
     legend = "".join(
@@ -140,11 +140,11 @@ class _Scale:
 
 
 def _spoken(chart: Chart) -> str:
-    told = "; ".join(
+    text = "; ".join(
         f"{curve.title}: " + ", ".join(f"{x:g}: {y:.4g}" for x, y in curve.points)
         for curve in chart.curves
     )
-    return f"{chart.title}. {told}"
+    return f"{chart.title}. {text}"
 
 
 _SCATTER_WIDTH, _SCATTER_HEIGHT = 640, 340
@@ -179,10 +179,10 @@ def points_svg(points: Points) -> str:
     ys = [y for _, _, y in points.items]
     across = _Axis(xs, _SCATTER_LEFT, _SCATTER_WIDTH - _SCATTER_RIGHT)
     upward = _Axis(ys, _SCATTER_HEIGHT - _SCATTER_BOTTOM, _SCATTER_TOP)
-    told = "; ".join(f"{name}: {x:g}, {y:.4g}" for name, x, y in points.items)
+    text = "; ".join(f"{name}: {x:g}, {y:.4g}" for name, x, y in points.items)
     parts = [
         f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
-        f'aria-label="{escape(f"{points.title}. {told}")}">'
+        f'aria-label="{escape(f"{points.title}. {text}")}">'
     ]
     for tick in ticks(upward.low, upward.high):
         y = upward(tick)

@@ -36,7 +36,7 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Picture:
+class ReportPicture:
     """One image, as a card shows it.
 
     Attributes:
@@ -90,7 +90,7 @@ class FittingWord:
 
 
 @dataclass(frozen=True)
-class Entry:
+class ClusterEntry:
     """A cluster, as lists show it.
 
     Attributes:
@@ -142,22 +142,22 @@ class Kin:
 
 
 @dataclass(frozen=True)
-class Gallery:
+class CardGallery:
     """A titled row of pictures, and what it shows."""
 
     key: str
     title: str
     text: str
-    pictures: Sequence[Picture]
+    pictures: Sequence[ReportPicture]
 
 
 @dataclass(frozen=True)
 class Card:
     """All about one cluster."""
 
-    entry: Entry
-    galleries: Sequence[Gallery]
-    duplicates: Sequence[Sequence[Picture]]
+    entry: ClusterEntry
+    galleries: Sequence[CardGallery]
+    duplicates: Sequence[Sequence[ReportPicture]]
     duplicate_groups: int
     duplicate_images: int
     duplicates_sought: int
@@ -172,8 +172,8 @@ class Card:
     """Images by confidence, in equal steps from 0."""
     histogram_end: float
     """Where the last step ends; the same for all clusters of a run."""
-    previous: Entry | None = None
-    following: Entry | None = None
+    previous: ClusterEntry | None = None
+    following: ClusterEntry | None = None
 
 
 @dataclass(frozen=True)
@@ -276,6 +276,6 @@ class Frame:
     images: int
     paths: int
     members: str
-    clusters: Sequence[Entry]
+    clusters: Sequence[ClusterEntry]
     colours: Mapping[int, tuple[str, str]]
     rejects: int

@@ -11,7 +11,7 @@ from artcluster.pages.templates import cluster_colour
 
 
 @dataclass(frozen=True)
-class Table:
+class FindingsTable:
     """A table of texts; all columns but the first hold figures.
 
     Attributes:
@@ -102,7 +102,7 @@ class Maps:
     text: str = ""
 
 
-Block = Table | Bars | Heat | Maps | Chart | Points | Gallery
+Block = FindingsTable | Bars | Heat | Maps | Chart | Points | Gallery
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,6 @@ class Findings:
 
 
 _PAD = 8
-
 _LABEL_PX, _HEAD_PX = 190, 30
 
 

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from artcluster.pages.atlas import Gallery
 from artcluster.pages.charts import Points, line_chart, points_svg
 from artcluster.pages.content import Chart
-from artcluster.pages.findings import Bars, Block, Findings, Heat, Maps, Table, maps_svg
+from artcluster.pages.findings import Bars, Block, Findings, FindingsTable, Heat, Maps, maps_svg
 
 _SERIES = ("#7a2e1d", "#1f5c7a", "#5b6b1e", "#6a3a7c", "#8a6100", "#2c6b55")
-
 _SERIES_ON_DARK = ("#e59a83", "#7fbbd9", "#b9c96f", "#c79ad8", "#e0b34d", "#7cc7ab")
 
 
@@ -17,7 +16,6 @@ def findings_markdown(findings: Findings, folder: str = "") -> tuple[str, Mappin
     """Return the text of findings, and its figures by file name.
 
     Args:
-        findings: The findings.
         folder: Where the figures lie, relative to the text; '' beside it.
     """
     lines = [f"# {findings.title}", "", findings.lead, ""]
@@ -49,7 +47,7 @@ def _block(block: Block, figures: dict[str, str], folder: str) -> list[str]:
         return [f"![{block.text}]({folder}{name})", "", block.text, ""]
     head = [f"**{block.title}**", ""] if block.title else []
     tail = [block.text, ""] if block.text else []
-    if isinstance(block, Table):
+    if isinstance(block, FindingsTable):
         cells = [
             [f"**{text}**" if (r, c) in block.best else text for c, text in enumerate(row)]
             for r, row in enumerate(block.rows)

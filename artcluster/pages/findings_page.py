@@ -1,7 +1,5 @@
 """Findings as a page: one file that needs no other, or a page among a report's."""
 
-import base64
-import hashlib
 from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
@@ -11,8 +9,16 @@ from markupsafe import Markup
 from artcluster.pages.atlas import Gallery, gallery_uri
 from artcluster.pages.charts import Points, line_chart, points_svg
 from artcluster.pages.content import Chart
-from artcluster.pages.findings import Bars, Findings, Heat, Maps, Section, Table, scatter_svg
-from artcluster.pages.templates import page_templates
+from artcluster.pages.findings import (
+    Bars,
+    Findings,
+    FindingsTable,
+    Heat,
+    Maps,
+    Section,
+    scatter_svg,
+)
+from artcluster.pages.templates import content_hash, page_templates
 
 
 def findings_html(findings: Findings) -> bytes:
@@ -24,8 +30,8 @@ def findings_html(findings: Findings) -> bytes:
     style = (folder / "style.css").read_text("utf-8")
     script = (folder / "page.js").read_text("utf-8")
     policy = (
-        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src '{content_hash(script)}'; "
+        f"style-src '{content_hash(style)}'; img-src data:; base-uri 'none'; form-action 'none'"
     )
     environment = page_templates()
     environment.filters["findings"] = drawn
@@ -59,7 +65,7 @@ def _section(section: Section) -> dict[str, Any]:
     }
 
 
-def _table(table: Table) -> dict[str, Any]:
+def _table(table: FindingsTable) -> dict[str, Any]:
     rows = [
         [(text, (row, column) in table.best) for column, text in enumerate(cells)]
         for row, cells in enumerate(table.rows)
@@ -113,7 +119,7 @@ def _gallery(gallery: Gallery) -> dict[str, Any]:
 
 
 _DRAW: dict[type, Callable[[Any], dict[str, Any]]] = {
-    Table: _table,
+    FindingsTable: _table,
     Bars: _bars,
     Heat: _heat,
     Maps: _maps,
@@ -121,7 +127,3 @@ _DRAW: dict[type, Callable[[Any], dict[str, Any]]] = {
     Points: _points,
     Gallery: _gallery,
 }
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

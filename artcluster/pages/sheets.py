@@ -1,16 +1,16 @@
-"""A contact sheet: many small pictures with captions on one image."""
+"""Pictures side by side: a contact sheet as one image, and a page of neighbours in one file."""
 
 import base64
-import hashlib
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 from PIL import Image, ImageDraw, ImageFont
+
+from artcluster.pages.templates import content_hash, page_templates
 
 _STYLE = (
     ":root{color-scheme:light dark;--ink:#1a1a1a;--faint:#666;--paper:#fff;--tile:#f1f1ef;"
@@ -32,7 +32,7 @@ _STYLE = (
 
 
 @dataclass(frozen=True)
-class Tile:
+class SheetTile:
     """One picture of the page: it, its name, and a few words; None for one that is missing."""
 
     picture: Image.Image | None
@@ -44,18 +44,22 @@ class Tile:
 class Row:
     """A picture asked for and its neighbours, or why it could not be used."""
 
-    asked: Tile
-    matches: tuple[Tile, ...]
+    asked: SheetTile
+    matches: tuple[SheetTile, ...]
     reason: str = ""
 
 
 def write_page(rows: Iterator[Row], target: BinaryIO) -> None:
     """Write a page, a row at a time; pictures are in it, and text is inert."""
-    environment = Environment(loader=PackageLoader("artcluster.pages"), autoescape=True)
-    template = environment.get_template("similar.html")
-    digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-    stream = template.stream(
-        rows=rows, style=Markup(_STYLE), style_hash=f"sha256-{digest}", data_uri=_data_uri
+    stream = (
+        page_templates()
+        .get_template("similar.html")
+        .stream(
+            rows=rows,
+            style=Markup(_STYLE),
+            style_hash=content_hash(_STYLE),
+            data_uri=_data_uri,
+        )
     )
     for piece in stream:
         target.write(piece.encode("utf-8", "replace"))
@@ -70,9 +74,7 @@ def _data_uri(picture: Image.Image) -> str:
 _PAPER, _INK, _FAINT, _MARK, _EMPTY = "#ffffff", "#1a1a1a", "#6b6b6b", "#b3261e", "#ececec"
 
 _MARGIN_PX = 24
-
 _GAP_PX = 14
-
 _LEAST_TEXT_PX = 11
 
 

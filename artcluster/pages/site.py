@@ -9,12 +9,11 @@ from markupsafe import Markup
 
 from artcluster.pages.atlas import Grid
 from artcluster.pages.charts import histogram, line_chart
-from artcluster.pages.content import Card, Crosstab, Frame, Picture
+from artcluster.pages.content import Card, Crosstab, Frame, ReportPicture
 from artcluster.pages.findings_page import drawn
 from artcluster.pages.templates import page_templates
 
 Write = Callable[[str, bytes], object]
-
 """Takes a path below the report's root, and the file."""
 
 
@@ -22,16 +21,12 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "font-src data:; base-uri 'none'; form-action 'none'"
 )
-
 """Content security policy of every page: its own files alone, no inline script or style."""
 
 
 MOST_COVERS = 60
-
 _MOST_ROWS = 100
-
 _SHORT = 40
-
 _ASSETS = ("style.css", "page.js", "map.js")
 
 
@@ -39,10 +34,8 @@ class Site:
     """Draws a report's pages.
 
     Args:
-        frame: What every page knows.
         links: Name, file and text of each page of the navigation.
         grid: Cells of the sheets that pictures on pages lie in.
-        write: Where files go.
     """
 
     def __init__(
@@ -102,8 +95,6 @@ class Site:
 
         Args:
             name: As `links` has it.
-            file: Its path.
-            template: Draws it.
             values: What the template takes beside the frame.
         """
         text = self._environment.get_template(template).render(page=name, **values)
@@ -133,7 +124,7 @@ def cluster_page(cluster: int) -> str:
     return f"clusters/{cluster_key(cluster)}.html"
 
 
-def _facts_of(picture: Picture) -> str:
+def _facts_of(picture: ReportPicture) -> str:
     """Return what the enlarged view says of a picture, as JSON."""
     size = f"{picture.width:,} × {picture.height:,} px" if picture.width else ""
     confidence = f"{picture.confidence:.2f}"

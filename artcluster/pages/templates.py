@@ -1,6 +1,7 @@
-"""Colours of clusters: distinct hues of equal lightness, for light and for dark ground."""
+"""What pages are drawn with: templates, scripts with data, colours of clusters."""
 
 import base64
+import hashlib
 import json
 import math
 from typing import Any
@@ -10,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
 def page_templates() -> Environment:
-    """Return the templates of reports and findings."""
+    """Return the environment of all templates."""
     return Environment(
         loader=PackageLoader("artcluster.pages"),
         autoescape=True,
@@ -18,6 +19,11 @@ def page_templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def content_hash(text: str) -> str:
+    """Return the hash by which a content security policy allows an inline style or script."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def script(name: str, value: Any) -> bytes:
@@ -43,9 +49,7 @@ def packed(array: np.ndarray) -> str:
 
 
 _GOLDEN_TURN = 137.508
-
 _RINGS = ((0.58, 0.125), (0.48, 0.10), (0.68, 0.105))
-
 _LIFT_ON_DARK = 0.14
 
 

@@ -10,9 +10,7 @@ def stratified_sample(strata_N: np.ndarray, size: int, seed: int) -> np.ndarray:
     """Choose rows so that every stratum has its share, and small ones at least a few.
 
     Args:
-        strata_N: Integers; the stratum of each row.
         size: Rows wanted; all of them where there are not more.
-        seed: Of the choice within strata.
 
     Returns:
         int64 rows, ascending; more than `size` by the few that small strata have at least, and

@@ -12,11 +12,8 @@ from openTSNE.affinity import PerplexityBasedNN
 from artcluster.projection.layout import Components, LayoutSettings, Placer
 
 _FEWEST = 10
-
 _EXAGGERATION = 12.0
-
 _PLACING_PERPLEXITY = 5.0
-
 _PLACING_ITERATIONS = 100
 
 

@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artcluster.metrics import near_duplicates as components
-from artcluster.metrics.near_duplicates import Components, hamming, hash_groups
+from artcluster.metrics.near_duplicates import ConnectedComponents, hamming, hash_groups
 
 
 def by_comparing_all(hashes, bits):
-    found = Components(len(hashes))
+    found = ConnectedComponents(len(hashes))
     for a, first in enumerate(hashes):
         for b, second in enumerate(hashes[:a]):
             if bin(int(first) ^ int(second)).count("1") <= bits:
@@ -34,7 +34,7 @@ def test_groups_are_those_of_comparing_all_with_all(pairs, bits):
 
 def test_edges_joined_in_blocks_give_the_same(monkeypatch):
     monkeypatch.setattr(components, "_EDGES", 2)
-    found = Components(7)
+    found = ConnectedComponents(7)
     for a, b in [(0, 1), (5, 6), (1, 2), (2, 0), (3, 5)]:
         found.join(np.array([a]), np.array([b]))
     assert [rows.tolist() for rows in found.groups()] == [[0, 1, 2], [3, 5, 6]]

@@ -49,34 +49,25 @@ def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_noise_takes_no_part() -> None:
     x, labels = blobs(300, 4, 3)
     noisy = np.concatenate([x, np.full((20, 4), 99.0, np.float32)])
-    found = silhouette(noisy, np.concatenate([labels, np.full(20, -1)]))
-    assert found == silhouette(x, labels)
-    assert found.points == 300
+    assert silhouette(noisy, np.concatenate([labels, np.full(20, -1)])) == silhouette(x, labels)
 
 
-def test_mean_and_clusters_agree_with_samples() -> None:
+def test_it_is_the_mean_of_the_samples() -> None:
     x, labels = blobs(300, 4, 3)
-    found = silhouette(x, labels * 5)
-    values = silhouette_samples(x, labels)
-    assert found.value == pytest.approx(values.mean())
-    assert found.cluster_values == pytest.approx(
-        {5 * j: values[labels == j].mean() for j in range(3)}
-    )
+    assert silhouette(x, labels * 5) == pytest.approx(silhouette_samples(x, labels).mean())
 
 
-def test_a_sample_states_its_size_and_is_near_the_whole() -> None:
+def test_a_sample_is_near_the_whole() -> None:
     x, labels = blobs(4000, 4, 3)
-    whole, sample = silhouette(x, labels), silhouette(x, labels, limit=1000, seed=3)
-    assert (sample.points, sample.sampled) == (1000, True)
-    assert (whole.points, whole.sampled) == (4000, False)
-    assert sample.value == pytest.approx(whole.value, abs=0.03)
+    sample = silhouette(x, labels, limit=1000, seed=3)
+    assert sample == pytest.approx(silhouette(x, labels), abs=0.03)
     assert silhouette(x, labels, limit=1000, seed=3) == sample
     assert silhouette(x, labels, limit=1000, seed=4) != sample
 
 
 def test_fewer_than_two_clusters() -> None:
-    assert np.isnan(silhouette(np.ones((3, 2)), np.zeros(3, dtype=int)).value)
-    assert np.isnan(silhouette(np.ones((3, 2)), np.full(3, -1)).value)
+    assert np.isnan(silhouette(np.ones((3, 2)), np.zeros(3, dtype=int)))
+    assert np.isnan(silhouette(np.ones((3, 2)), np.full(3, -1)))
     with pytest.raises(ValueError, match="at least two clusters"):
         silhouette_samples(np.ones((3, 2)), np.zeros(3, dtype=int))
 

@@ -27,9 +27,6 @@ def keywords_of_clusters(job: Job, archive_id: str, assigned: Assigned) -> dict[
     """Return each cluster's over-represented metadata values, such as `style: aztec`.
 
     A content at several paths has the metadata of the first.
-
-    Args:
-        assigned: Every content's cluster.
     """
     wanted = job.config.report.columns
     columns = [name for name in metadata_columns(job.store) if not wanted or name in wanted]
@@ -95,9 +92,7 @@ def measure(
     Distances are measured on the vectors that the model was fitted on: all, or the stated sample.
 
     Args:
-        assigned: Every content's cluster.
         labels: By metadata column, a label for each assigned content; None where it has none.
-        settings: Limits of exactness.
     """
     clusters_N = assigned.assignment.cluster
     centroids_N = model.centroid_rows(clusters_N)
@@ -106,7 +101,7 @@ def measure(
 
     def in_space(x_ND: np.ndarray, centroids_KD: np.ndarray | None = None) -> ClusteredPoints:
         limit = settings.max_silhouette_vectors
-        return ClusteredPoints(x_ND, fitted_N, model.k, centroids_KD, limit, settings.seed)
+        return ClusteredPoints(x_ND, fitted_N, centroids_KD, limit, settings.seed)
 
     own = in_space(z_ND, model.centroids_KD)
     spaces = {"": own, "_embedder": in_space(data.x_ND) if model.space.steps else own}

@@ -42,7 +42,7 @@ from artcluster.workflows.job import Job, fingerprint
 
 
 @dataclass(frozen=True)
-class Comparison:
+class MethodComparison:
     """A finished comparison.
 
     Attributes:
@@ -89,28 +89,28 @@ class Comparison:
         return sorted({row["seed"] for row in self.rows})
 
 
-def read_comparison(store: Store, comparison_id: str) -> Comparison | None:
+def read_comparison(store: Store, comparison_id: str) -> MethodComparison | None:
     """Return a comparison as the store has it."""
     rows = store.table(COMPARISONS).read(None, pc.field("comparison_id") == comparison_id)
     return _comparison(store, rows.to_pylist()) if rows.num_rows else None
 
 
-def read_comparisons(store: Store, archive_id: str, most: int) -> list[Comparison]:
+def read_comparisons(store: Store, archive_id: str, most: int) -> list[MethodComparison]:
     """Return an archive's last comparisons, the newest first."""
     table = store.table(COMPARISONS)
-    mine = pc.field("archive_id") == archive_id
-    known = table.read(["comparison_id", "created_at"], mine)
+    of_archive = pc.field("archive_id") == archive_id
+    known = table.read(["comparison_id", "created_at"], of_archive)
     newest = known.group_by("comparison_id").aggregate([("created_at", "max")])
     ids = newest.sort_by([("created_at_max", "descending")])["comparison_id"].to_pylist()[:most]
-    found = (read_comparison(store, comparison_id) for comparison_id in ids)
-    return [each for each in found if each is not None]
+    comparisons = (read_comparison(store, comparison_id) for comparison_id in ids)
+    return [each for each in comparisons if each is not None]
 
 
-def _comparison(store: Store, rows: Sequence[dict[str, Any]]) -> Comparison:
+def _comparison(store: Store, rows: Sequence[dict[str, Any]]) -> MethodComparison:
     first = rows[0]
     asked = json.loads(first["asked"])
     chosen = asked["labels"]
-    return Comparison(
+    return MethodComparison(
         comparison_id=first["comparison_id"],
         archive_id=first["archive_id"],
         common=asked["common"],
@@ -125,9 +125,7 @@ def _comparison(store: Store, rows: Sequence[dict[str, Any]]) -> Comparison:
 
 
 _BASELINE = "kmeans@color-histogram"
-
 _CONTROL = "mobilenet_v2"
-
 """The network whose random form is the control, where the common space's own has none."""
 
 
@@ -156,15 +154,13 @@ class ComparisonSpec:
 
 def make_comparison(
     job: Job, asked: ComparisonSpec, *, archive_id: str | None = None, embedder: str | None = None
-) -> Comparison:
+) -> MethodComparison:
     """Fit every method at every k and seed, measure them alike, and keep what came out.
 
     Each fit is committed as it is finished: a comparison that was killed goes on where it stopped,
     and the same again is done already.
 
     Args:
-        asked: What to compare.
-        archive_id: Which archive; None for the only one.
         embedder: Whose vectors are the common space, and what methods are given that name no
             others; None for the only one.
 
@@ -191,7 +187,7 @@ def make_comparison(
             f"--k: there are only {len(shared.data.x_ND)} distinct images to cluster into "
             f"{max(asked.ks)}"
         )
-    facts = {
+    params = {
         "common": common,
         "points": len(shared.data.x_ND),
         "sampled_from": shared.of,
@@ -209,7 +205,7 @@ def make_comparison(
             made = run_trials(job, _trials(job, asked, spec, shared.data, archive_id), lease)
             named += [(spec, row) for row in made]
         ids = [[spec.name, row["trial_id"]] for spec, row in named]
-        comparison_id = fingerprint([facts, ids])
+        comparison_id = fingerprint([params, ids])
         known = read_comparison(job.store, comparison_id)
         if known is not None:
             return replace(known, already=True, seconds=dict(job.timings.seconds))
@@ -226,7 +222,7 @@ def make_comparison(
                 "trial_id": row["trial_id"],
                 **measures_of(row),
                 "labels": json.dumps(_agreements(job.store, row, labels)),
-                "asked": json.dumps(facts),
+                "asked": json.dumps(params),
                 "created_at": now,
             }
             for spec, row in named

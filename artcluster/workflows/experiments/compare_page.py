@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from artcluster.pages.findings import Findings, Section
 from artcluster.store import Store
-from artcluster.workflows.experiments.compare import Comparison
+from artcluster.workflows.experiments.compare import MethodComparison
 from artcluster.workflows.experiments.compare_tables import (
     ComparedFits,
     Figure,
@@ -68,12 +68,8 @@ def _against(fits: ComparedFits, name: str, others: Sequence[str]) -> list[str]:
     return lines
 
 
-def comparison_findings(store: Store, comparison: Comparison) -> Findings:
-    """Return what a comparison found, for a page.
-
-    Args:
-        store: Where its trials are.
-    """
+def comparison_findings(store: Store, comparison: MethodComparison) -> Findings:
+    """Return what a comparison found, for a page."""
     fits = ComparedFits(store, comparison)
     tables = paper_tables(fits)
     sections = [
@@ -102,7 +98,7 @@ def comparison_findings(store: Store, comparison: Comparison) -> Findings:
     )
 
 
-def _lead(comparison: Comparison) -> str:
+def _lead(comparison: MethodComparison) -> str:
     subset = f", where {comparison.where}" if comparison.where else ""
     if comparison.points < comparison.sampled_from:
         subset = f" (a sample of {comparison.sampled_from:,}){subset}"
@@ -113,7 +109,7 @@ def _lead(comparison: Comparison) -> str:
     )
 
 
-def _made(comparison: Comparison) -> list[str]:
+def _made(comparison: MethodComparison) -> list[str]:
     lines = ["Every method saw the same images; labels were used for evaluation only."]
     for label in comparison.labels:
         most = max(row["labels"][label]["labelled_count"] for row in comparison.rows)

@@ -13,10 +13,10 @@ from artcluster.metrics.choosing_k import mean_ari
 from artcluster.metrics.measures import LABEL_MEASURES, MEASURES, Measure
 from artcluster.metrics.number_format import shares_of_largest
 from artcluster.pages.content import Chart
-from artcluster.pages.findings import MAP_SIDE, Maps, Scatter, Table
+from artcluster.pages.findings import MAP_SIDE, FindingsTable, Maps, Scatter
 from artcluster.store import Store
 from artcluster.workflows.clustering.methods import find_method
-from artcluster.workflows.experiments.compare import Comparison
+from artcluster.workflows.experiments.compare import MethodComparison
 from artcluster.workflows.experiments.measure_charts import (
     known_charts,
     measure_chart,
@@ -41,20 +41,16 @@ class Figure:
 
     def of(self, row: Row) -> float | None:
         """Take it out of a row; None where the row does not have it."""
-        found: float | None = (row["labels"][self.label] if self.label else row).get(
+        value: float | None = (row["labels"][self.label] if self.label else row).get(
             self.measure.name
         )
-        return found
+        return value
 
 
 class ComparedFits:
-    """The rows of a comparison by method and k.
+    """The rows of a comparison by method and k."""
 
-    Args:
-        store: Where the trials are.
-    """
-
-    def __init__(self, store: Store, comparison: Comparison) -> None:
+    def __init__(self, store: Store, comparison: MethodComparison) -> None:
         self.store = store
         self.comparison = comparison
         self.names = comparison.names
@@ -98,7 +94,7 @@ class ComparedFits:
         return None if math.isnan(ari) else ari
 
 
-def overview(fits: ComparedFits) -> Table:
+def overview(fits: ComparedFits) -> FindingsTable:
     """Return a row per method, each figure over all k and seeds."""
     figures = [figure for figure in fits.figures if figure.label or figure.measure.headline]
     values = [[fits.pooled(figure, name) for figure in figures] for name in fits.names]
@@ -116,7 +112,7 @@ def overview(fits: ComparedFits) -> Table:
         [name, *(figure.measure.text(value) for figure, value in zip(figures, row, strict=True))]
         for name, row in zip(fits.names, values, strict=True)
     ]
-    return Table(
+    return FindingsTable(
         "Means over all k and seeds",
         ["method", *(figure.title for figure in figures)],
         cells,
@@ -147,9 +143,9 @@ def maps(fits: ComparedFits) -> Maps:
     cells = {}
     for row, name in enumerate(fits.names):
         for column, k in enumerate(fits.ks):
-            mine = next((each for each in fits.rows(name, k) if each["seed"] == seed), None)
-            if mine is not None:
-                cells[row, column] = _scatter(*map_of(fits.store, fits.trial(mine)))
+            fit = next((each for each in fits.rows(name, k) if each["seed"] == seed), None)
+            if fit is not None:
+                cells[row, column] = _scatter(*map_of(fits.store, fits.trial(fit)))
     points = max((len(scatter.x) for scatter in cells.values()), default=0)
     return Maps(
         fits.names,
@@ -176,19 +172,19 @@ _PAPER_NAMES = {
 }
 
 _PAPER_TABLES = (
-    ("Table 1: performance of DCEC-Paint", ("dcec-paint",)),
+    ("FindingsTable 1: performance of DCEC-Paint", ("dcec-paint",)),
     (
-        "Table 2: effects of loss weights on cluster assignments",
+        "FindingsTable 2: effects of loss weights on cluster assignments",
         ("dcec", "dcec-noweights", "dcec-paint"),
     ),
     (
-        "Table 3: comparison with other deep clustering methods",
+        "FindingsTable 3: comparison with other deep clustering methods",
         ("cae-kmeans", "cae-dec", "dcec-paint"),
     ),
 )
 
 
-def paper_tables(fits: ComparedFits) -> list[Table]:
+def paper_tables(fits: ComparedFits) -> list[FindingsTable]:
     """Return DCEC-Paint's tables, as far as their methods were compared.
 
     The index is divided by its largest value over all methods and k of the tables.
@@ -199,23 +195,23 @@ def paper_tables(fits: ComparedFits) -> list[Table]:
     share = dict(zip(pairs, shares_of_largest(chs), strict=True))
     tables = []
     for title, names in shown:
-        mine = [name for name in names if name in fits.names]
+        compared = [name for name in names if name in fits.names]
         columns, rows = ["k"], [[str(k)] for k in fits.ks]
-        for name in mine:
+        for name in compared:
             prefix = "" if len(names) == 1 else f"{_PAPER_NAMES[name]} "
             columns += [f"{prefix}ss", f"{prefix}chs"]
             for row, k in zip(rows, fits.ks, strict=True):
                 row += [_four(fits.mean("silhouette", name, k)), _four(share[name, k])]
-        tables.append(Table(title, columns, rows))
+        tables.append(FindingsTable(title, columns, rows))
     return tables
 
 
-def every_figure(fits: ComparedFits) -> list[Table]:
+def every_figure(fits: ComparedFits) -> list[FindingsTable]:
     """Return a table per measure and label, by k and method, with means and spreads over seeds."""
 
-    def table(title: str, cell: Callable[[Sequence[Row]], str]) -> Table:
+    def table(title: str, cell: Callable[[Sequence[Row]], str]) -> FindingsTable:
         rows = [[str(k), *(cell(fits.rows(name, k)) for name in fits.names)] for k in fits.ks]
-        return Table(title, ["k", *fits.names], rows, folded=True)
+        return FindingsTable(title, ["k", *fits.names], rows, folded=True)
 
     tables = [
         table(figure.measure.heading, partial(_with_spread, figure))
@@ -241,7 +237,7 @@ def _agreement(label: str, rows: Sequence[Row]) -> str:
     return f"{' / '.join(values)} ({clusters})"
 
 
-def budgets(fits: ComparedFits) -> Table:
+def budgets(fits: ComparedFits) -> FindingsTable:
     """Return each method's vectors and what bounded its work."""
     rows = []
     for name in fits.names:
@@ -257,7 +253,7 @@ def budgets(fits: ComparedFits) -> Table:
                 ", ".join(f"{stage} {spent:.0f} s" for stage, spent in shared.items()) or "–",
             ]
         )
-    return Table(
+    return FindingsTable(
         "Vectors and budgets",
         ["method", "vectors", "budget", "shared, once per seed"],
         rows,
@@ -268,21 +264,21 @@ def budgets(fits: ComparedFits) -> Table:
 
 def _budget(method: str, settings: Mapping[str, Any]) -> str:
     """Return the settings that bound a method's work."""
-    decides, told = find_method(method).settings, []
+    decides, bounds_text = find_method(method).settings, []
     if "pretrain" in decides:
         pretrain = settings["pretrain"]
         least = f", at least {pretrain['min_steps']:,} steps" if pretrain["min_steps"] else ""
-        told.append(f"{pretrain['epochs']:,} epochs of pre-training{least}")
+        bounds_text.append(f"{pretrain['epochs']:,} epochs of pre-training{least}")
     for refinement in {"dec", "dcec"} & {*decides}:
         bounds = settings[refinement]
-        told.append(
+        bounds_text.append(
             f"at most {bounds['max_iterations']:,} iterations, batches of {bounds['batch_size']}"
         )
     if "restarts" in decides:
-        told.append(f"{settings['restarts']} restarts of k-means")
+        bounds_text.append(f"{settings['restarts']} restarts of k-means")
     if "scaling" in decides and settings["scaling"] == "unit":
-        told.append("unit length")
-    return ", ".join(told)
+        bounds_text.append("unit length")
+    return ", ".join(bounds_text)
 
 
 def _four(value: float | None) -> str:

@@ -32,7 +32,7 @@ class FindingsFiles:
 
 
 def write_findings(
-    place: Location,
+    folder: Location,
     name: str,
     findings: Findings,
     data: Mapping[str, Any],
@@ -41,14 +41,11 @@ def write_findings(
     """Write findings: `index.html`, and `name` as .md, .json and, if it has rows, .csv.
 
     Args:
-        place: A folder, in the place of what was found before under the same name.
-        name: Of the files.
-        findings: What the page says.
         data: What JSON holds.
         rows: What CSV holds; nested values as JSON.
     """
-    place.objects(create=True)
-    blobs = Blobs(place)
+    folder.objects(create=True)
+    blobs = Blobs(folder)
     text, figures = findings_markdown(findings, f"{name}-figures/")
     for file, svg in figures.items():
         blobs.write(f"{name}-figures/{file}", svg.encode("utf-8", "replace"))
@@ -58,10 +55,10 @@ def write_findings(
         blobs.write(f"{name}.csv", _csv(rows))
     blobs.write("index.html", findings_html(findings))
     return FindingsFiles(
-        page=place.child("index.html").uri,
-        markdown=place.child(f"{name}.md").uri,
-        data=place.child(f"{name}.json").uri,
-        table=place.child(f"{name}.csv").uri if rows else "",
+        page=folder.child("index.html").uri,
+        markdown=folder.child(f"{name}.md").uri,
+        data=folder.child(f"{name}.json").uri,
+        table=folder.child(f"{name}.csv").uri if rows else "",
     )
 
 

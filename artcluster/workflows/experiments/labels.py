@@ -90,10 +90,10 @@ class LabelChoice:
     def of(self, job: Job, archive_id: str, content_ids: pa.Array) -> Labels:
         """Return a label for each content, None where it has none."""
         columns = list(dict.fromkeys([*self.columns, *(each.column for each in self.mapped)]))
-        found = labels_of(job, archive_id, columns, content_ids)
-        labels: Labels = {name: _cleaned(found[name]) for name in self.columns}
+        by_column = labels_of(job, archive_id, columns, content_ids)
+        labels: Labels = {name: _cleaned(by_column[name]) for name in self.columns}
         for each in self.mapped:
-            values = _cleaned(found[each.column])
+            values = _cleaned(by_column[each.column])
             labels[each.name] = [None if v is None else each.groups.get(v) for v in values]
         for name, top in self.top.items():
             labels[name] = keep_top(labels[name], top)
@@ -119,23 +119,18 @@ def read_mapping(column: str, file: str, options: Mapping[str, str]) -> Mapped:
 
     The second column's heading names the label.
 
-    Args:
-        column: The metadata column whose values it groups.
-        file: Path or URI.
-        options: Storage options.
-
     Raises:
         UsageError: There is no such file, it is not so, or a value is in two groups.
     """
-    place = Location.parse(file, dict(options))
+    location = Location.parse(file, dict(options))
     try:
-        found = Fetcher(place).fetch(place.uri)
+        fetched = Fetcher(location).fetch(location.uri)
     except ArchiveError:
-        found = None
-    if found is None or found.outcome != "ok":
-        raise UsageError(f"--map: there is no file at {place}")
+        fetched = None
+    if fetched is None or fetched.outcome != "ok":
+        raise UsageError(f"--map: there is no file at {location}")
     try:
-        rows = list(csv.reader(io.StringIO(found.data.decode("utf-8-sig"))))
+        rows = list(csv.reader(io.StringIO(fetched.data.decode("utf-8-sig"))))
     except UnicodeDecodeError as wrong:
         raise UsageError(f"--map {file}: not a CSV in UTF-8: {wrong}") from None
     rows = [row for row in rows if any(cell.strip() for cell in row)]

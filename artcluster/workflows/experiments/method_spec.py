@@ -95,15 +95,15 @@ class Preset:
         Raises:
             UsageError: The file is no config.
         """
-        found: dict[str, Any] = {}
+        flags: dict[str, Any] = {}
         file = None if self.folder is None else self.folder / f"{method}.yaml"
         if file is not None and file.exists():
             set_there = load_config(file).model_dump(exclude_unset=True)
             for section in ("embed", "cluster"):
-                found |= _dotted(section, set_there.get(section, {}))
+                flags |= _dotted(section, set_there.get(section, {}))
             for name in ("embed.backbone", "cluster.method", "cluster.k"):
-                found.pop(name, None)
-        return found | dict(self.given)
+                flags.pop(name, None)
+        return flags | dict(self.given)
 
     def facts(self) -> str:
         """Return what it says, to be told."""

@@ -85,12 +85,9 @@ def make_sweep(
     where it stopped, and the same again is done already.
 
     Args:
-        ks: Numbers of clusters.
-        archive_id: Which archive; None for the only one.
         embedder: Whose vectors, by name or id; None for the only one.
         method: As `compare` takes it; None for the configured one.
         where: A condition in SQL on the metadata; None for all images.
-        preset: Settings of the method in a file of its own.
 
     Raises:
         UsageError: The choice is not clear, or there are fewer contents than clusters.
@@ -139,8 +136,8 @@ def make_sweep(
             k: [row for row in made if row["k"] == k and row["resample"] is not None] for k in ks
         }
         rows = [_row(job.store, row, resampled[row["k"]]) for row in whole]
-        found = recommend([_candidate(row) for row in rows])
-        facts = {
+        recommendation = recommend([_candidate(row) for row in rows])
+        shared_columns = {
             "sweep_id": sweep_id,
             "archive_id": archive_id,
             "method": spec.name,
@@ -152,11 +149,11 @@ def make_sweep(
         }
         table = [
             {
-                **facts,
+                **shared_columns,
                 **row,
-                "elbow": row["k"] == found.elbow,
-                "recommended": row["k"] == found.k,
-                "reason": found.reason if row["k"] == found.k else None,
+                "elbow": row["k"] == recommendation.elbow,
+                "recommended": row["k"] == recommendation.k,
+                "reason": recommendation.reason if row["k"] == recommendation.k else None,
             }
             for row in rows
         ]

@@ -5,7 +5,7 @@ import json
 from artcluster.embedders import finds_faces
 from artcluster.metrics.measures import MEASURES
 from artcluster.metrics.number_format import percent, shares_of_largest
-from artcluster.pages.findings import Findings, Section, Table
+from artcluster.pages.findings import Findings, FindingsTable, Section
 from artcluster.workflows.experiments.measure_charts import (
     known_charts,
     measure_chart,
@@ -47,7 +47,7 @@ def sweep_findings(sweep: Sweep) -> Findings:
     )
 
 
-def sweep_table(sweep: Sweep) -> Table:
+def sweep_table(sweep: Sweep) -> FindingsTable:
     """Return the figures of every k, the recommended row in bold."""
     rows = [with_kept_share(row) for row in sweep.rows]
     measures = [
@@ -66,7 +66,7 @@ def sweep_table(sweep: Sweep) -> Table:
         for row, share in zip(rows, shares, strict=True)
     ]
     best = next(n for n, row in enumerate(rows) if row["recommended"])
-    return Table(
+    return FindingsTable(
         "Every k",
         columns,
         cells,

@@ -45,7 +45,6 @@ def shared_items(job: Job, archive_id: str, embedder_id: str, where: str | None)
 
     Args:
         job: What to work with; `trials.max_vectors` bounds the sample.
-        embedder_id: Whose vectors are the common space.
         where: A condition in SQL on columns of the view `latest`; None for all images.
 
     Raises:
@@ -90,23 +89,21 @@ def with_hints(job: Job, archive_id: str, method: str) -> Job:
 
 def _where(job: Job, archive_id: str, where: str) -> pa.Array:
     with open_for_queries(job.store, memory_bytes=job.config.store.memory_bytes) as tables:
-        found = query(
+        rows = query(
             tables,
             # A line of its own, so that a comment at its end cannot swallow the bracket.
             f"select distinct content_id from latest where archive_id = {quoted(archive_id)} "
             f"and (\n{where}\n) order by content_id",
         ).read_all()
-    if not found.num_rows:
+    if not rows.num_rows:
         raise UsageError(f"--where: no image of {archive_id} meets {where!r}")
-    return found["content_id"].combine_chunks().cast(pa.string())
+    return rows["content_id"].combine_chunks().cast(pa.string())
 
 
 def check_method(spec: MethodSpec, config: Config, *, faces: bool) -> None:
     """Refuse before any work what a trial cannot do.
 
     Args:
-        spec: The method.
-        config: Of a fit of it.
         faces: Whether members may be faces: nothing is compared with whole images.
 
     Raises:
@@ -143,7 +140,6 @@ def embedder_of(job: Job, archive_id: str, spec: MethodSpec, config: Config, com
 
     Args:
         spec: The method; one with a network of its own has it trained now, if it never was.
-        config: Of the fit.
         common: The embedder of the common space, which a method is given where none is asked for.
 
     Raises:
@@ -167,10 +163,10 @@ def _named(job: Job, archive_id: str, name: str) -> str:
     else:
         plain = {"backbone": name, "weights": "auto", "weights_sha256": None, "input_px": None}
         config = job.config.model_copy(update={"embed": job.config.embed.model_copy(update=plain)})
-        mine = replace(job, config=config)
+        own_job = replace(job, config=config)
         trained = None
         if is_trained_here(name):
-            trained = trained_network(mine, *stored_scan(mine, archive_id))
+            trained = trained_network(own_job, *stored_scan(own_job, archive_id))
         ready = prepare_embedder(job.store, config, trained)
     embed_known(job, archive_id, ready)
     return ready.embedder_id

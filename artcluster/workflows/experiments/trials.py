@@ -34,9 +34,7 @@ from artcluster.workflows.job import Job, fingerprint
 from artcluster.workflows.legacy_ids import legacy_model_id
 
 _CLEAR = Path("/proc/self/clear_refs")
-
 _STATUS = Path("/proc/self/status")
-
 _PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 
 
@@ -52,14 +50,13 @@ def reset_peak() -> bool:
 def peak_bytes() -> int | None:
     """Return the peak of this process's resident memory since then; None where not told."""
     try:
-        found = _PEAK.search(_STATUS.read_text())
+        match = _PEAK.search(_STATUS.read_text())
     except OSError:
         return None
-    return None if found is None else int(found.group(1)) * 1024
+    return None if match is None else int(match.group(1)) * 1024
 
 
 MISSING = -2
-
 """Stands for the cluster of a content that a method left out."""
 
 
@@ -190,8 +187,8 @@ def clusters_of(store: Store, row: Mapping[str, Any]) -> np.ndarray:
 
 def map_of(store: Store, row: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Return positions in the plane, float32 (M, 2), and the clusters of what is shown there."""
-    found = load(store.read_bytes(row["path"]))
-    return found["map"], found["clusters"][found["map_rows"]]
+    arrays = load(store.read_bytes(row["path"]))
+    return arrays["map"], arrays["clusters"][arrays["map_rows"]]
 
 
 def _taken(fitted: Fitted, given: TrainingSet) -> TrainingSet:
@@ -216,7 +213,7 @@ def _measures(
 
     def in_space(x_ND: np.ndarray, centroids_KD: np.ndarray | None = None) -> ClusteredPoints:
         limit = settings.max_silhouette_vectors
-        return ClusteredPoints(x_ND, rows_N, model.k, centroids_KD, limit, settings.seed)
+        return ClusteredPoints(x_ND, rows_N, centroids_KD, limit, settings.seed)
 
     own_ND = model.transform(taken.x_ND, threads=torch.get_num_threads())
     spaces = {"": in_space(own_ND, model.centroids_KD), "_common": in_space(common_ND)}
@@ -274,11 +271,6 @@ def trials_lease(job: Job, archive_id: str) -> Lease:
 
 def run_trials(job: Job, trials: Sequence[Trial], lease: Lease) -> list[dict[str, Any]]:
     """Return the rows of trials, in their order; each is committed as it is finished.
-
-    Args:
-        job: Watches.
-        trials: What to make.
-        lease: On the archive's trials.
 
     Raises:
         UsageError: There are fewer contents than clusters.

@@ -12,7 +12,12 @@ import pyarrow.compute as pc
 from artcluster.archive.database import quoted
 from artcluster.config import Config
 from artcluster.errors import UsageError
-from artcluster.metrics.near_duplicates import Components, hamming, hash_groups, near_duplicates
+from artcluster.metrics.near_duplicates import (
+    ConnectedComponents,
+    hamming,
+    hash_groups,
+    near_duplicates,
+)
 from artcluster.runtime.executor import Step
 from artcluster.schema import PERCEPTUAL_HASHES
 from artcluster.store.members import as_keys, positions
@@ -265,7 +270,7 @@ def _described(
 ) -> Duplicates:
     """Put the groups into words: their paths, and how far each is from the first."""
     mine = f"archive_id = {quoted(archive_id)} and status = 'ok'"
-    found = Components(len(compared.contents))
+    found = ConnectedComponents(len(compared.contents))
     for rows in near:
         found.join(rows[1:], np.full(len(rows) - 1, rows[0]))
     groups = found.groups()

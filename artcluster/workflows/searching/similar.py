@@ -15,7 +15,7 @@ from artcluster.archive.database import quoted
 from artcluster.config import Config
 from artcluster.errors import UsageError
 from artcluster.location import Location
-from artcluster.pages.sheets import Row, Tile, write_page
+from artcluster.pages.sheets import Row, SheetTile, write_page
 from artcluster.runtime.progress import Progress
 from artcluster.store import Store
 from artcluster.store.vectors import find_vectors
@@ -338,9 +338,9 @@ def write_similar_page(
         nonlocal count
         for answer in answers:
             count += 1
-            asked = Tile(_copy(pictures, answer.uri), answer.asked, "asked for")
+            asked = SheetTile(_copy(pictures, answer.uri), answer.asked, "asked for")
             tiles = tuple(
-                Tile(_copy(pictures, match.uri), match.path, match_words(match))
+                SheetTile(_copy(pictures, match.uri), match.path, match_words(match))
                 for match in answer.matches
             )
             yield Row(asked, tiles, answer.reason)

@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from artcluster.pages.content import Chart, Curve
-from artcluster.pages.findings import Block, Findings, Heat, Section, Table
+from artcluster.pages.findings import Block, Findings, FindingsTable, Heat, Section
 from artcluster.workflows.job import Job
-from artcluster.workflows.studies.pieces import in_words
+from artcluster.workflows.studies.crops import in_words
 from artcluster.workflows.studies.record import Study, write_files
 
 _SKEWED = 0.5
-
 _STOPPED = {
     "patience": "the validation loss no longer fell",
     "max_epochs": "study.backbones.max_epochs",
@@ -82,7 +81,7 @@ def backbone_findings(study: Study, results: Mapping[str, Any]) -> Findings:
     )
 
 
-def _overview(results: Mapping[str, Any]) -> Table:
+def _overview(results: Mapping[str, Any]) -> FindingsTable:
     found = results["backbones"]
     most = max(each["accuracy"] for each in found)
     rows = [
@@ -98,7 +97,7 @@ def _overview(results: Mapping[str, Any]) -> Table:
         )
         for each in found
     ]
-    return Table(
+    return FindingsTable(
         "",
         (
             "Backbone",
@@ -118,12 +117,12 @@ def _overview(results: Mapping[str, Any]) -> Table:
 
 
 def _findings(results: Mapping[str, Any]) -> list[str]:
-    found = [
+    sentences = [
         f"Baselines: {results['chance']:.1%} by chance, {results['majority']:.1%} by always "
         "predicting the most frequent class."
     ]
     if results["majority"] > _SKEWED:
-        found.append(
+        sentences.append(
             "One class is more frequent than all others together: read the balanced accuracy, "
             "which counts every class alike."
         )
@@ -131,7 +130,7 @@ def _findings(results: Mapping[str, Any]) -> list[str]:
         change = each["accuracy"] - each["head_accuracy"]
         ends = {_STOPPED[reason] for reason in each["stopped"]}
         epoch = each["epochs"][each["best"][1]]
-        found.append(
+        sentences.append(
             f"{each['backbone']}: training the last block, too, changed the accuracy by "
             f"{100 * change:+.1f} points, to {each['accuracy']:.1%}; at its best epoch the loss "
             f"was {epoch['loss']:.2f} in training and {epoch['validation_loss']:.2f} in "
@@ -139,9 +138,9 @@ def _findings(results: Mapping[str, Any]) -> list[str]:
             + (" was reached." if ends != {_STOPPED["patience"]} else ".")
         )
     if results["missing"]:
-        told = in_words(results["missing"])
-        found.append(f"Left out, since they could not be read again: {told}.")
-    return [*found, *results["notes"]]
+        left_out = in_words(results["missing"])
+        sentences.append(f"Left out, since they could not be read again: {left_out}.")
+    return [*sentences, *results["notes"]]
 
 
 def _length(each: Mapping[str, Any], phase: int) -> int:
@@ -186,8 +185,8 @@ def _confusion(each: Mapping[str, Any], results: Mapping[str, Any]) -> Block:
     return Heat(each["backbone"], results["label"], names, rows, cells)
 
 
-def _classes(results: Mapping[str, Any]) -> Table:
-    return Table(
+def _classes(results: Mapping[str, Any]) -> FindingsTable:
+    return FindingsTable(
         "",
         ("Class", "Images", "Training", "Validation"),
         [

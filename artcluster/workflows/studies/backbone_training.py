@@ -20,17 +20,17 @@ from artcluster.training.classifier import train_classifier
 from artcluster.training.worker import Worker
 from artcluster.workflows.embedding.embedder import ReadyEmbedder, prepare_embedder
 from artcluster.workflows.job import Job, TrainingPlace
-from artcluster.workflows.studies.pieces import LoadPieces, Pieces, load_shards
+from artcluster.workflows.studies.crops import Crops, LoadCrops, load_shards
 from artcluster.workflows.studies.record import Study
-from artcluster.workflows.studies.sample import Sample
+from artcluster.workflows.studies.sample import LabelledSample
 
 
 @dataclass(frozen=True)
 class ClassData:
-    """The pictures of a study, divided; numbers are those of `pieces`."""
+    """The pictures of a study, divided; numbers are those of `crops`."""
 
-    sample: Sample
-    pieces: Pieces
+    sample: LabelledSample
+    crops: Crops
     classes: tuple[str, ...]
     class_N: np.ndarray
     validation_N: np.ndarray
@@ -49,8 +49,8 @@ def fine_tuned(
     numbers = np.flatnonzero(~data.validation_N)
     seen = np.flatnonzero(data.validation_N)
     side = settings.input_px
-    shards = load_shards(job.store, data.pieces, numbers, side)
-    validation = load_shards(job.store, data.pieces, seen, side)
+    shards = load_shards(job.store, data.crops, numbers, side)
+    validation = load_shards(job.store, data.crops, seen, side)
     stage = f"fine-tune {name}"
     loop = TrainBackbone(
         job.store,
@@ -65,13 +65,13 @@ def fine_tuned(
     )
     with job.timings.stage(stage):
         trained = place.train_shards(loop, shards, study.training(name))
-    told = _told(name, embedder, trained)
+    result = _told(name, embedder, trained)
     job.progress.say(
-        f"`{name}`: {told['accuracy']:.1%} of {told['validated']:,} validation images right, "
-        f"{told['head_accuracy']:.1%} before its last block was trained."
+        f"`{name}`: {result['accuracy']:.1%} of {result['validated']:,} validation images right, "
+        f"{result['head_accuracy']:.1%} before its last block was trained."
     )
-    job.store.write_bytes(path, json.dumps(told).encode())
-    return told
+    job.store.write_bytes(path, json.dumps(result).encode())
+    return result
 
 
 def prepared(job: Job, settings: BackboneStudySettings, name: str) -> ReadyEmbedder:
@@ -89,7 +89,7 @@ def prepared(job: Job, settings: BackboneStudySettings, name: str) -> ReadyEmbed
     return prepare_embedder(job.store, job.config.model_copy(update={"embed": embed}))
 
 
-def _cut(classes_N: np.ndarray, shards: Sequence[LoadPieces]) -> list[list[int]]:
+def _cut(classes_N: np.ndarray, shards: Sequence[LoadCrops]) -> list[list[int]]:
     """Cut classes as the shards are cut."""
     lengths = [sum(len(rows) for _, rows in shard.rows) for shard in shards]
     return [part.tolist() for part in np.split(classes_N, np.cumsum(lengths)[:-1])]
@@ -103,7 +103,7 @@ class TrainBackbone:
     embedder: ReadyEmbedder
     classes: int
     classes_of_shards: tuple[tuple[int, ...], ...]
-    validation: tuple[LoadPieces, ...]
+    validation: tuple[LoadCrops, ...]
     classes_of_validation: tuple[tuple[int, ...], ...]
     config: ClassifierConfig
     told: Callable[[int], None] | None

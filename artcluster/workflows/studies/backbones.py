@@ -17,13 +17,12 @@ from artcluster.workflows.experiments.labels import read_mapping
 from artcluster.workflows.job import WORTH_A_CLUSTER_PICTURES, Job, TrainingPlace, training_backend
 from artcluster.workflows.studies.backbone_page import write_backbones
 from artcluster.workflows.studies.backbone_training import ClassData, fine_tuned
-from artcluster.workflows.studies.pieces import decode_pieces
+from artcluster.workflows.studies.crop_decoding import CropSettings
+from artcluster.workflows.studies.crops import decode_crops
 from artcluster.workflows.studies.record import Study, StudySummary, plan_study, run_once
-from artcluster.workflows.studies.sample import Wanted, draw_sample
-from artcluster.workflows.studies.squares import Squares
+from artcluster.workflows.studies.sample import SampleSpec, draw_sample
 
 NO_RESULT = {"map_bytes": True, "weights": {"__all__": {"uri"}}}
-
 """Weights are named by their hash: it is no other study where they lie elsewhere."""
 
 _LEAST_CLASSES = 2
@@ -39,7 +38,6 @@ def study_backbones(
     what was trained on labels cannot come into a model of clusters.
 
     Args:
-        archive_id: Which archive; None for the only one.
         mapping: `COLUMN=FILE`: a CSV that groups the values of the label's column.
 
     Raises:
@@ -88,7 +86,7 @@ def _groups(job: Job, mapping: str) -> Mapping[str, str]:
 def _gather(job: Job, archive_id: str, study: Study) -> tuple[ClassData, TrainingPlace]:
     """Draw, decode and divide the pictures."""
     settings = job.config.study.backbones
-    wanted = Wanted(
+    wanted = SampleSpec(
         study.label,
         groups=study.facts["groups"],
         top_labels=settings.classes,
@@ -104,9 +102,9 @@ def _gather(job: Job, archive_id: str, study: Study) -> tuple[ClassData, Trainin
             f"{' '.join(sample.notes)}"
         )
     place = training_backend(job, len(sample.content_ids), WORTH_A_CLUSTER_PICTURES)
-    squares = Squares(settings.input_px)
-    pieces = decode_pieces(job, place.executor, archive_id, sample, squares)
-    labels = [sample.labels[picture] for picture in pieces.picture_N.tolist()]
+    cropping = CropSettings(settings.input_px)
+    crops = decode_crops(job, place.executor, archive_id, sample, cropping)
+    labels = [sample.labels[picture] for picture in crops.picture_N.tolist()]
     classes = tuple(label for label in sample.counts if label in set(labels))
     number = {label: each for each, label in enumerate(classes)}
     validation_N = validation_rows(labels, settings.validation_share, settings.seed)
@@ -116,7 +114,7 @@ def _gather(job: Job, archive_id: str, study: Study) -> tuple[ClassData, Trainin
             "raise study.backbones.validation_share, or lower --classes"
         )
     class_N = np.array([number[label] for label in labels], np.int64)
-    return ClassData(sample, pieces, classes, class_N, validation_N), place
+    return ClassData(sample, crops, classes, class_N, validation_N), place
 
 
 def _results(study: Study, data: ClassData, found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -139,7 +137,7 @@ def _results(study: Study, data: ClassData, found: Sequence[Mapping[str, Any]]) 
         ],
         "chance": 1 / len(data.classes),
         "majority": int(validated[trained.argmax()]) / int(validated.sum()),
-        "missing": dict(data.pieces.missing),
+        "missing": dict(data.crops.missing),
         "notes": list(data.sample.notes),
         "backbones": list(found),
     }

@@ -10,25 +10,24 @@ from PIL import Image
 from artcluster.pages.atlas import Gallery
 from artcluster.pages.charts import Points
 from artcluster.pages.content import Chart, Curve
-from artcluster.pages.findings import Block, Findings, Section, Table
+from artcluster.pages.findings import Block, Findings, FindingsTable, Section
 from artcluster.workflows.job import Job
-from artcluster.workflows.studies.pieces import in_words
+from artcluster.workflows.studies.crops import in_words
 from artcluster.workflows.studies.record import Study, write_files
 
 _SHOWN_PX = 96
-
-"""Smaller squares are shown enlarged."""
+"""Smaller crops are shown enlarged."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """Squares of a genre and their reconstructions.
+    """CropSettings of a genre and their reconstructions.
 
     Attributes:
         genre: The genre.
         rows: uint8 RGB (N, side, side, 3): the originals, then what each training made of them.
         paths: Paths of their pictures.
-        losses: Errors of each square, one a training.
+        losses: Errors of each crop, one a training.
     """
 
     genre: str
@@ -38,7 +37,7 @@ class Example:
 
 
 def gallery(example: Example, number: int) -> Gallery:
-    """Return the squares of a genre, the `number`th on its page."""
+    """Return the crops of a genre, the `number`th on its page."""
     names = ["original", "reconstruction", "with augmentation"][: len(example.rows)]
     return Gallery(
         example.genre,
@@ -69,7 +68,6 @@ def _shown(pixels_HWC: np.ndarray) -> Image.Image:
 
 
 _MOST_GALLERIES = 40
-
 _NAMES = {"plain": "Without augmentation", "augmented": "With augmentation"}
 
 
@@ -81,8 +79,8 @@ def write_genres(
         ("training", "epoch", "loss", "validation_loss"),
         *(
             (name, epoch + 1, loss, validation)
-            for name, told in results["trainings"].items()
-            for epoch, (loss, validation) in enumerate(_pairs(told))
+            for name, training in results["trainings"].items()
+            for epoch, (loss, validation) in enumerate(_pairs(training))
         ),
     ]
     findings = genre_findings(study, results, examples)
@@ -99,13 +97,13 @@ def genre_findings(
         Section(
             "Training and validation",
             "Mean squared error of pixels from 0 to 1, after each pass over the training images. "
-            f"Validated on {results['validation']:,} squares of pictures that were not trained on.",
+            f"Validated on {results['validation']:,} crops of pictures that were not trained on.",
             _curves(results),
         ),
         Section(
             "Loss by genre",
-            "Whether what is rare is reconstructed worse. The loss is of the validation squares; "
-            "the frequency is of training squares.",
+            "Whether what is rare is reconstructed worse. The loss is of the validation crops; "
+            "the frequency is of training crops.",
             _by_genre(results),
         ),
     ]
@@ -122,7 +120,7 @@ def genre_findings(
     sections.append(
         Section(
             "Reconstructions",
-            "Validation squares of each genre, from the one reconstructed best to the worst. "
+            "Validation crops of each genre, from the one reconstructed best to the worst. "
             f"Above the original, below it what the code of {results['code']:,} numbers gives back"
             + (", then the same after training with augmentation." if augmented else "."),
             [gallery(example, number) for number, example in enumerate(examples[:_MOST_GALLERIES])],
@@ -130,44 +128,44 @@ def genre_findings(
     )
     return Findings(
         f"Genres of {results['archive_id']}, by reconstruction",
-        f"An autoencoder ({results['network']}) brings squares of {results['input_px']} px down to "
+        f"An autoencoder ({results['network']}) brings crops of {results['input_px']} px down to "
         f"{results['code']:,} numbers, 1/{results['input_numbers'] / results['code']:.3g} of them, "
         f"and back. How well that goes, by “{results['label']}”.",
         sections,
-        f"Study {study.study_id} · {results['images']:,} images, {results['squares']:,} squares · "
+        f"Study {study.study_id} · {results['images']:,} images, {results['squares']:,} crops · "
         f"scan {study.facts['scan_id']}",
     )
 
 
-def _trainings(results: Mapping[str, Any]) -> Table:
-    return Table(
+def _trainings(results: Mapping[str, Any]) -> FindingsTable:
+    return FindingsTable(
         "",
-        ("Training", "Steps", "Squares", "Altered copies", "Loss", "Validation loss"),
+        ("Training", "Steps", "CropSettings", "Altered copies", "Loss", "Validation loss"),
         [
             (
                 _NAMES[name],
-                f"{told['steps']:,}",
+                f"{training['steps']:,}",
                 f"{results['training']:,}",
-                f"{told['copies']:,}",
-                loss_figure(told["loss"]),
-                loss_figure(told["validation_loss"]),
+                f"{training['copies']:,}",
+                loss_figure(training["loss"]),
+                loss_figure(training["validation_loss"]),
             )
-            for name, told in results["trainings"].items()
+            for name, training in results["trainings"].items()
         ],
-        text="Mean squared error of the trained network over unaltered squares.",
+        text="Mean squared error of the trained network over unaltered crops.",
     )
 
 
-def _pairs(told: Mapping[str, Any]) -> list[tuple[float, float | None]]:
-    validated = told["validation_losses"] or [None] * len(told["losses"])
-    return list(zip(told["losses"], validated, strict=True))
+def _pairs(training: Mapping[str, Any]) -> list[tuple[float, float | None]]:
+    validated = training["validation_losses"] or [None] * len(training["losses"])
+    return list(zip(training["losses"], validated, strict=True))
 
 
 def _findings(results: Mapping[str, Any]) -> list[str]:
     plain = results["trainings"]["plain"]
-    found = [
+    sentences = [
         f"{results['images']:,} images in {len(results['genres']):,} genres gave "
-        f"{results['squares']:,} squares: {results['training']:,} to train on and "
+        f"{results['squares']:,} crops: {results['training']:,} to train on and "
         f"{results['validation']:,} to validate on. {results['sliced']:,} large pictures were cut "
         f"into slices, {results['faces']:,} portraits cropped to a face.",
         f"After {plain['steps']:,} steps the loss is {loss_figure(plain['loss'])} in training and "
@@ -176,9 +174,9 @@ def _findings(results: Mapping[str, Any]) -> list[str]:
     ]
     correlation = results["correlation"]
     if correlation is None:
-        found.append("Too few genres differ in frequency to say whether it goes with the loss.")
+        sentences.append("Too few genres differ in frequency to say whether it goes with the loss.")
     else:
-        found.append(
+        sentences.append(
             f"Over {correlation['count']} genres the loss and the logarithm of the frequency "
             f"correlate by {correlation['pearson']:.2f} (Pearson), by ranks "
             f"{correlation['spearman']:.2f} (Spearman): "
@@ -186,18 +184,18 @@ def _findings(results: Mapping[str, Any]) -> list[str]:
         )
     effect = results["effect"]
     if effect is not None and effect["change"] is not None:
-        found.append(
+        sentences.append(
             f"Augmentation changed the validation loss by {effect['change']:+.1%}; "
-            f"{effect['better']:,} of {results['validation']:,} squares and "
+            f"{effect['better']:,} of {results['validation']:,} crops and "
             f"{effect['genres_better']:,} of {len(results['genres']):,} genres got better. The "
             "paper: no improvement on the whole."
         )
     elif "augmented" not in results["trainings"]:
-        found.append("No genre was rare enough to be augmented (study.genres.augment_to).")
+        sentences.append("No genre was rare enough to be augmented (study.genres.augment_to).")
     if results["missing"]:
-        told = in_words(results["missing"])
-        found.append(f"Left out, since they could not be read again: {told}.")
-    return [*found, *results["notes"]]
+        left_out = in_words(results["missing"])
+        sentences.append(f"Left out, since they could not be read again: {left_out}.")
+    return [*sentences, *results["notes"]]
 
 
 def _in_words(spearman: float, count: int) -> str:
@@ -211,16 +209,14 @@ def _in_words(spearman: float, count: int) -> str:
 
 def _curves(results: Mapping[str, Any]) -> list[Block]:
     blocks: list[Block] = []
-    for name, told in results["trainings"].items():
-        epochs = range(1, len(told["losses"]) + 1)
-        curves = [Curve("training", list(zip(epochs, told["losses"], strict=True)))]
-        if told["validation_losses"]:
+    for name, training in results["trainings"].items():
+        epochs = range(1, len(training["losses"]) + 1)
+        curves = [Curve("training", list(zip(epochs, training["losses"], strict=True)))]
+        if training["validation_losses"]:
             curves.append(
-                Curve("validation", list(zip(epochs, told["validation_losses"], strict=True)))
+                Curve("validation", list(zip(epochs, training["validation_losses"], strict=True)))
             )
-        text = (
-            "" if name == "plain" else "Its training squares are other ones: altered copies, too."
-        )
+        text = "" if name == "plain" else "Its training crops are other ones: altered copies, too."
         blocks.append(Chart(_NAMES[name], text, "epochs", "loss", curves, log=True))
     return blocks
 
@@ -229,9 +225,9 @@ def _by_genre(results: Mapping[str, Any]) -> list[Block]:
     rows = results["genres"]
     measured = [row for row in rows if row["loss"] is not None]
     worst = max((row["loss"] for row in measured), default=None)
-    table = Table(
+    table = FindingsTable(
         "",
-        ("Genre", "Images", "Training squares", "Validation squares", "Training loss", "Loss"),
+        ("Genre", "Images", "Training crops", "Validation crops", "Training loss", "Loss"),
         [
             (
                 row["genre"],
@@ -244,23 +240,23 @@ def _by_genre(results: Mapping[str, Any]) -> list[Block]:
             for row in rows
         ],
         best=frozenset((n, 5) for n, row in enumerate(rows) if row["loss"] == worst is not None),
-        text="The worst is in bold. A genre without validation squares has a single picture.",
+        text="The worst is in bold. A genre without validation crops has a single picture.",
     )
     if not measured:
         return [table]
     points = Points(
         "Loss against frequency",
-        "training squares of the genre",
+        "training crops of the genre",
         "validation loss",
         [(row["genre"], row["training"], row["loss"]) for row in measured if row["training"]],
     )
     return [table, points]
 
 
-def _effect(results: Mapping[str, Any]) -> Table:
-    return Table(
+def _effect(results: Mapping[str, Any]) -> FindingsTable:
+    return FindingsTable(
         "",
-        ("Genre", "Training squares", "Loss without", "Loss with", "Change", "Squares better"),
+        ("Genre", "Training crops", "Loss without", "Loss with", "Change", "Crops better"),
         [
             (
                 row["genre"],

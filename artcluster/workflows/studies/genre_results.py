@@ -24,13 +24,13 @@ def genre_results(
     errors: Mapping[str, np.ndarray],
 ) -> dict[str, Any]:
     """Return all that the study found, as JSON has it."""
-    pieces, validation_N = data.pieces, data.validation_N
-    squares_of = Counter(pieces.picture_N.tolist())
+    crops, validation_N = data.crops, data.validation_N
+    crops_of = Counter(crops.picture_N.tolist())
     network = AUTOENCODERS[network_name(settings)](input_px=data.side_px, seed=0)
     rows = [_genre_row(genre, images, data, errors) for genre, images in data.sample.counts.items()]
     shown = [row for row in rows if row["loss"] is not None]
     frequencies = [row["training"] for row in shown]
-    found = correlation(np.log10(frequencies).tolist(), [row["loss"] for row in shown])
+    frequency_effect = correlation(np.log10(frequencies).tolist(), [row["loss"] for row in shown])
     return {
         "label": study.label,
         "archive_id": study.facts["archive_id"],
@@ -38,20 +38,20 @@ def genre_results(
         "input_px": data.side_px,
         "input_numbers": data.side_px**2 * network.channels,
         "code": network.code,
-        "images": len(squares_of),
-        "squares": len(pieces.picture_N),
+        "images": len(crops_of),
+        "squares": len(crops.picture_N),
         "training": int((~validation_N).sum()),
         "validation": int(validation_N.sum()),
-        "sliced": sum(count > 1 for count in squares_of.values()),
-        "faces": pieces.faces,
-        "missing": dict(pieces.missing),
+        "sliced": sum(count > 1 for count in crops_of.values()),
+        "faces": crops.faces,
+        "missing": dict(crops.missing),
         "notes": list(data.sample.notes),
         "trainings": {
-            name: {**told, **_losses(errors[name], validation_N)}
-            for name, told in trainings.items()
+            name: {**training, **_losses(errors[name], validation_N)}
+            for name, training in trainings.items()
         },
         "genres": rows,
-        "correlation": None if found is None else asdict(found),
+        "correlation": None if frequency_effect is None else asdict(frequency_effect),
         "effect": _effect(rows, errors, validation_N),
     }
 
@@ -66,8 +66,8 @@ def _losses(errors_N: np.ndarray, validation_N: np.ndarray) -> dict[str, float |
 def _genre_row(
     genre: str, images: int, data: GenreData, errors: Mapping[str, np.ndarray]
 ) -> dict[str, Any]:
-    mine = data.genre_N == genre
-    trained, validated = mine & ~data.validation_N, mine & data.validation_N
+    of_genre = data.genre_N == genre
+    trained, validated = of_genre & ~data.validation_N, of_genre & data.validation_N
     row: dict[str, Any] = {
         "genre": genre,
         "images": images,
@@ -87,7 +87,7 @@ def _genre_row(
 def _effect(
     rows: Sequence[Mapping[str, Any]], errors: Mapping[str, np.ndarray], validation_N: np.ndarray
 ) -> dict[str, Any] | None:
-    """Return what augmentation did to the validation squares altogether."""
+    """Return what augmentation did to the validation crops altogether."""
     if AUGMENTED not in errors or not validation_N.any():
         return None
     before, after = errors[PLAIN][validation_N], errors[AUGMENTED][validation_N]

@@ -1,4 +1,4 @@
-"""The trainings of a genre study: an autoencoder on squares, and its error on each of them."""
+"""The trainings of a genre study: an autoencoder on crops, and its error on each of them."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -20,33 +20,33 @@ from artcluster.training.reconstruction import ReconstructionConfig
 from artcluster.training.worker import Worker
 from artcluster.workflows.embedding.trained_network import reconstruction_config
 from artcluster.workflows.job import WORTH_A_CLUSTER_PICTURES, Job, TrainingPlace, training_backend
-from artcluster.workflows.studies.pieces import (
-    Copy,
-    LoadPieces,
-    Pieces,
-    decode_pieces,
+from artcluster.workflows.studies.crop_decoding import CropSettings
+from artcluster.workflows.studies.crops import (
+    AugmentedCopy,
+    Crops,
+    LoadCrops,
+    decode_crops,
     faces_installed,
     load_shards,
 )
 from artcluster.workflows.studies.record import Study
-from artcluster.workflows.studies.sample import Sample, Wanted, draw_sample
-from artcluster.workflows.studies.squares import Squares
+from artcluster.workflows.studies.sample import LabelledSample, SampleSpec, draw_sample
 
 
 @dataclass(frozen=True)
 class GenreData:
-    """The squares of a study, divided.
+    """The crops of a study, divided.
 
     Attributes:
         sample: Its pictures.
-        pieces: Their squares.
-        genre_N: Genre of each square.
-        validation_N: Whether it is validated on; all squares of a picture are, or none.
+        crops: Their crops.
+        genre_N: Genre of each crop.
+        validation_N: Whether it is validated on; all crops of a picture are, or none.
         side_px: Their side.
     """
 
-    sample: Sample
-    pieces: Pieces
+    sample: LabelledSample
+    crops: Crops
     genre_N: np.ndarray
     validation_N: np.ndarray
     side_px: int
@@ -55,7 +55,7 @@ class GenreData:
 def gather_genres(job: Job, archive_id: str, label: str) -> tuple[GenreData, TrainingPlace]:
     """Draw, decode and divide the pictures."""
     settings = job.config.study.genres
-    wanted = Wanted(
+    wanted = SampleSpec(
         label,
         pool_below=settings.pool_below,
         of_column=settings.style_column if settings.top_styles else None,
@@ -71,10 +71,10 @@ def gather_genres(job: Job, archive_id: str, label: str) -> tuple[GenreData, Tra
             "Portraits are not cropped to faces: that needs the extra `faces`, pip install "
             "'artcluster[faces]'. They are taken whole."
         )
-    squares = Squares(settings.input_px, settings.slice_px, settings.max_slices, faces_of)
-    pieces = decode_pieces(job, place.executor, archive_id, sample, squares)
+    cropping = CropSettings(settings.input_px, settings.slice_px, settings.max_slices, faces_of)
+    crops = decode_crops(job, place.executor, archive_id, sample, cropping)
     readable = np.zeros(len(sample.content_ids), bool)
-    readable[pieces.picture_N] = True
+    readable[crops.picture_N] = True
     labels = np.array(sample.labels, dtype=object)
     validation = np.zeros(len(labels), bool)
     validation[readable] = validation_rows(
@@ -83,16 +83,16 @@ def gather_genres(job: Job, archive_id: str, label: str) -> tuple[GenreData, Tra
     return (
         GenreData(
             sample,
-            pieces,
-            labels[pieces.picture_N],
-            validation[pieces.picture_N],
+            crops,
+            labels[crops.picture_N],
+            validation[crops.picture_N],
             settings.input_px,
         ),
         place,
     )
 
 
-def copies_of_rare(data: GenreData, settings: GenreStudySettings) -> list[Copy]:
+def copies_of_rare(data: GenreData, settings: GenreStudySettings) -> list[AugmentedCopy]:
     """Return the altered copies that bring rare genres up to the count that is wanted."""
     trained = np.flatnonzero(~data.validation_N)
     genres, counts = np.unique(data.genre_N[trained].astype(str), return_counts=True)
@@ -100,8 +100,8 @@ def copies_of_rare(data: GenreData, settings: GenreStudySettings) -> list[Copy]:
     copies = []
     for genre, count in zip(genres, wanted, strict=True):
         own = trained[data.genre_N[trained] == genre]
-        copies += [Copy(int(own[n % len(own)]), n // len(own)) for n in range(count)]
-    return sorted(copies, key=lambda copy: (copy.piece, copy.copy))
+        copies += [AugmentedCopy(int(own[n % len(own)]), n // len(own)) for n in range(count)]
+    return sorted(copies, key=lambda copy: (copy.crop, copy.copy))
 
 
 def trained(
@@ -110,7 +110,7 @@ def trained(
     place: TrainingPlace,
     data: GenreData,
     name: str,
-    copies: Sequence[Copy],
+    copies: Sequence[AugmentedCopy],
 ) -> Mapping[str, Any]:
     """Return what a training told, now or in an earlier job; its weights lie beside."""
     settings = job.config.study.genres
@@ -127,7 +127,7 @@ def trained(
         config,
         data.side_px,
         tuple(
-            load_shards(job.store, data.pieces, np.flatnonzero(data.validation_N), data.side_px)
+            load_shards(job.store, data.crops, np.flatnonzero(data.validation_N), data.side_px)
             if data.validation_N.any()
             else ()
         ),
@@ -136,13 +136,13 @@ def trained(
         if place.executor is job.local
         else None,
     )
-    shards = load_shards(job.store, data.pieces, numbers, data.side_px, copies, settings.seed)
+    shards = load_shards(job.store, data.crops, numbers, data.side_px, copies, settings.seed)
     with job.timings.stage(f"train {name}", steps * config.batch_size):
         state, facts = place.train_shards(loop, shards, study.training(name))
-    told = {"copies": len(copies), **facts}
+    result = {"copies": len(copies), **facts}
     job.store.write_bytes(f"{path}.safetensors", save_state(state))
-    job.store.write_bytes(f"{path}.json", json.dumps(told).encode())
-    return told
+    job.store.write_bytes(f"{path}.json", json.dumps(result).encode())
+    return result
 
 
 def network_name(settings: GenreStudySettings) -> str:
@@ -161,11 +161,11 @@ class TrainGenres:
     network: str
     config: ReconstructionConfig
     side_px: int
-    validation: tuple[LoadPieces, ...]
+    validation: tuple[LoadCrops, ...]
     told: Callable[[int], None] | None
 
     def __call__(self, worker: Worker) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-        """Train one rank, which validates on its share of the validation squares."""
+        """Train one rank, which validates on its share of the validation crops."""
         side = self.side_px
         network = AUTOENCODERS[self.network](input_px=side, seed=self.config.seed)
         own = [load() for load in self.validation[worker.rank :: worker.world]]
@@ -188,8 +188,8 @@ class TrainGenres:
 def measured(
     job: Job, study: Study, place: TrainingPlace, data: GenreData, name: str
 ) -> np.ndarray:
-    """Return the reconstruction error of every square, float64 (N,)."""
-    loads = load_shards(job.store, data.pieces, np.arange(len(data.genre_N)), data.side_px)
+    """Return the reconstruction error of every crop, float64 (N,)."""
+    loads = load_shards(job.store, data.crops, np.arange(len(data.genre_N)), data.side_px)
     step = MeasurePieces(
         job.store,
         f"{study.part(name)}.safetensors",
@@ -198,21 +198,21 @@ def measured(
         "cuda" if place.use_gpu else "cpu",
     )
     gpus = 1.0 if place.use_gpu else 0.0
-    found: dict[int, np.ndarray] = {}
-    with job.timings.stage(f"measure {name}", len(data.genre_N), "squares"):
+    by_load: dict[int, np.ndarray] = {}
+    with job.timings.stage(f"measure {name}", len(data.genre_N), "crops"):
         for number, errors_N in place.executor.stream(
             enumerate(loads),
             [Step("measure", step, gpus=gpus, workers=(1, max(1, place.workers)))],
             stall_timeout_s=job.config.embed.stall_timeout_s,
         ):
-            found[number] = np.array(errors_N)
+            by_load[number] = np.array(errors_N)
             job.progress.advance(f"measure {name}", len(errors_N))
-    return np.concatenate([found[number] for number in range(len(loads))])
+    return np.concatenate([by_load[number] for number in range(len(loads))])
 
 
 @dataclass(frozen=True)
 class MeasurePieces:
-    """Measures the reconstruction of squares. Picklable; called once in each worker process."""
+    """Measures the reconstruction of crops. Picklable; called once in each worker process."""
 
     store: Store
     weights: str
@@ -220,12 +220,12 @@ class MeasurePieces:
     side_px: int
     device: str
 
-    def __call__(self) -> Callable[[tuple[int, LoadPieces]], tuple[int, np.ndarray]]:
-        """Load the network and return the step: from numbered squares to their errors."""
+    def __call__(self) -> Callable[[tuple[int, LoadCrops]], tuple[int, np.ndarray]]:
+        """Load the network and return the step: from numbered crops to their errors."""
         device = torch.device(self.device)
         network = load_network(self.store, self.weights, self.network, self.side_px).to(device)
 
-        def measure(item: tuple[int, LoadPieces]) -> tuple[int, np.ndarray]:
+        def measure(item: tuple[int, LoadCrops]) -> tuple[int, np.ndarray]:
             number, load = item
             errors = [
                 each.cpu().numpy() for each in reconstruction_errors(network, [load()], device)

@@ -9,6 +9,7 @@ import torch
 from artcluster.embedders.trained_networks import network_input
 from artcluster.workflows.archives import choose_archive
 from artcluster.workflows.job import Job
+from artcluster.workflows.studies.crops import load_numbers
 from artcluster.workflows.studies.genre_page import Example, write_genres
 from artcluster.workflows.studies.genre_results import AUGMENTED, PLAIN, genre_results
 from artcluster.workflows.studies.genre_training import (
@@ -20,14 +21,13 @@ from artcluster.workflows.studies.genre_training import (
     network_name,
     trained,
 )
-from artcluster.workflows.studies.pieces import load_numbers
 from artcluster.workflows.studies.record import Study, StudySummary, plan_study, run_once
 
 
 def reconstructed(
     job: Job, study: Study, data: GenreData, errors: Mapping[str, np.ndarray]
 ) -> list[Example]:
-    """Reconstruct validation squares of each genre, from its best to its worst."""
+    """Reconstruct validation crops of each genre, from its best to its worst."""
     settings = job.config.study.genres
     networks = [
         load_network(
@@ -43,15 +43,15 @@ def reconstructed(
         ranked = own[np.argsort(errors[PLAIN][own], kind="stable")]
         places = np.linspace(0, len(ranked) - 1, min(settings.examples, len(ranked)))
         chosen = ranked[np.unique(np.round(places).astype(int))]
-        squares = load_numbers(job.store, data.pieces, chosen.tolist(), data.side_px)
-        pixels = network_input(torch.from_numpy(np.array(squares)), networks[0].channels)
+        crops = load_numbers(job.store, data.crops, chosen.tolist(), data.side_px)
+        pixels = network_input(torch.from_numpy(np.array(crops)), networks[0].channels)
         with torch.no_grad():
             made = [network(pixels)[1] for network in networks]
         found.append(
             Example(
                 genre,
                 [_bytes(pixels), *map(_bytes, made)],
-                [data.sample.paths[data.pieces.picture_N[number]] for number in chosen],
+                [data.sample.paths[data.crops.picture_N[number]] for number in chosen],
                 [[float(errors[name][number]) for name in errors] for number in chosen],
             )
         )

@@ -20,7 +20,7 @@ from artcluster.workflows.studies.profile_counts import (
 
 
 @dataclass(frozen=True)
-class Profile:
+class ArchiveProfile:
     """What an archive holds.
 
     Attributes:
@@ -51,14 +51,13 @@ def make_profile(
     genre: str | None = None,
     year: str | None = None,
     colours: bool = True,
-) -> Profile:
+) -> ArchiveProfile:
     """Count an archive's metadata and pixel sizes, and compare colours between styles.
 
     Reads the store alone, but for the pictures of a sample whose colour histograms it does not
     have. Writes nothing.
 
     Args:
-        archive_id: Which archive; None for the only one.
         style: Column whose values are compared; None for one whose name sounds like it.
         genre: Column that it is crossed with; the same.
         year: Column of years or dates; the same.
@@ -94,7 +93,7 @@ def make_profile(
         if colours and style is not None:
             with job.timings.stage("compare colours"):
                 compared = colour_distances(job, images, style)
-        return Profile(
+        return ArchiveProfile(
             archive_id,
             images.images,
             images.contents,

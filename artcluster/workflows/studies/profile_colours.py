@@ -19,9 +19,7 @@ from artcluster.workflows.job import Job
 from artcluster.workflows.studies.profile_counts import Images
 
 _BOX_PX = 224
-
 _A_BATCH = 32
-
 _WORTH_A_CLUSTER = 5_000
 
 
@@ -68,10 +66,10 @@ class HistogramPictures:
 
         def histograms(batch: Sequence[tuple[str, str]]) -> list[tuple[str, np.ndarray]]:
             contents = [content_id for content_id, _ in batch]
-            found = pictures.many([uri for _, uri in batch], contents)
+            decoded = pictures.many([uri for _, uri in batch], contents)
             return [
                 (content_id, color_histogram(np.asarray(picture.image)))
-                for content_id, picture in zip(contents, found, strict=True)
+                for content_id, picture in zip(contents, decoded, strict=True)
                 if picture.image is not None
             ]
 
@@ -92,10 +90,14 @@ def colour_distances(job: Job, images: Images, column: str) -> ColourDistances:
     ).fetchall()
     each = max(2, settings.max_pictures // max(1, len(groups)))
     sample = _sample(images, column, [value for value, _ in groups], each, settings.seed)
-    found = _histograms(job, sample)
+    by_content = _histograms(job, sample)
     rows = {
         value: np.array(
-            [found[s.content_id] for s in sample if s.group == value and s.content_id in found]
+            [
+                by_content[s.content_id]
+                for s in sample
+                if s.group == value and s.content_id in by_content
+            ]
         )
         for value, _ in groups
     }
@@ -139,10 +141,10 @@ def _histograms(job: Job, sample: Sequence[_Sampled]) -> dict[str, np.ndarray]:
     pictures = sorted({(each.content_id, each.uri) for each in sample})
     known = job.store.table(EMBEDDERS).read(["embedder_id"], pc.field("name") == "color-histogram")
     for embedder_id in known["embedder_id"].to_pylist():
-        found = find_vectors(job.store, embedder_id, [content for content, _ in pictures])
-        if len(found) == len({content for content, _ in pictures}):
+        by_content = find_vectors(job.store, embedder_id, [content for content, _ in pictures])
+        if len(by_content) == len({content for content, _ in pictures}):
             # Vectors are square roots of the shares.
-            return {content: vector**2 for content, vector in found.items()}
+            return {content: vector**2 for content, vector in by_content.items()}
     executor = job.executor if len(pictures) >= _WORTH_A_CLUSTER else job.local
     histograms: dict[str, np.ndarray] = {}
     batches = [pictures[start : start + _A_BATCH] for start in range(0, len(pictures), _A_BATCH)]

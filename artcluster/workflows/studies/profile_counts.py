@@ -13,13 +13,10 @@ from artcluster.workflows.archives import open_tables
 from artcluster.workflows.job import Job
 
 _ADDRESS = "user_path"
-
 """What a metadata file's own column `path` is called: it names the image, no more."""
 
 _STYLE = ("style", "movement", "school", "period", "genre")
-
 _GENRE = ("genre", "type", "subject", "medium")
-
 _YEAR = ("year", "date", "created", "completion", "dating")
 
 
@@ -111,9 +108,7 @@ def guess(columns: Sequence[str], asked: str | None, kind: str) -> str | None:
     """Return the column asked for, or the first whose name sounds like it.
 
     Args:
-        columns: To choose from.
         asked: A column, or None to guess.
-        kind: `style`, `genre` or `year`.
 
     >>> guess(["title", "Date of creation", "style"], None, "year")
     'Date of creation'
@@ -129,11 +124,8 @@ def guess(columns: Sequence[str], asked: str | None, kind: str) -> str | None:
 
 
 _SIDES = (128, 256, 512, 1024, 2048, 4096, 8192, 16384)
-
 _QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-
 _MOST_EXACT = 1_000_000
-
 """Exact quantiles hold every value in memory; past so many images they are of a t-digest."""
 
 

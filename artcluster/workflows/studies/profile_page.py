@@ -1,13 +1,13 @@
 """What a profile tells: tables, counts and shaded matrices."""
 
 from artcluster.metrics.number_format import decimal, mean_of
-from artcluster.pages.findings import Bars, Block, Findings, Heat, Section, Table
-from artcluster.workflows.studies.profile import Profile
+from artcluster.pages.findings import Bars, Block, Findings, FindingsTable, Heat, Section
+from artcluster.workflows.studies.profile import ArchiveProfile
 from artcluster.workflows.studies.profile_colours import ColourDistances
 from artcluster.workflows.studies.profile_counts import ColumnCounts, Cross, Sizes
 
 
-def profile_findings(profile: Profile) -> Findings:
+def profile_findings(profile: ArchiveProfile) -> Findings:
     """Return what an archive holds, for a page."""
     duplicates = profile.images - profile.contents
     lead = f"{profile.images:,} images" + (
@@ -35,14 +35,14 @@ def profile_findings(profile: Profile) -> Findings:
     if profile.colours is not None:
         sections.append(_colours(profile.colours))
     return Findings(
-        title=f"Profile of {profile.archive_id}",
+        title=f"ArchiveProfile of {profile.archive_id}",
         lead=lead + ".",
         sections=sections,
         foot=profile.archive_id,
     )
 
 
-def _columns(profile: Profile) -> Table:
+def _columns(profile: ArchiveProfile) -> FindingsTable:
     rows = [
         [
             each.column,
@@ -53,7 +53,9 @@ def _columns(profile: Profile) -> Table:
         ]
         for each in profile.columns
     ]
-    return Table("", ["column", "images", "filled", "distinct values", "most frequent"], rows)
+    return FindingsTable(
+        "", ["column", "images", "filled", "distinct values", "most frequent"], rows
+    )
 
 
 def _bars(counts: ColumnCounts) -> Bars:
@@ -97,21 +99,21 @@ def _sizes(sizes: Sizes) -> list[Block]:
         f"Width in pixels across; {sizes.known:,} images whose size is known.",
     )
     title = "Quantiles" if sizes.exact else "Quantiles, approximate"
-    return [Table(title, heads, rows), heat, Bars("Formats", sizes.formats)]
+    return [FindingsTable(title, heads, rows), heat, Bars("Formats", sizes.formats)]
 
 
-def _colours(found: ColourDistances) -> Section:
-    known = [value for row in found.distances for value in row if value is not None]
+def _colours(colours: ColourDistances) -> Section:
+    known = [value for row in colours.distances for value in row if value is not None]
     low, high = min(known, default=0.0), max(known, default=1.0)
     span = max(high - low, 1e-9)
     heat = Heat(
         "Mean chi-square distance of colour histograms",
-        found.column,
-        found.groups,
-        found.groups,
+        colours.column,
+        colours.groups,
+        colours.groups,
         [
             [None if v is None else (f"{v:.3f}", (v - low) / span) for v in row]
-            for row in found.distances
+            for row in colours.distances
         ],
         "½ Σ (x − y)² / (x + y) over 512 colours: 0 is alike, 1 has no colour in common. Means "
         "over all pairs of pictures compared; the diagonal is within a group.",
@@ -121,24 +123,26 @@ def _colours(found: ColourDistances) -> Section:
             group,
             f"{size:,}",
             f"{sampled:,}",
-            decimal(found.distances[n][n]),
-            decimal(mean_of([each for m, each in enumerate(found.distances[n]) if m != n])),
+            decimal(colours.distances[n][n]),
+            decimal(mean_of([each for m, each in enumerate(colours.distances[n]) if m != n])),
         ]
         for n, (group, size, sampled) in enumerate(
-            zip(found.groups, found.sizes, found.sampled, strict=True)
+            zip(colours.groups, colours.sizes, colours.sampled, strict=True)
         )
     ]
-    table = Table("", [found.column, "images", "compared", "within", "to the others"], rows)
+    table = FindingsTable(
+        "", [colours.column, "images", "compared", "within", "to the others"], rows
+    )
     points = []
-    if found.within is not None and found.between is not None:
-        ratio = "farther apart" if found.between > found.within else "no farther apart"
+    if colours.within is not None and colours.between is not None:
+        ratio = "farther apart" if colours.between > colours.within else "no farther apart"
         points.append(
-            f"Pictures of different {found.column} are {ratio} in colour than those of one: "
-            f"{found.between:.3f} between, {found.within:.3f} within (means over groups)."
+            f"Pictures of different {colours.column} are {ratio} in colour than those of one: "
+            f"{colours.between:.3f} between, {colours.within:.3f} within (means over groups)."
         )
-    if sum(found.sampled) < sum(found.sizes):
+    if sum(colours.sampled) < sum(colours.sizes):
         points.append(
-            f"{sum(found.sampled):,} of {sum(found.sizes):,} pictures were compared, at most the "
-            "same number of each group."
+            f"{sum(colours.sampled):,} of {sum(colours.sizes):,} pictures were compared, at most "
+            "the same number of each group."
         )
     return Section("Colours", "", [table, heat], points)

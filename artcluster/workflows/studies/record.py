@@ -90,7 +90,6 @@ def plan_study(
 
     Args:
         kind: `genres` or `backbones`.
-        settings: Those of this kind of study.
         without: Settings that change no result, as Pydantic leaves them out.
         groups: Group of each value of the label; None or empty to take the values themselves.
 
@@ -194,8 +193,6 @@ def write_files(
     """Write a study's files, the page last; what an earlier attempt wrote is replaced.
 
     Args:
-        study: The study.
-        findings: What its page says.
         results: What JSON holds.
         rows: What its main CSV holds.
         tables: Further tables by file name; the first row of each has the headings.

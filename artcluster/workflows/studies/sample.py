@@ -13,14 +13,12 @@ from artcluster.workflows.clustering.labels import check_labels
 from artcluster.workflows.job import Job
 
 OTHERS = "others"
-
 _EXAMPLES = 5
-
 _MOST_LABELS = 1000
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SampleSpec:
     """Which pictures.
 
     Attributes:
@@ -48,7 +46,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Sample:
+class LabelledSample:
     """Distinct contents with their labels, in the order of their content_ids.
 
     Attributes:
@@ -70,7 +68,7 @@ class Sample:
     notes: tuple[str, ...]
 
 
-def draw_sample(job: Job, archive_id: str, wanted: Wanted) -> Sample:
+def draw_sample(job: Job, archive_id: str, wanted: SampleSpec) -> LabelledSample:
     """Find the labelled pictures of an archive; of too many, draw a sample of each label.
 
     What is left out is told. A content at several paths has the label of the first of them that
@@ -120,10 +118,10 @@ def draw_sample(job: Job, archive_id: str, wanted: Wanted) -> Sample:
     for note in notes:
         job.progress.say(note)
     content_ids, paths, uris, sizes, labels = zip(*rows, strict=True)
-    return Sample(content_ids, paths, uris, sizes, labels, counts, tuple(notes))
+    return LabelledSample(content_ids, paths, uris, sizes, labels, counts, tuple(notes))
 
 
-def _label(tables: duckdb.DuckDBPyConnection, archive_id: str, wanted: Wanted) -> None:
+def _label(tables: duckdb.DuckDBPyConnection, archive_id: str, wanted: SampleSpec) -> None:
     """Make the table `contents`: distinct contents with label and the other column's value."""
 
     def first(column: str | None) -> str:
@@ -144,7 +142,7 @@ def _label(tables: duckdb.DuckDBPyConnection, archive_id: str, wanted: Wanted) -
     )
 
 
-def _leave_out(tables: duckdb.DuckDBPyConnection, wanted: Wanted) -> list[str]:
+def _leave_out(tables: duckdb.DuckDBPyConnection, wanted: SampleSpec) -> list[str]:
     """Make the table `labelled` of those that are wanted; return what was done, in words."""
     notes = []
     if wanted.groups:

@@ -20,7 +20,6 @@ from artcluster.workflows.embedding.pictures import Pictures
 from artcluster.workflows.runs import Run, open_run
 
 MOST_PICTURES = 2000
-
 _LEAST_PX, _MOST_PX = 32, 1024
 
 

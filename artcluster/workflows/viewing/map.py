@@ -68,10 +68,10 @@ def project_model(job: Job, model_id: str, asked: str | None = None) -> MapSumma
     """
     check_layout(asked or job.config.map.method)
     with job.lease(f"map={model_id}", PROJECTIONS) as lease:
-        mine = pc.field("model_id") == model_id
+        of_model = pc.field("model_id") == model_id
         keys = ["content_id", "region"]
-        assigned = by_member(job.store.table(ASSIGNMENTS).read([*keys, "cluster"], mine))
-        known = by_member(job.store.table(PROJECTIONS).read(keys, mine))["member"]
+        assigned = by_member(job.store.table(ASSIGNMENTS).read([*keys, "cluster"], of_model))
+        known = by_member(job.store.table(PROJECTIONS).read(keys, of_model))["member"]
         new = assigned.filter(pc.invert(pc.is_in(assigned["member"], known.combine_chunks())))
         reference = _read_reference(job.store, model_id)
         if reference is not None and asked not in (None, reference.facts["method"]):
@@ -81,7 +81,7 @@ def project_model(job: Job, model_id: str, asked: str | None = None) -> MapSumma
             )
         if reference is not None and not new.num_rows:
             return _summary(model_id, reference, len(known), 0, already=True)
-        row = job.store.table(MODELS).read(["embedder_id"], mine).to_pylist()[0]
+        row = job.store.table(MODELS).read(["embedder_id"], of_model).to_pylist()[0]
         model = load_model(job.store, model_id)
         if reference is None:
             with job.timings.stage("map", unit="images"):
@@ -117,7 +117,7 @@ def _fit(
     layout = make_layout(settings.method, how)
     y_N2 = layout.fit(components(z_ND))
     package = LAYOUTS[settings.method].package
-    facts: dict[str, object] = {
+    record: dict[str, object] = {
         "method": settings.method,
         "settings": vars(how),
         "pca_dim": settings.pca_dim,
@@ -125,7 +125,7 @@ def _fit(
         "sampled_from": assigned.num_rows,
         "versions": {package: version(package)},
     }
-    reference = _Reference(content_ids, y_N2, components, facts)
+    reference = _Reference(content_ids, y_N2, components, record)
     _write_reference(job.store, model_id, reference)
     job.progress.advance("map", len(content_ids))
     return reference
@@ -149,13 +149,13 @@ def _place(
     recorded = reference.facts["settings"]
     assert isinstance(recorded, dict)
     layout = make_layout(str(reference.facts["method"]), LayoutSettings(**recorded))
-    place = layout.placer(z_ND, reference.y_N2)
+    placer = layout.placer(z_ND, reference.y_N2)
     del x_ND
     ids: list[str] = []
     waiting: list[np.ndarray] = []
 
     def write() -> int:
-        _write(job, model_id, pa.array(ids), place(np.concatenate(waiting)), lease)
+        _write(job, model_id, pa.array(ids), placer(np.concatenate(waiting)), lease)
         job.progress.advance("place", len(ids))
         return len(ids)
 

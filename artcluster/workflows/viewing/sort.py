@@ -26,9 +26,7 @@ from artcluster.workflows.runs import Run, open_run
 from artcluster.workflows.viewing.sort_record import FOLDER, SortedFile, SortRecord
 
 _LONGEST_BYTES = 180
-
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
-
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
 
@@ -197,14 +195,14 @@ def _told_apart(base: str, path: str) -> str:
 
 def _remove(target: Path, old: SortedFile) -> bool:
     """Remove what an earlier sorting made, if it is as it was made, and folders left empty."""
-    place = target / old.name
+    target_file = target / old.name
     try:
-        if not _is_ours(place, old):
+        if not _is_ours(target_file, old):
             return False
-        place.unlink()
+        target_file.unlink()
     except OSError:
         return False
-    for folder in place.parents:
+    for folder in target_file.parents:
         if folder == target:
             break
         with suppress(OSError):
@@ -212,13 +210,13 @@ def _remove(target: Path, old: SortedFile) -> bool:
     return True
 
 
-def _is_ours(place: Path, file: SortedFile) -> bool:
+def _is_ours(target_file: Path, file: SortedFile) -> bool:
     if file.kind == "link":
-        return place.is_symlink() and os.readlink(place) == local_file(file.uri)  # noqa: PTH115
-    if place.is_symlink() or not place.is_file():
+        return target_file.is_symlink() and os.readlink(target_file) == local_file(file.uri)  # noqa: PTH115
+    if target_file.is_symlink() or not target_file.is_file():
         return False
     digest = hashlib.sha256()
-    with place.open("rb") as opened:
+    with target_file.open("rb") as opened:
         while piece := opened.read(_READ_BYTES):
             digest.update(piece)
     return digest.hexdigest() == file.content_id
@@ -236,45 +234,44 @@ class _Maker:
         """Make a file and return what came of it: made, there, left alone, missing.
 
         Args:
-            file: What to make.
             known: Whether an earlier sorting made it.
         """
-        place = self._target / file.name
+        target_file = self._target / file.name
         try:
-            if os.path.lexists(place):
-                return "there" if known or _is_ours(place, file) else "left alone"
+            if os.path.lexists(target_file):
+                return "there" if known or _is_ours(target_file, file) else "left alone"
             if file.kind == "link":
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.symlink_to(local_file(file.uri))
+                target_file.parent.mkdir(parents=True, exist_ok=True)
+                target_file.symlink_to(local_file(file.uri))
                 return "made"
-            return self._copy(file, place)
+            return self._copy(file, target_file)
         except FileExistsError:
             return "left alone"
         except OSError as failed:
-            raise UsageError(f"cannot make {place}: {failed.strerror or failed}") from None
+            raise UsageError(f"cannot make {target_file}: {failed.strerror or failed}") from None
 
-    def _copy(self, file: SortedFile, place: Path) -> str:
+    def _copy(self, file: SortedFile, target_file: Path) -> str:
         try:
-            found = self._fetcher(file.uri).fetch(file.uri)
+            fetched = self._fetcher(file.uri).fetch(file.uri)
         except ArchiveError:
             return "missing"
-        if found.outcome != "ok" or found.content_id != file.content_id:
+        if fetched.outcome != "ok" or fetched.content_id != file.content_id:
             return "missing"
         partial = self._target / FOLDER / f"partial-{uuid4().hex}"
-        partial.write_bytes(found.data)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(fetched.data)
+        target_file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            os.link(partial, place)
+            os.link(partial, target_file)
             partial.unlink()
         except OSError as failed:
             if failed.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP):
                 raise
-            partial.rename(place)
+            partial.rename(target_file)
         return "made"
 
     def _fetcher(self, uri: str) -> Fetcher:
-        place = Location.parse(uri, self._config.archive.options)
-        root = Location.parse("/") if place.is_local else place
+        location = Location.parse(uri, self._config.archive.options)
+        root = Location.parse("/") if location.is_local else location
         return self._fetchers.setdefault(
-            place.protocol, Fetcher(root, fetch_settings(self._config))
+            location.protocol, Fetcher(root, fetch_settings(self._config))
         )

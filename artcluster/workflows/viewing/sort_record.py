@@ -9,7 +9,6 @@ from pathlib import Path
 from artcluster.errors import UsageError
 
 FOLDER = ".artcluster-sort"
-
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS made
     (name TEXT PRIMARY KEY, uri TEXT, content_id TEXT, kind TEXT) WITHOUT ROWID;

@@ -28,7 +28,6 @@ if TYPE_CHECKING:  # torch takes seconds to import
     from artcluster.images.sandbox.zygote import DecodeOne
 
 _SHEETS_AN_INDEX = 16
-
 _SCHEMA = pa.schema(
     [
         ("content_id", pa.string()),
@@ -144,10 +143,10 @@ class MakeThumbnails:
 
         def make(originals: Sequence[Original]) -> list[tuple[str, Image.Image | None]]:
             regions = [split_member(each.content_id)[1] for each in originals]
-            found = pictures.many([each.uri for each in originals], regions=regions)
+            decoded = pictures.many([each.uri for each in originals], regions=regions)
             return [
                 (original.content_id, picture.image)
-                for original, picture in zip(originals, found, strict=True)
+                for original, picture in zip(originals, decoded, strict=True)
             ]
 
         return make
@@ -163,15 +162,15 @@ class PackSheet:
         """Return the step."""
         grid = Grid(self.cell_px)
 
-        def sheet(found: list[tuple[str, Image.Image | None]]) -> _Sheet:
-            made = [(content, image) for content, image in found if image is not None]
+        def sheet(decoded: list[tuple[str, Image.Image | None]]) -> _Sheet:
+            made = [(content, image) for content, image in decoded if image is not None]
             name = _digest(*(content for content, _ in made))
             tiles = {
                 content: Tile(name, place, image.width, image.height)
                 for place, (content, image) in enumerate(made)
             }
             data = pack([image for _, image in made], grid) if made else b""
-            return _Sheet(name, data, tiles, len(found) - len(made))
+            return _Sheet(name, data, tiles, len(decoded) - len(made))
 
         return sheet
 

@@ -14,7 +14,11 @@ from artcluster.location import Location
 from artcluster.schema import COMPARISONS, RUNS, TRIALS
 from artcluster.store import Store
 from artcluster.workflows.clustering.cluster import cluster_archive
-from artcluster.workflows.experiments.compare import Comparison, ComparisonSpec, make_comparison
+from artcluster.workflows.experiments.compare import (
+    ComparisonSpec,
+    MethodComparison,
+    make_comparison,
+)
 from artcluster.workflows.experiments.compare_page import comparison_findings
 from artcluster.workflows.experiments.findings_files import write_findings
 from artcluster.workflows.experiments.labels import LabelChoice, Mapped, Top, read_mapping
@@ -48,7 +52,7 @@ def tried(tried_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def compared(tried: Path) -> Comparison:
+def compared(tried: Path) -> MethodComparison:
     return make_comparison(quick_job(tried), asked(), embedder="color-histogram")
 
 
@@ -58,7 +62,7 @@ def browser() -> Iterator[Browser]:
         yield opened
 
 
-def test_all_are_measured_alike(tried: Path, compared: Comparison) -> None:
+def test_all_are_measured_alike(tried: Path, compared: MethodComparison) -> None:
     assert compared.names == NAMES
     assert len(compared.rows) == len(NAMES) * 2 * 2
     assert (compared.ks, compared.seeds, compared.points) == ([2, 3], [0, 1], PICTURES)
@@ -74,7 +78,9 @@ def test_all_are_measured_alike(tried: Path, compared: Comparison) -> None:
         assert 0 < style["non_empty"] <= row["k"]
 
 
-def test_measures_are_those_of_a_run(tried: Path, compared: Comparison, tmp_path: Path) -> None:
+def test_measures_are_those_of_a_run(
+    tried: Path, compared: MethodComparison, tmp_path: Path
+) -> None:
     settings = {"cluster__method": "kmeans", "cluster__k": 3, "cluster__labels": ["style"]}
     made = cluster_archive(quick_job(tried, **settings), None, "color-histogram")
     row = next(r for r in compared.rows if (r["name"], r["k"], r["seed"]) == (NAMES[0], 3, 0))
@@ -84,7 +90,7 @@ def test_measures_are_those_of_a_run(tried: Path, compared: Comparison, tmp_path
         assert row["labels"]["style"][name] == pytest.approx(made.metrics["labels"]["style"][name])
 
 
-def test_other_labels_need_no_further_fit(tried: Path, compared: Comparison) -> None:
+def test_other_labels_need_no_further_fit(tried: Path, compared: MethodComparison) -> None:
     store = Store.open(tried)
     fits = store.table(TRIALS).rows()
     again = make_comparison(quick_job(tried), asked(), embedder="color-histogram")
@@ -168,7 +174,9 @@ def test_label_files(tmp_path: Path) -> None:
         read_mapping("style", str(tmp_path / "nowhere.csv"), {})
 
 
-def test_its_files(tried: Path, compared: Comparison, tmp_path: Path, browser: Browser) -> None:
+def test_its_files(
+    tried: Path, compared: MethodComparison, tmp_path: Path, browser: Browser
+) -> None:
     told = comparison_findings(Store.open(tried), compared)
     files = write_findings(
         Location.parse(tmp_path), "comparison", told, vars(compared), compared.rows
@@ -205,7 +213,7 @@ def test_its_files(tried: Path, compared: Comparison, tmp_path: Path, browser: B
             assert [url for url in visited.requests if not url.startswith("data:")] == [page.url]
 
 
-def test_the_report_shows_them(tried: Path, compared: Comparison, browser: Browser) -> None:
+def test_the_report_shows_them(tried: Path, compared: MethodComparison, browser: Browser) -> None:
     make_sweep(quick_job(tried), [2, 3, 4], method="kmeans", embedder="color-histogram")
     job = quick_job(tried, cluster__method="kmeans", cluster__k=2)
     cluster_archive(job, None, "color-histogram")

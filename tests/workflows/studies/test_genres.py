@@ -18,9 +18,9 @@ from artcluster.training.autoencoders import reconstruction_errors
 from artcluster.training.reconstruction import ReconstructionConfig
 from artcluster.training.solo import SoloWorker
 from artcluster.workflows.studies import genre_training
+from artcluster.workflows.studies.crops import load_numbers, load_shards
 from artcluster.workflows.studies.genre_training import copies_of_rare, gather_genres
 from artcluster.workflows.studies.genres import study_genres
-from artcluster.workflows.studies.pieces import load_numbers, load_shards
 from artcluster.workflows.studies.record import StudySummary, studies_of
 from artcluster.workflows.viewing.report.history import copy_studies
 from tests.browser import open_browser, visit
@@ -76,7 +76,7 @@ def test_counts_and_losses_are_those_of_the_pictures(made: tuple[Path, StudySumm
         job.store, f"{summary.study.part('plain')}.safetensors", "genre-cae", 16
     )
     mine = np.flatnonzero((data.genre_N == "Portrait") & data.validation_N)
-    pixels = load_numbers(job.store, data.pieces, mine.tolist(), 16)
+    pixels = load_numbers(job.store, data.crops, mine.tolist(), 16)
     scaled = torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2) / 255
     with torch.no_grad():
         loss = (network(scaled)[1] - scaled).square().mean().item()
@@ -99,22 +99,22 @@ def test_rare_genres_are_augmented_for_the_same_number_of_steps(
         genre: int((data.genre_N[trained] == genre).sum()) for genre in set(data.genre_N.tolist())
     }
     wanted = {genre: max(0, min(20 - n, 4 * n)) for genre, n in counts.items()}
-    of_genre = [data.genre_N[copy.piece] for copy in copies]
+    of_genre = [data.genre_N[copy.crop] for copy in copies]
     assert {genre: of_genre.count(genre) for genre in counts} == wanted
-    assert not data.validation_N[[copy.piece for copy in copies]].any()
+    assert not data.validation_N[[copy.crop for copy in copies]].any()
     augmented = summary.results["trainings"]["augmented"]
     assert augmented["copies"] == len(copies) == sum(wanted.values()) > 0
     assert augmented["steps"] == summary.results["trainings"]["plain"]["steps"]
-    # Shards hold every training square once, then the copies; loading again gives the same.
-    shards = load_shards(job.store, data.pieces, trained, 16, copies, seed=0)
+    # Shards hold every training crop once, then the copies; loading again gives the same.
+    shards = load_shards(job.store, data.crops, trained, 16, copies, seed=0)
     loaded = np.concatenate([shard() for shard in shards])
     assert len(loaded) == len(trained) + len(copies)
     np.testing.assert_array_equal(
-        loaded[: len(trained)], load_numbers(job.store, data.pieces, trained.tolist(), 16)
+        loaded[: len(trained)], load_numbers(job.store, data.crops, trained.tolist(), 16)
     )
     np.testing.assert_array_equal(loaded, np.concatenate([shard() for shard in shards]))
-    # No picture has squares on both sides.
-    sides = [set(data.pieces.picture_N[data.validation_N == side]) for side in (True, False)]
+    # No picture has crops on both sides.
+    sides = [set(data.crops.picture_N[data.validation_N == side]) for side in (True, False)]
     assert not sides[0] & sides[1]
 
 
@@ -123,14 +123,14 @@ def test_workers_change_nothing_but_speed(made: tuple[Path, StudySummary]) -> No
     store, summary = made
     job = make_job(store, **QUICK)
     data, _ = gather_genres(job, summary.study.facts["archive_id"], "genre")
-    shards = load_shards(job.store, data.pieces, np.flatnonzero(~data.validation_N), 16)
+    shards = load_shards(job.store, data.crops, np.flatnonzero(~data.validation_N), 16)
     loop = genre_training.TrainGenres(
         "genre-cae",
         from_settings(
             ReconstructionConfig, GenreSettings(epochs=2, min_steps=0), seed=0, dtype="float64"
         ),
         16,
-        tuple(load_shards(job.store, data.pieces, np.flatnonzero(data.validation_N), 16)),
+        tuple(load_shards(job.store, data.crops, np.flatnonzero(data.validation_N), 16)),
         None,
     )
     arrays = [shard() for shard in shards]

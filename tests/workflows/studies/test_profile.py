@@ -18,7 +18,7 @@ from artcluster.store import Store
 from artcluster.store.vectors import gather
 from artcluster.workflows.experiments.findings_files import write_findings
 from artcluster.workflows.studies import profile_colours as colours
-from artcluster.workflows.studies.profile import Profile, make_profile
+from artcluster.workflows.studies.profile import ArchiveProfile, make_profile
 from artcluster.workflows.studies.profile_page import profile_findings
 from tests.browser import open_browser, visit
 from tests.workflows.experiments.tried import PICTURES, quick_job
@@ -31,7 +31,7 @@ def tried(tried_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def profile(tried: Path) -> Profile:
+def profile(tried: Path) -> ArchiveProfile:
     return make_profile(quick_job(tried), None)
 
 
@@ -47,7 +47,7 @@ def browser() -> Iterator[Browser]:
         yield opened
 
 
-def test_counts(profile: Profile, works: list[dict[str, str]]) -> None:
+def test_counts(profile: ArchiveProfile, works: list[dict[str, str]]) -> None:
     assert (profile.images, profile.contents) == (PICTURES, PICTURES)
     genre, style, year = profile.columns
     expected = Counter(row["genre"] for row in works)
@@ -61,7 +61,9 @@ def test_counts(profile: Profile, works: list[dict[str, str]]) -> None:
     assert [value for value, _ in profile.decades.values] == sorted(decades)
 
 
-def test_styles_against_years_and_genres(profile: Profile, works: list[dict[str, str]]) -> None:
+def test_styles_against_years_and_genres(
+    profile: ArchiveProfile, works: list[dict[str, str]]
+) -> None:
     by_year, by_genre = profile.crosses
     assert (by_year.row_column, by_year.column) == ("style", "year")
     assert sum(map(sum, by_year.counts)) == PICTURES * 2 // 3
@@ -70,14 +72,14 @@ def test_styles_against_years_and_genres(profile: Profile, works: list[dict[str,
         assert counts == [pairs[style, genre] for genre in by_genre.columns]
 
 
-def test_sizes(profile: Profile) -> None:
+def test_sizes(profile: ArchiveProfile) -> None:
     assert profile.sizes.known == sum(map(sum, profile.sizes.by_side)) == PICTURES
     widths = profile.sizes.quantiles["width (px)"]
     assert list(widths) == sorted(widths)
     assert sum(count for _, count in profile.sizes.formats) == PICTURES
 
 
-def test_colours(tried: Path, profile: Profile) -> None:
+def test_colours(tried: Path, profile: ArchiveProfile) -> None:
     store = Store.open(tried)
     (embedder_id,) = store.table(EMBEDDERS).read(["embedder_id"])["embedder_id"].to_pylist()
     ids, x = gather(store, embedder_id, None, limit_bytes=1 << 30)
@@ -99,7 +101,7 @@ def quick_open(store: Path):  # type: ignore[no-untyped-def]
 
 
 def test_pictures_are_read_where_no_histogram_is_known(
-    tried: Path, profile: Profile, monkeypatch: pytest.MonkeyPatch
+    tried: Path, profile: ArchiveProfile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Small copies in their own shape, where stored vectors are of squashed ones: nearly alike."""
     monkeypatch.setattr(colours, "find_vectors", lambda *_: {})
@@ -119,7 +121,7 @@ def test_wrong_columns(tried: Path) -> None:
         make_profile(quick_job(tried), None, style="artist")
 
 
-def test_the_page(profile: Profile, tmp_path: Path, browser: Browser) -> None:
+def test_the_page(profile: ArchiveProfile, tmp_path: Path, browser: Browser) -> None:
     told = profile_findings(profile)
     files = write_findings(Location.parse(tmp_path), "profile", told, vars(profile))
     assert "style against year" in Path(files.markdown).read_text()

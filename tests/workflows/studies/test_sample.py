@@ -8,13 +8,13 @@ import pytest
 
 from artcluster.errors import UsageError
 from artcluster.workflows.archives import choose_archive
-from artcluster.workflows.studies.sample import Sample, Wanted, draw_sample
+from artcluster.workflows.studies.sample import LabelledSample, SampleSpec, draw_sample
 from tests.workflows.jobs import make_job
 
 
-def drawn(store: Path, **wanted: Any) -> Sample:
+def drawn(store: Path, **wanted: Any) -> LabelledSample:
     job = make_job(store)
-    return draw_sample(job, choose_archive(job.store, None), Wanted("genre", **wanted))
+    return draw_sample(job, choose_archive(job.store, None), SampleSpec("genre", **wanted))
 
 
 def test_every_labelled_content_once_in_order(studied: Path) -> None:

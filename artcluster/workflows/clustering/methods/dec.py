@@ -71,9 +71,11 @@ def _quality(
     model: ClusterModel, taken_ND: np.ndarray, x_ND: np.ndarray, settings: ClusterSettings
 ) -> PartitionQuality:
     labels_N = model.predict(taken_ND, threads=torch.get_num_threads()).cluster
-    found = silhouette(x_ND, labels_N, limit=settings.max_silhouette_vectors, seed=settings.seed)
+    separation = silhouette(
+        x_ND, labels_N, limit=settings.max_silhouette_vectors, seed=settings.seed
+    )
     sizes = cluster_sizes(model.centroid_rows(labels_N), model.k)
-    return PartitionQuality(sizes.tolist(), found.value)
+    return PartitionQuality(sizes.tolist(), separation)
 
 
 _PRETRAINING = ("seed", "pretrain", "dec.hidden", "dec.code_dim", "dec.initialisation")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Target:
+class ExportTarget:
     """A program to export for.
 
     Attributes:
@@ -32,9 +32,9 @@ class Target:
 
 
 TARGETS = {
-    "embedding-atlas": Target("embedding_atlas", (".parquet",)),
-    "fiftyone": Target("fiftyone", (".json",)),
-    "csv": Target("table", (".csv", ".parquet")),
+    "embedding-atlas": ExportTarget("embedding_atlas", (".parquet",)),
+    "fiftyone": ExportTarget("fiftyone", (".json",)),
+    "csv": ExportTarget("table", (".csv", ".parquet")),
 }
 
 

@@ -13,7 +13,6 @@ from artcluster.workflows.runs import open_run
 from artcluster.workflows.viewing.exports.rows import Export, counted, image_query
 
 _IMAGE = pa.struct([("bytes", pa.binary())])
-
 _BATCH_ROWS = 512
 
 

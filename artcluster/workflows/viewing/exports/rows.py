@@ -37,7 +37,6 @@ class Export:
 
 
 LABEL_SQL = "concat_ws(' ', cluster, cluster_name)"
-
 _FIRST = ("cluster", "cluster_name", "confidence", "archive_id", "path", "content_id")
 
 

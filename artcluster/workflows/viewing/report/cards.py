@@ -9,7 +9,7 @@ import duckdb
 from PIL import Image, ImageOps
 
 from artcluster.pages.atlas import Tile, unpack
-from artcluster.pages.content import Card, Entry, Gallery, Kin, Picture, Term, Word
+from artcluster.pages.content import Card, CardGallery, ClusterEntry, Kin, ReportPicture, Term, Word
 from artcluster.workflows.curation.zero_shot_names import ClusterWords
 from artcluster.workflows.job import Job
 from artcluster.workflows.viewing.report.choose import Chosen, Describe
@@ -19,9 +19,7 @@ from artcluster.workflows.viewing.thumbnails import Thumbnails
 WIDTH_PX, HEIGHT_PX = 480, 320
 
 _GAP_PX = 4
-
 _MOST = 6
-
 _GROUND = (239, 236, 229)
 
 
@@ -29,10 +27,6 @@ def draw_cover(tiles: Sequence[Tile], thumbnails: Thumbnails) -> bytes:
     """Return a cover in WebP: up to six small copies in one or two rows that fill it.
 
     Within a row widths go by the pictures' shapes, so that little is cropped.
-
-    Args:
-        tiles: At least one.
-        thumbnails: Where they lie.
     """
     chosen = tiles[:_MOST]
     half = len(chosen) // 2
@@ -73,7 +67,6 @@ CARD_PX = 320
 
 
 _NEIGHBOURS = 5
-
 _STEPS = 20
 
 
@@ -81,7 +74,7 @@ _STEPS = 20
 class CardFacts:
     """What cards say beside their pictures, by cluster."""
 
-    entries: Mapping[int, Entry]
+    entries: Mapping[int, ClusterEntry]
     medoids: Mapping[int, Sequence[str]]
     terms: Mapping[int, Sequence[Term]]
     words: Mapping[int, Sequence[Word]]
@@ -122,18 +115,18 @@ class _Shown:
         members: Members,
         describe: Describe,
         thumbnails: Thumbnails,
-        entries: Mapping[int, Entry],
+        entries: Mapping[int, ClusterEntry],
     ) -> None:
         self._members = members
         self._describe = describe
         self._thumbnails = thumbnails
         self._entries = entries
 
-    def pictures(self, contents: Sequence[str]) -> list[Picture]:
-        found = self._members.tables.execute(
+    def pictures(self, contents: Sequence[str]) -> list[ReportPicture]:
+        rows_found = self._members.tables.execute(
             "SELECT * FROM members WHERE content_id IN (SELECT unnest(?))", [list(contents)]
         )
-        rows = {row["content_id"]: row for row in _dicts(found)}
+        rows = {row["content_id"]: row for row in _dicts(rows_found)}
         return [
             self._describe.picture(rows[content], self._thumbnails.get(content), self.title)
             for content in contents
@@ -149,19 +142,19 @@ def _card(
     members: Members,
     chosen: Chosen,
     facts: CardFacts,
-    entry: Entry,
+    entry: ClusterEntry,
     shown: _Shown,
-    previous: Entry | None,
-    following: Entry | None,
+    previous: ClusterEntry | None,
+    following: ClusterEntry | None,
 ) -> Card:
     galleries = [
-        Gallery(
+        CardGallery(
             "medoids",
             "Most typical",
             f"The {members.noun} nearest to the cluster’s centre.",
             shown.pictures(chosen.medoids),
         ),
-        Gallery(
+        CardGallery(
             "sample",
             "From centre to edge",
             "A sample of the whole cluster, ordered by distance from its centre."
@@ -169,7 +162,7 @@ def _card(
             else f"Every {members.noun[:-1]} of the cluster, ordered by distance from its centre.",
             shown.pictures(chosen.sample),
         ),
-        Gallery(
+        CardGallery(
             "boundary",
             "On the boundary",
             f"{members.noun.capitalize()} that nearly went elsewhere: the least sure first.",
@@ -208,6 +201,6 @@ def _card(
     )
 
 
-def _dicts(found: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    names = [column[0] for column in found.description or []]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+def _dicts(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    names = [column[0] for column in result.description or []]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

@@ -16,7 +16,7 @@ from artcluster.errors import UsageError
 from artcluster.location.redaction import redact
 from artcluster.metrics.near_duplicates import near_duplicates
 from artcluster.pages.atlas import Tile
-from artcluster.pages.content import Picture
+from artcluster.pages.content import ReportPicture
 from artcluster.schema import EMBEDDERS
 from artcluster.store.members import rows_among, split_member
 from artcluster.store.vectors import gather
@@ -25,9 +25,7 @@ from artcluster.workflows.viewing.report.members import Members
 from artcluster.workflows.viewing.thumbnails import Original
 
 _BOUNDARY = 12
-
 _DUPLICATE_GROUPS = 8
-
 _IN_A_GROUP = 6
 
 
@@ -131,32 +129,28 @@ def _duplicates(
     )
     names = ids.to_numpy(zero_copy_only=False)
     clusters_N = picked["cluster"].to_numpy()[rows_among(ids, picked["content_id"])]
-    found = {}
+    groups_of = {}
     for cluster in np.unique(clusters_N).tolist():
         rows = np.flatnonzero(clusters_N == cluster)
         groups = near_duplicates(x_ND[rows], settings.duplicate_distance)
-        found[cluster] = ([names[rows[group]].tolist() for group in groups], len(rows))
-    return found
+        groups_of[cluster] = ([names[rows[group]].tolist() for group in groups], len(rows))
+    return groups_of
 
 
 def _ids(
     members: Members, where: str, cluster: int, values: Sequence[Any], order: str = "content_id"
 ) -> list[str]:
-    found = members.tables.execute(
+    rows = members.tables.execute(
         f"SELECT content_id FROM members WHERE cluster = ? AND {where} ORDER BY {order}",
         [cluster, *values],
     )
-    return [content for (content,) in found.fetchall()]
+    return [content for (content,) in rows.fetchall()]
 
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
-
 _OWN_FIELDS = ("path", "stem", "uri", "content_id", "region", "number")
-
 _LONGEST = 300
-
 _ADDRESS = "user_path"
-
 """What a metadata file's own column `path` is called: it names the image, no more."""
 
 
@@ -165,7 +159,6 @@ class Describe:
 
     Args:
         settings: Which columns caption and number a picture, and how originals are linked.
-        metadata: The metadata columns there are.
 
     Raises:
         UsageError: A setting names a column that there is not, or the link is no web address.
@@ -186,17 +179,11 @@ class Describe:
 
     def picture(
         self, row: Mapping[str, Any], tile: Tile | None, title_of: Callable[[int], str]
-    ) -> Picture:
-        """Return the picture of a row.
-
-        Args:
-            row: Of `members`.
-            tile: Its small copy.
-            title_of: What a cluster is called.
-        """
+    ) -> ReportPicture:
+        """Return the picture of a row."""
         second = row["second_cluster"]
         remarks = [("outlier", row["outlier"]), ("low confidence", row["low_confidence"])]
-        return Picture(
+        return ReportPicture(
             content_id=row["content_id"],
             caption=self.caption(row),
             path=row["path"],
@@ -243,8 +230,8 @@ class Describe:
 
         def value(field: re.Match[str]) -> str:
             name = field.group(1)
-            found = own[name] if name in own else row[name]
-            return quote("" if found is None else str(found), safe="/" if name == "path" else "")
+            text = own[name] if name in own else row[name]
+            return quote("" if text is None else str(text), safe="/" if name == "path" else "")
 
         return _FIELD.sub(value, self.settings.link)
 

@@ -18,7 +18,6 @@ from artcluster.workflows.studies.record import studies_of
 from artcluster.workflows.viewing.report.page import Report
 
 _MOST = 20
-
 _TITLES = {"genres": "Genres by reconstruction", "backbones": "Backbones fine-tuned"}
 
 
@@ -26,18 +25,17 @@ def copy_studies(
     store: Store, archive_id: str, write: Callable[[str, bytes], object]
 ) -> list[tuple[str, str, str]]:
     """Copy the pages of an archive's last studies into a report; return address, title and date."""
-    found = []
+    links = []
     for each in studies_of(store, archive_id)[:_MOST]:
         source, address = f"{each.study.folder}/index.html", f"studies/{each.study.study_id}.html"
         if store.exists(source):
             write(address, store.read_bytes(source))
             title = f"{_TITLES[each.study.kind]}, by {each.study.label}"
-            found.append((address, title, f"{each.created_at:%Y-%m-%d}"))
-    return found
+            links.append((address, title, f"{each.created_at:%Y-%m-%d}"))
+    return links
 
 
 _MOST_SWEEPS = 12
-
 _MOST_COMPARISONS = 3
 
 
@@ -50,8 +48,12 @@ def build_sweeps(report: Report) -> Mapping[str, Any] | None:
 def build_comparisons(report: Report) -> Mapping[str, Any] | None:
     """Return what the last comparisons found, the newest first."""
     store = report.job.store
-    found = read_comparisons(store, report.run.archive_id, _MOST_COMPARISONS)
-    return {"all_findings": [comparison_findings(store, each) for each in found]} if found else None
+    comparisons = read_comparisons(store, report.run.archive_id, _MOST_COMPARISONS)
+    return (
+        {"all_findings": [comparison_findings(store, each) for each in comparisons]}
+        if comparisons
+        else None
+    )
 
 
 def build_runs(report: Report) -> Mapping[str, Any]:

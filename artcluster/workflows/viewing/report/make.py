@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from artcluster.errors import StoreError
 from artcluster.location import Location
-from artcluster.pages.content import Entry, Frame
+from artcluster.pages.content import ClusterEntry, Frame
 from artcluster.pages.site import MOST_COVERS, Site, cluster_key
 from artcluster.pages.templates import cluster_colour
 from artcluster.store.blobs import Blobs
@@ -64,8 +64,6 @@ def make_report(
     """Draw the pages of a run.
 
     Args:
-        run_id: Which run; None for the last one.
-        archive_id: Which archive, where the store has several.
         out: A folder for the report; None for `report` in the store.
 
     Raises:
@@ -73,17 +71,19 @@ def make_report(
     """
     run = choose_run(job.store, run_id, archive_id)
     project_model(job, run.model_id)
-    place = out or job.store.location.child(REPORT.name)
-    place.objects(create=True)
-    output = Output(Blobs(place))
+    location = out or job.store.location.child(REPORT.name)
+    location.objects(create=True)
+    output = Output(Blobs(location))
     with open_run(job.store, run, job.config) as tables:
         with job.timings.stage("gather", unit="images"):
             members = make_members(tables, job.store, run.model_id)
             job.progress.advance("gather", members.images)
-        return _draw(job, run, members, output, place)
+        return _draw(job, run, members, output, location)
 
 
-def _draw(job: Job, run: Run, members: Members, output: Output, place: Location) -> ReportSummary:
+def _draw(
+    job: Job, run: Run, members: Members, output: Output, location: Location
+) -> ReportSummary:
     store, settings = job.store, job.config.report
     labels = [name for name in run.config["cluster"]["labels"] if name in members.metadata]
     described = describing_columns(settings, members.metadata)
@@ -170,8 +170,8 @@ def _draw(job: Job, run: Run, members: Members, output: Output, place: Location)
         output.finish()
     return ReportSummary(
         run_id=run.run_id,
-        location=str(place),
-        first_page=place.child("index.html").uri,
+        location=str(location),
+        first_page=location.child("index.html").uri,
         images=members.images,
         clusters=len(entries),
         pages=sum(path.endswith(".html") for path in output.sizes),
@@ -180,22 +180,22 @@ def _draw(job: Job, run: Run, members: Members, output: Output, place: Location)
     )
 
 
-def report_run(place: Location) -> str:
+def report_run(location: Location) -> str:
     """Return the run that a report is of; '' where there is none, or it does not say."""
     try:
-        known = Blobs(place).read_if_exists(_RUN)
+        known = Blobs(location).read_if_exists(_RUN)
     except StoreError:
         return ""
     return "" if known is None else str(json.loads(known)["run_id"])
 
 
 def _covered(
-    entries: Sequence[Entry],
+    entries: Sequence[ClusterEntry],
     chosen: dict[int, Chosen],
     thumbnails: Thumbnails,
     output: Output,
     noun: str,
-) -> Iterator[Entry]:
+) -> Iterator[ClusterEntry]:
     """Draw the covers of the largest clusters."""
     for entry in entries[:MOST_COVERS]:
         contents = list(

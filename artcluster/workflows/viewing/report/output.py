@@ -11,11 +11,7 @@ _MANIFEST = "files.json"
 
 
 class Output:
-    """Files of a report, and those of an earlier one that are no longer part of it.
-
-    Args:
-        blobs: The report's root.
-    """
+    """Files of a report, and those of an earlier one that are no longer part of it."""
 
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import yaml
 
 from artcluster.metrics.measures import LABEL_MEASURES, MEASURES, label_table
-from artcluster.pages.content import Crosstab, Entry, Kin, Term
+from artcluster.pages.content import ClusterEntry, Crosstab, Kin, Term
 from artcluster.schema import CLUSTERS, LINEAGE, MODELS
 from artcluster.store import Store
 from artcluster.workflows.curation.keywords import count_values, distinct_names, suggested_name
@@ -40,7 +40,7 @@ def make_entries(
     names: Mapping[int, str],
     labels: Sequence[str],
     words: Mapping[int, ClusterWords],
-) -> list[Entry]:
+) -> list[ClusterEntry]:
     """Return the clusters with images, the largest first; noise last.
 
     Words suggest names before metadata do: somebody asked for them.
@@ -60,7 +60,7 @@ def make_entries(
         }
     )
     return [
-        Entry(
+        ClusterEntry(
             cluster=cluster,
             name=names.get(cluster, ""),
             suggested=suggested[cluster],
@@ -101,10 +101,10 @@ def given_names(members: Members) -> dict[int, str]:
 def lineage_of(store: Store, run_id: str) -> list[LineageRow]:
     """Return what became of the parent's clusters: old, new, shared members, kind."""
     rows = store.table(LINEAGE).read(None, pc.field("run_id") == run_id).to_pylist()
-    found = [(r["old_cluster"], r["new_cluster"], r["overlap"], r["kind"]) for r in rows]
+    lineage = [(r["old_cluster"], r["new_cluster"], r["overlap"], r["kind"]) for r in rows]
     last = 1 << 31
     return sorted(
-        found,
+        lineage,
         key=lambda row: (
             last if row[1] is None else row[1],
             -row[2],
@@ -115,13 +115,13 @@ def lineage_of(store: Store, run_id: str) -> list[LineageRow]:
 
 def parents_of(lineage: Sequence[LineageRow], names: Mapping[int, str]) -> dict[int, list[Kin]]:
     """Return by cluster the parent run's clusters that it comes from."""
-    found: dict[int, list[Kin]] = {}
+    parents: dict[int, list[Kin]] = {}
     for old, new, overlap, kind in lineage:
         if new is not None:
             name = "" if old is None else names.get(old, "")
             kin = Kin(-1 if old is None else old, name, kind, overlap)
-            found.setdefault(new, []).append(kin)
-    return found
+            parents.setdefault(new, []).append(kin)
+    return parents
 
 
 def metric_lines(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -175,7 +175,6 @@ def build(report: Report) -> Mapping[str, Any]:
 
 
 _CROSSTAB_COLUMNS = 8
-
 _MOST_VALUES = 24
 
 

@@ -14,9 +14,7 @@ from artcluster.workflows.viewing.report.page import Report
 from artcluster.workflows.viewing.thumbnails import Original, Thumbnails
 
 _MOST_REJECTS = 200
-
 _SALVAGED = ("truncated", "corrupt")
-
 _FETCH_ADVICE = {
     "too-large": "The picture is larger than the settings allow: raise images.max_pixels or "
     "archive.max_file_bytes, if it is wanted.",

@@ -1,4 +1,4 @@
-"""Squares of a study's pictures, decoded once and kept in the store.
+"""CropSettings of a study's pictures, decoded once and kept in the store.
 
 They lie as `pixels/<what they are>/<which pictures>.npy`, and beside each array, written after it,
 a list of what is in it: a job that was killed goes on after the last list.
@@ -25,25 +25,29 @@ from artcluster.training.batches import shard_bounds
 from artcluster.workflows.archives import fetch_settings, stored_scan
 from artcluster.workflows.embedding.embedder import pixel_policy
 from artcluster.workflows.job import Job, fingerprint
-from artcluster.workflows.studies.sample import Sample
-from artcluster.workflows.studies.squares import Chunk, DecodeSquares, Source, Squares
+from artcluster.workflows.studies.crop_decoding import (
+    CropChunk,
+    CropSettings,
+    DecodeCrops,
+    PictureSource,
+)
+from artcluster.workflows.studies.sample import LabelledSample
 
 _CHUNK_IMAGES = 256
-
 _CHUNK_BYTES = 128 << 20
 
 
 @dataclass(frozen=True)
-class Pieces:
-    """The squares of a study, numbered through all its chunks.
+class Crops:
+    """The crops of a study, numbered through all its chunks.
 
     Attributes:
         chunks: Where they lie.
-        chunk_N: Chunk of each square.
+        chunk_N: Chunk of each crop.
         row_N: Its row there.
         picture_N: The row in the sample of the picture that it is of.
         faces: Pictures that are faces.
-        missing: Pictures of the sample without squares, by reason.
+        missing: Pictures of the sample without crops, by reason.
     """
 
     chunks: tuple[str, ...]
@@ -54,10 +58,10 @@ class Pieces:
     missing: Mapping[str, int]
 
 
-def decode_pieces(
-    job: Job, executor: Executor, archive_id: str, sample: Sample, squares: Squares
-) -> Pieces:
-    """Return the squares of a sample's pictures, after decoding those that are not kept yet.
+def decode_crops(
+    job: Job, executor: Executor, archive_id: str, sample: LabelledSample, cropping: CropSettings
+) -> Crops:
+    """Return the crops of a sample's pictures, after decoding those that are not kept yet.
 
     A picture that is gone, was changed or cannot be decoded is counted, told of, and left out.
 
@@ -67,44 +71,44 @@ def decode_pieces(
     """
     archive, _ = stored_scan(job, archive_id)
     policy = pixel_policy(job.config)
-    with_faces = bool(squares.faces_of) and faces_installed()
-    facts = [policy.pixels_id, squares.side_px, squares.slice_px, squares.max_slices]
+    with_faces = bool(cropping.faces_of) and faces_installed()
+    facts = [policy.pixels_id, cropping.side_px, cropping.slice_px, cropping.max_slices]
     if with_faces:
         facts.append(detector_version())
     folder = PIXELS.path(f"study-{fingerprint(facts)}")
     sources = [
-        Source(content_id, uri, size, with_faces and label.lower() in squares.faces_of)
+        PictureSource(content_id, uri, size, with_faces and label.lower() in cropping.faces_of)
         for content_id, uri, size, label in zip(
             sample.content_ids, sample.uris, sample.sizes, sample.labels, strict=True
         )
     ]
-    most = _CHUNK_BYTES // (3 * squares.side_px**2 * squares.max_slices)
+    most = _CHUNK_BYTES // (3 * cropping.side_px**2 * cropping.max_slices)
     length = max(1, min(_CHUNK_IMAGES, most))
     work = [sources[start : start + length] for start in range(0, len(sources), length)]
     step = Step(
         "decode",
-        DecodeSquares(
+        DecodeCrops(
             job.store,
             archive.location,
             folder,
             policy,
-            squares,
+            cropping,
             job.config.images,
             fetch_settings(job.config),
         ),
     )
-    found: dict[int, Chunk] = {}
+    found: dict[int, CropChunk] = {}
     with job.timings.stage("decode", len(sources)):
         for number, chunk in executor.stream(
             enumerate(work), [step], stall_timeout_s=job.config.embed.stall_timeout_s
         ):
             found[number] = chunk
             job.progress.advance("decode", len(work[number]))
-    pieces = _numbered([found[number] for number in range(len(work))], sample)
-    if pieces.missing:
-        told = in_words(pieces.missing)
+    crops = _numbered([found[number] for number in range(len(work))], sample)
+    if crops.missing:
+        told = in_words(crops.missing)
         job.progress.say(f"Pictures that could not be read again are left out: {told}.")
-    return pieces
+    return crops
 
 
 def in_words(missing: Mapping[str, int]) -> str:
@@ -121,12 +125,12 @@ def faces_installed() -> bool:
     return find_spec(PACKAGE) is not None
 
 
-def _numbered(chunks: Sequence[Chunk], sample: Sample) -> Pieces:
+def _numbered(chunks: Sequence[CropChunk], sample: LabelledSample) -> Crops:
     place = {content_id: row for row, content_id in enumerate(sample.content_ids)}
     chunk_N, row_N, picture_N = [], [], []
     for number, chunk in enumerate(chunks):
         pictures = np.array([place[each] for each in chunk.content_ids], np.int64)
-        picture_N.append(np.repeat(pictures, np.array(chunk.squares, np.int64)))
+        picture_N.append(np.repeat(pictures, np.array(chunk.crops, np.int64)))
         chunk_N.append(np.full(len(picture_N[-1]), number, np.int64))
         row_N.append(np.arange(len(picture_N[-1]), dtype=np.int64))
     missing: Counter[str] = sum((Counter(each.missing) for each in chunks), Counter())
@@ -136,7 +140,7 @@ def _numbered(chunks: Sequence[Chunk], sample: Sample) -> Pieces:
             + in_words(missing)
             + ". Is the archive mounted? `artcluster embed` sees what it holds now."
         )
-    return Pieces(
+    return Crops(
         tuple(chunk.array for chunk in chunks),
         np.concatenate(chunk_N),
         np.concatenate(row_N),
@@ -147,27 +151,26 @@ def _numbered(chunks: Sequence[Chunk], sample: Sample) -> Pieces:
 
 
 @dataclass(frozen=True)
-class Copy:
+class AugmentedCopy:
     """An altered copy.
 
     Attributes:
-        piece: Number of the square.
-        copy: Number of the copy of this square.
+        crop: Number of the crop.
+        copy: Number of the copy of this crop.
     """
 
-    piece: int
+    crop: int
     copy: int
 
 
 @dataclass(frozen=True)
-class LoadPieces:
-    """Loads some squares, then copies of squares, into one mapped temporary file. Picklable.
+class LoadCrops:
+    """Loads some crops, then copies of crops, into one mapped temporary file. Picklable.
 
     Attributes:
-        store: Where the chunks lie.
         rows: Path of a chunk and rows of it, in the order wanted.
         copies: Path of a chunk, a row of it, and the seed of the copy.
-        side_px: Side of the squares.
+        side_px: Side of the crops.
     """
 
     store: Store
@@ -207,21 +210,17 @@ class LoadPieces:
 
 def load_shards(
     store: Store,
-    pieces: Pieces,
+    crops: Crops,
     numbers: np.ndarray,
     side_px: int,
-    copies: Sequence[Copy] = (),
+    copies: Sequence[AugmentedCopy] = (),
     seed: int = 0,
-) -> list[LoadPieces]:
-    """Cut squares and copies into virtual shards of one length.
+) -> list[LoadCrops]:
+    """Cut crops and copies into virtual shards of one length.
 
     Args:
-        store: Where the chunks lie.
-        pieces: All squares.
         numbers: Which of them, increasing.
-        side_px: Their side.
-        copies: Copies of some, after them, in the order of the squares.
-        seed: Seeds the copies.
+        copies: Copies of some, after them, in the order of the crops.
     """
     total = len(numbers) + len(copies)
     bounds = shard_bounds(total).tolist()
@@ -230,18 +229,18 @@ def load_shards(
         own = numbers[start:stop]
         made = copies[max(0, start - len(numbers)) : max(0, stop - len(numbers))]
         rows = []
-        for chunk in np.unique(pieces.chunk_N[own]):
-            here = own[pieces.chunk_N[own] == chunk]
-            rows.append((pieces.chunks[chunk], tuple(pieces.row_N[here].tolist())))
+        for chunk in np.unique(crops.chunk_N[own]):
+            here = own[crops.chunk_N[own] == chunk]
+            rows.append((crops.chunks[chunk], tuple(crops.row_N[here].tolist())))
         shards.append(
-            LoadPieces(
+            LoadCrops(
                 store,
                 tuple(rows),
                 tuple(
                     (
-                        pieces.chunks[pieces.chunk_N[each.piece]],
-                        int(pieces.row_N[each.piece]),
-                        (seed, each.piece, each.copy),
+                        crops.chunks[crops.chunk_N[each.crop]],
+                        int(crops.row_N[each.crop]),
+                        (seed, each.crop, each.copy),
                     )
                     for each in made
                 ),
@@ -251,7 +250,7 @@ def load_shards(
     return shards
 
 
-def load_numbers(store: Store, pieces: Pieces, numbers: Sequence[int], side_px: int) -> np.ndarray:
-    """Load some squares, in the order given, uint8 (N, side, side, 3)."""
-    rows = tuple((pieces.chunks[pieces.chunk_N[n]], (int(pieces.row_N[n]),)) for n in numbers)
-    return LoadPieces(store, rows, (), side_px)()
+def load_numbers(store: Store, crops: Crops, numbers: Sequence[int], side_px: int) -> np.ndarray:
+    """Load some crops, in the order given, uint8 (N, side, side, 3)."""
+    rows = tuple((crops.chunks[crops.chunk_N[n]], (int(crops.row_N[n]),)) for n in numbers)
+    return LoadCrops(store, rows, (), side_px)()

@@ -1,4 +1,4 @@
-"""Pictures become squares: whole, in slices, or their faces; what cannot be read is counted."""
+"""Pictures become crops: whole, in slices, or their faces; what cannot be read is counted."""
 
 import hashlib
 import json
@@ -13,17 +13,17 @@ from artcluster.config import ImageSettings
 from artcluster.images.policy import PixelPolicy
 from artcluster.location import Location
 from artcluster.store import Store
-from artcluster.workflows.studies.pieces import faces_installed
-from artcluster.workflows.studies.squares import DecodeSquares, Source, Squares
+from artcluster.workflows.studies.crop_decoding import CropSettings, DecodeCrops, PictureSource
+from artcluster.workflows.studies.crops import faces_installed
 from tests.absent import absent
 from tests.faces import PICTURES
 
 PORTRAIT, CAT = PICTURES / "hopper-portrait.jpg", PICTURES / "cat.jpg"
 
 
-def source(file: Path, *, face: bool = False) -> Source:
+def source(file: Path, *, face: bool = False) -> PictureSource:
     content_id = hashlib.sha256(file.read_bytes()).hexdigest()
-    return Source(content_id, str(file), file.stat().st_size, face)
+    return PictureSource(content_id, str(file), file.stat().st_size, face)
 
 
 def test_faces_slices_and_what_cannot_be_read(tmp_path: Path) -> None:
@@ -43,25 +43,25 @@ def test_faces_slices_and_what_cannot_be_read(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "store", create=True)
     with Image.open(PORTRAIT) as opened:
         slice_px = opened.height // 2
-    step = DecodeSquares(
+    step = DecodeCrops(
         store,
         Location.parse(PICTURES),
         "pixels/study-test",
         PixelPolicy(),
-        Squares(32, slice_px, 6),
+        CropSettings(32, slice_px, 6),
         ImageSettings(),
         FetchSettings(),
     )()
     number, chunk = step((7, sources))
     assert number == 7
     assert chunk.faces == 1
-    # The face is one square, whole the portrait is cut in slices; a cat has no face.
-    assert chunk.squares[0] == 1
-    assert chunk.squares[1] >= 2
+    # The face is one crop, whole the portrait is cut in slices; a cat has no face.
+    assert chunk.crops[0] == 1
+    assert chunk.crops[1] >= 2
     assert chunk.content_ids == tuple(each.content_id for each in sources[:3])
     assert chunk.missing == {"truncated": 1, "gone": 1, "changed": 1}
     array = np.load(tmp_path / "store" / chunk.array)
-    assert array.shape == (sum(chunk.squares), 32, 32, 3)
+    assert array.shape == (sum(chunk.crops), 32, 32, 3)
     # What the face shows is another, larger part of the picture than any slice.
     assert not any((array[0] == other).all() for other in array[1:])
     listed = next(path for path in store.list("pixels/study-test") if path.endswith(".json"))
@@ -74,14 +74,14 @@ def test_faces_slices_and_what_cannot_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("most", [1, 4])
 def test_slices_of_one_picture_are_at_most_what_is_allowed(tmp_path: Path, most: int) -> None:
     store = Store.open(tmp_path / "store", create=True)
-    step = DecodeSquares(
+    step = DecodeCrops(
         store,
         Location.parse(PICTURES),
         "pixels/study-test",
         PixelPolicy(),
-        Squares(16, 16, most),
+        CropSettings(16, 16, most),
         ImageSettings(),
         FetchSettings(),
     )()
     _, chunk = step((0, [source(CAT)]))
-    assert 1 <= chunk.squares[0] <= most
+    assert 1 <= chunk.crops[0] <= most

@@ -1,4 +1,4 @@
-"""Decoding pictures of a study into squares of one size: whole, in slices, or their faces."""
+"""Decoding pictures of a study into crops of one size: whole, in slices, or their faces."""
 
 import io
 import json
@@ -22,11 +22,11 @@ from artcluster.workflows.job import fingerprint
 
 
 @dataclass(frozen=True)
-class Squares:
+class CropSettings:
     """What becomes of a picture.
 
     Attributes:
-        side_px: Side of the squares.
+        side_px: Side of the crops.
         slice_px: A picture larger than one and a half of this is cut into slices of this side.
         max_slices: Slices of one picture at most; 1 cuts none.
         faces_of: Labels whose pictures are cropped to their surest face.
@@ -39,7 +39,7 @@ class Squares:
 
 
 @dataclass(frozen=True)
-class Source:
+class PictureSource:
     """One picture to decode: where its bytes lie, and what they must still be."""
 
     content_id: str
@@ -49,46 +49,46 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Chunk:
-    """An array of squares in the store.
+class CropChunk:
+    """An array of crops in the store.
 
     Attributes:
         array: Its path, uint8 (N, side, side, 3).
-        content_ids: Whose squares, in its order.
-        squares: How many each picture gave.
+        content_ids: Whose crops, in its order.
+        crops: How many each picture gave.
         faces: How many of the pictures gave a face.
         missing: Pictures that gave none, by reason.
     """
 
     array: str
     content_ids: tuple[str, ...]
-    squares: tuple[int, ...]
+    crops: tuple[int, ...]
     faces: int
     missing: Mapping[str, int]
 
 
 @dataclass(frozen=True)
-class DecodeSquares:
+class DecodeCrops:
     """Fetches and decodes pictures into chunks. Picklable; called once in each worker process."""
 
     store: Store
     archive: Location
     folder: str
     policy: PixelPolicy
-    squares: Squares
+    cropping: CropSettings
     images: ImageSettings
     fetch: FetchSettings
 
-    def __call__(self) -> Callable[[tuple[int, list[Source]]], tuple[int, Chunk]]:
+    def __call__(self) -> Callable[[tuple[int, list[PictureSource]]], tuple[int, CropChunk]]:
         """Start the decoders and return the step: from numbered pictures to their chunk."""
-        squares = self.squares
-        cutter = DecodeSlices(squares.slice_px, squares.max_slices)
-        column_px = (squares.max_slices * squares.side_px, squares.side_px)
+        cropping = self.cropping
+        cutter = DecodeSlices(cropping.slice_px, cropping.max_slices)
+        column_px = (cropping.max_slices * cropping.side_px, cropping.side_px)
         decoder = open_decoder(self.policy, column_px, self.images, cutter)
         fetcher = Fetcher(self.archive, self.fetch)
-        faces = _Faces(self.policy, self.images, squares.side_px)
+        faces = _Faces(self.policy, self.images, cropping.side_px)
 
-        def decode(item: tuple[int, list[Source]]) -> tuple[int, Chunk]:
+        def decode(item: tuple[int, list[PictureSource]]) -> tuple[int, CropChunk]:
             number, sources = item
             name = fingerprint([[source.content_id, source.face] for source in sources])
             listed = f"{self.folder}/{name}.json"
@@ -108,13 +108,13 @@ class DecodeSquares:
                     found_faces += 1
                     arrays.append(face[None])
                 else:
-                    cut = _slices(decoder, file.data, squares)
+                    cut = _slices(decoder, file.data, cropping)
                     if isinstance(cut, str):
                         missing[cut] += 1
                         continue
                     arrays.append(cut)
                 kept.append(source.content_id)
-            side = squares.side_px
+            side = cropping.side_px
             pixels = np.concatenate([np.empty((0, side, side, 3), np.uint8), *arrays])
             content = io.BytesIO()
             np.save(content, pixels)
@@ -134,17 +134,17 @@ class DecodeSquares:
         return decode
 
 
-def _chunk(folder: str, facts: Mapping[str, object]) -> Chunk:
-    content_ids, squares, missing = facts["content_ids"], facts["squares"], facts["missing"]
+def _chunk(folder: str, facts: Mapping[str, object]) -> CropChunk:
+    content_ids, crops, missing = facts["content_ids"], facts["squares"], facts["missing"]
     assert isinstance(content_ids, list)
-    assert isinstance(squares, list)
+    assert isinstance(crops, list)
     assert isinstance(missing, dict)
     faces = facts["faces"]
     assert isinstance(faces, int)
-    return Chunk(f"{folder}/{facts['array']}", tuple(content_ids), tuple(squares), faces, missing)
+    return CropChunk(f"{folder}/{facts['array']}", tuple(content_ids), tuple(crops), faces, missing)
 
 
-def _slices(decoder: Decoder, blob: bytes, squares: Squares) -> np.ndarray | str:
+def _slices(decoder: Decoder, blob: bytes, cropping: CropSettings) -> np.ndarray | str:
     """Return a picture's slices, or why there are none."""
     batch = decoder.decode([blob])
     info = batch.infos[0]
@@ -152,8 +152,8 @@ def _slices(decoder: Decoder, blob: bytes, squares: Squares) -> np.ndarray | str
         return info.reject.reason
     assert info.height is not None
     assert info.width is not None
-    rows, columns = slice_grid((info.height, info.width), squares.slice_px, squares.max_slices)
-    side = squares.side_px
+    rows, columns = slice_grid((info.height, info.width), cropping.slice_px, cropping.max_slices)
+    side = cropping.side_px
     slices: np.ndarray = batch.pixels_NHWC[0][: rows * columns * side]
     return slices.reshape(-1, side, side, 3).copy()
 
