@@ -99,6 +99,9 @@ class ImageSettings(Settings):
     """Scaled lets libjpeg shrink large JPEGs by 2 or 4 first; exact is within ±1 of Pillow."""
     max_pixels: Annotated[int, Field(gt=0)] = 500_000_000
     """A larger picture is rejected as too-large."""
+    max_missing_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """A damaged picture is read, and marked as damaged, if no more than this share of its rows is
+    missing; otherwise it is rejected as truncated."""
     timeout_s: Annotated[float, Field(gt=0)] = 20.0
     """Seconds one picture may take to decode before its decoder is killed."""
     memory_bytes: Annotated[int, Field(ge=1 << 28)] = 4 << 30

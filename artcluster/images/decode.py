@@ -2,14 +2,16 @@
 
 import numpy as np
 import simplejpeg
-from PIL import Image
+from PIL import Image, ImageFile
 
 from artcluster.images import identify
 from artcluster.images.colour import moves_colours, rgb_converter, to_srgb
+from artcluster.images.damage import end_marked, jpeg_damage, partly_loaded
 from artcluster.images.levelled import LevelledPicture
 from artcluster.images.policy import PixelPolicy
-from artcluster.images.rejects import ImageInfo, Refused, reject_of
+from artcluster.images.rejects import ImageInfo, Refused, Reject, reject_of
 from artcluster.images.resize import fit_box, is_giant, orient, resize, resize_giant
+from artcluster.images.signatures import is_cut
 
 _LEFT_OVER = 2
 
@@ -31,24 +33,26 @@ def scale_divisor(size_px: tuple[int, int], target_px: tuple[int, int]) -> int:
     return 1
 
 
-def decode_jpeg(blob: bytes, size_px: tuple[int, int], divisor: int) -> np.ndarray | None:
+def decode_jpeg(
+    blob: bytes, size_px: tuple[int, int], divisor: int, *, strict: bool = True
+) -> np.ndarray | None:
     """Decode a grey or three-channel JPEG to RGB at 1/divisor of its size.
 
-    Strict: a stream with the slightest fault is left to Pillow to judge, so that what is rejected,
-    and for what reason, does not depend on the path. Grey comes as RGB, which resizes faster.
+    Grey comes as RGB, which resizes faster.
 
     Args:
         blob: The file.
         size_px: Height and width in the header.
         divisor: 1, 2 or 4.
+        strict: Refuse a stream with the slightest fault.
 
     Returns:
-        uint8 array H×W×3, or None where libjpeg-turbo found any fault.
+        uint8 array H×W×3, or None where libjpeg-turbo found such a fault.
     """
     height, width = (-(-side // divisor) for side in size_px)
     try:
         pixels: np.ndarray = simplejpeg.decode_jpeg(
-            blob, "RGB", min_height=height, min_width=width, strict=True
+            blob, "RGB", min_height=height, min_width=width, strict=strict
         )
     except ValueError:
         return None
@@ -76,31 +80,56 @@ def decode_image(
             return None, identify.refused_info(blob, reject_of("identify", error))
         name, raw_size = image.format, image.size
         try:
-            pixels = None
+            pixels, damage = None, None
             if name in ("JPEG", "MPO") and image.mode in ("L", "RGB"):
-                pixels = _through_turbo(image, blob, policy, size_px)
+                pixels, damage = _through_turbo(image, blob, policy, size_px)
+            elif name == "JPEG" and image.mode == "CMYK":
+                damage = jpeg_damage(blob, "CMYK", image.size[::-1], policy)
             if pixels is None:
-                pixels = _through_pillow(image, policy, size_px)
+                if damage is not None:
+                    blob = end_marked(blob)
+                    image = identify.open_image(blob, policy)
+                    ImageFile.LOAD_TRUNCATED_IMAGES = True
+                pixels, lacks = _through_pillow(image, blob, policy, size_px)
+                damage = damage or lacks
         except Exception as error:
-            return None, ImageInfo(width, height, name, reject_of("decode", error))
+            reject = reject_of("decode", error)
+            if reject.reason == "corrupt" and is_cut(blob):
+                reject = Reject("decode", "truncated", reject.detail)
+            return None, ImageInfo(width, height, name, reject)
         if name == "PNG" and identify.orientation_of(image) in identify.TURNED:
             height, width = raw_size
-    return pixels, ImageInfo(width, height, name, None)
+    return pixels, ImageInfo(width, height, name, None, damage)
 
 
 def _through_turbo(
     image: Image.Image, blob: bytes, policy: PixelPolicy, size_px: tuple[int, int]
-) -> np.ndarray | None:
-    """Decode a grey or RGB JPEG with libjpeg-turbo; None where it found a fault."""
+) -> tuple[np.ndarray | None, str | None]:
+    """Decode a grey or RGB JPEG with libjpeg-turbo; None where it can make nothing of it.
+
+    Returns:
+        uint8 array of the wanted size; and what the picture lacks, None if it is sound.
+
+    Raises:
+        Refused: Too much of the picture is missing.
+    """
     orientation = identify.orientation_of(image)
     turned = orientation in identify.TURNED
     target = size_px[::-1] if turned else size_px
     divisor = 1
     if policy.decode == "scaled":
         divisor = _divisor((image.height, image.width), target, policy.fit)
-    pixels = decode_jpeg(blob, (image.height, image.width), divisor)
+    raw_px, damage = (image.height, image.width), None
+    pixels = decode_jpeg(blob, raw_px, divisor)
     if pixels is None:
-        return None
+        try:
+            damage = jpeg_damage(blob, "RGB", raw_px, policy)
+        except ValueError:
+            return None, None
+        if damage is not None:
+            pixels = decode_jpeg(end_marked(blob), raw_px, divisor, strict=False)
+    if pixels is None:
+        return None, None
     profile = image.info.get("icc_profile")
     converts = moves_colours(profile, image.mode)
     if converts and policy.decode == "exact":
@@ -109,17 +138,30 @@ def _through_turbo(
     pixels = resize(pixels, target, box, turned=turned, exact=policy.decode == "exact")
     if converts and policy.decode == "scaled":
         pixels = _converted(pixels, image.mode, profile)
-    return orient(pixels, orientation)
+    return orient(pixels, orientation), damage
 
 
 def _through_pillow(
-    image: Image.Image, policy: PixelPolicy, size_px: tuple[int, int]
-) -> np.ndarray:
-    """Decode a picture of any format with Pillow, or with the reader that opened it."""
-    orientation = identify.orientation_of(image)
-    turned = orientation in identify.TURNED
+    image: Image.Image, blob: bytes, policy: PixelPolicy, size_px: tuple[int, int]
+) -> tuple[np.ndarray, str | None]:
+    """Decode a picture of any format with Pillow, or with the reader that opened it.
+
+    Returns:
+        uint8 array of the wanted size; and what the picture lacks, None if it is sound.
+
+    Raises:
+        Refused: Too much of the picture is missing.
+    """
+    # A PNG would be loaded to look for its EXIF, and keep silent about what failed.
+    turned = image.format != "PNG" and identify.orientation_of(image) in identify.TURNED
     _shrink_on_load(image, policy, size_px[::-1] if turned else size_px)
-    _load(image, policy.max_pixels)
+    damage = None
+    try:
+        _load(image, policy.max_pixels)
+    except (MemoryError, Refused):
+        raise
+    except Exception as fault:
+        image, damage = partly_loaded(lambda: identify.open_image(blob, policy), fault, policy)
     orientation = identify.orientation_of(image)
     turned = orientation in identify.TURNED
     target = size_px[::-1] if turned else size_px
@@ -130,7 +172,7 @@ def _through_pillow(
     else:
         exact = policy.decode == "exact"
         pixels = resize(convert(image), target, box, turned=turned, exact=exact)
-    return orient(pixels, orientation)
+    return orient(pixels, orientation), damage
 
 
 def _shrink_on_load(image: Image.Image, policy: PixelPolicy, target_px: tuple[int, int]) -> None:

@@ -6,8 +6,16 @@ import io
 import warnings
 from collections.abc import Iterator
 
-from PIL import AvifImagePlugin, ExifTags, Image, ImageFile, UnidentifiedImageError
+from PIL import (
+    AvifImagePlugin,
+    ExifTags,
+    Image,
+    ImageFile,
+    PngImagePlugin,
+    UnidentifiedImageError,
+)
 
+from artcluster.images.damage import lenient_png
 from artcluster.images.levelled import LevelledPicture
 from artcluster.images.policy import PixelPolicy
 from artcluster.images.readers import open_picture
@@ -20,6 +28,7 @@ from artcluster.images.rejects import (
     reject_of,
 )
 from artcluster.images.signatures import (
+    is_cut,
     is_photo_cd,
     kind_of,
     known_format,
@@ -50,6 +59,8 @@ FORMATS = (*_FORMATS, "PPM", "PCD", "TGA")
 """Pillow's names of the formats that are read. No EPS and no SVG: those are programs."""
 
 
+_MOST_TEXT_BYTES = 64 << 20
+
 _XMP = ("xmp", "XML:com.adobe.xmp")
 
 TURNED = (5, 6, 7, 8)
@@ -64,6 +75,9 @@ def pillow_limits(max_pixels: int | None) -> Iterator[None]:
         (Image, "MAX_IMAGE_PIXELS", None if max_pixels is None else (max_pixels + 1) // 2),
         (Image, "WARN_POSSIBLE_FORMATS", True),
         (ImageFile, "LOAD_TRUNCATED_IMAGES", False),
+        # A printer's or a scanner's profile has several megabytes; the memory limit guards anyway.
+        (PngImagePlugin, "MAX_TEXT_CHUNK", _MOST_TEXT_BYTES),
+        (PngImagePlugin, "MAX_TEXT_MEMORY", 1 << 30),
     )
     before = [getattr(module, name) for module, name, _ in names]
     for module, name, value in names:
@@ -88,14 +102,24 @@ def open_image(blob: bytes, policy: PixelPolicy) -> Image.Image:
         try:
             image = open_picture(blob, _formats_to_try(blob), policy.max_pixels)
         except UnidentifiedImageError:
+            lenient = lenient_png(blob)
+            if lenient is not None:
+                return _within_limits(lenient, policy)
             raise Refused(_unidentified(blob, [str(w.message) for w in caught])) from None
         except Image.DecompressionBombError as error:
             raise Refused(Reject("identify", "too-large", str(error))) from None
         except Exception as error:
+            lenient = lenient_png(blob)
+            if lenient is not None:
+                return _within_limits(lenient, policy)
             reject = reject_of("identify", error)
-            if reject.reason == "corrupt" and _riff_is_cut(blob):
+            if reject.reason == "corrupt" and is_cut(blob):
                 reject = Reject("identify", "truncated", reject.detail)
             raise Refused(reject) from None
+    return _within_limits(image, policy)
+
+
+def _within_limits(image: Image.Image, policy: PixelPolicy) -> Image.Image:
     levels = image.levels if isinstance(image, LevelledPicture) else [image.size]
     least = min(width * height for width, height in levels)
     if least > policy.max_pixels or max(image.size) > LARGEST_SIDE:
@@ -172,15 +196,13 @@ def _unidentified(blob: bytes, warned: list[str]) -> Reject:
         return Reject("identify", "unsupported", detail)
     told = [words for words in warned if " opening failed. " in words]
     if told:
-        return Reject("identify", reason_of_message(told[0]), told[0])
+        reason = reason_of_message(told[0])
+        return Reject(
+            "identify", "truncated" if reason == "corrupt" and is_cut(blob) else reason, told[0]
+        )
     if warned:
         return Reject("identify", "unsupported", warned[0])
     known = known_format(blob)
     if known is not None:
         return Reject("identify", "corrupt", f"the header of a {known} and nothing readable after")
     return Reject("identify", "not-an-image", f"no known format: {kind_of(blob)}")
-
-
-def _riff_is_cut(blob: bytes) -> bool:
-    """Return whether a WebP is shorter than its header says; its decoder gives no reason."""
-    return blob[:4] == b"RIFF" and 8 + int.from_bytes(blob[4:8], "little") > len(blob)

@@ -149,17 +149,21 @@ class ImageInfo:
         height: As `width`.
         format: By content: JPEG, PNG, …; None where unknown.
         reject: None for a picture that is fine.
+        damage: What a picture lacks that is read all the same; None for a sound one.
     """
 
     width: int | None
     height: int | None
     format: str | None
     reject: Reject | None
+    damage: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("width", "height"):
             side = getattr(self, name)
             if side is not None and not (isinstance(side, int) and 0 <= side <= LARGEST_SIDE):
                 object.__setattr__(self, name, None)
+        if self.damage is not None:
+            object.__setattr__(self, "damage", _words(self.damage))
         if self.format is not None:
             object.__setattr__(self, "format", _words(self.format)[:_FORMAT_LENGTH])

@@ -143,6 +143,30 @@ def kind_of(blob: bytes) -> str:
     return "a text" if plain else "bytes of no known format"
 
 
+def is_cut(blob: bytes) -> bool:
+    """Return whether a file is shorter than its own boxes say: WebP, AVIF, HEIC and JPEG 2000.
+
+    A codestream of JPEG 2000 outside a box ends with a marker instead.
+    """
+    if blob[:4] == b"RIFF":
+        return 8 + int.from_bytes(blob[4:8], "little") > len(blob)
+    if blob[:4] == b"\xff\x4f\xff\x51":
+        return not blob.endswith(b"\xff\xd9")
+    if blob[4:8] not in (b"ftyp", b"jP  "):
+        return False
+    at = 0
+    while at + 8 <= len(blob):
+        length = int.from_bytes(blob[at : at + 4], "big")
+        if length == 1:
+            length = int.from_bytes(blob[at + 8 : at + 16], "big")
+        if length == 0:
+            return blob[4:8] == b"jP  " and not blob.endswith(b"\xff\xd9")
+        if length < 8:
+            return False
+        at += length
+    return at != len(blob)
+
+
 _SPACE = re.compile(rb"\s*")
 
 _SVG = re.compile(rb"<(?:\w{1,32}:)?svg[\s>]")

@@ -21,8 +21,12 @@ IMAGES = table(
         "For a reject: the stage that refused it; fetch for a file that could not be read, "
         "list for one that a list names and is not there",
     ),
-    text("reason", "For a reject: a code such as not-an-image, truncated"),
-    text("detail", "For a reject: the decoder's words"),
+    text(
+        "reason",
+        "For a reject: a code such as not-an-image, truncated, unread; damaged for an "
+        "image of which a little is missing",
+    ),
+    text("detail", "For a reject or a damaged image: the decoder's words"),
     text("pixel_policy", "The pixel policy that the status was found under"),
     time("seen_at", "When the row was written"),
 )

@@ -157,7 +157,7 @@ def test_a_file_cut_in_half_is_refused(kind: str) -> None:
 
 def test_a_refused_picture_keeps_what_its_header_said() -> None:
     blob = encode(painting(200, 100), "PNG")
-    _, info = decode_image(blob[:-200], SCALED, SIZE)
+    _, info = decode_image(blob[:-5000], SCALED, SIZE)
     assert info.reject is not None
     assert (info.width, info.height, info.format) == (200, 100, "PNG")
     assert (info.reject.stage, info.reject.reason) == ("decode", "truncated")

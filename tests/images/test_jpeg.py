@@ -58,7 +58,7 @@ def test_twice_the_target_is_left(size: tuple[int, int], divisor: int) -> None:
 
 @pytest.mark.parametrize("progressive", [False, True])
 def test_wherever_a_jpeg_is_cut_both_paths_agree(progressive: bool) -> None:
-    """A cut file is refused, or decodes as Pillow decodes it: never padded with grey."""
+    """A cut file is refused or marked, or decodes as Pillow decodes it; never padded in silence."""
     image = painting(64, 48)
     blob = encode(image, "JPEG", quality=85, progressive=progressive)
     refused = 0
@@ -69,6 +69,9 @@ def test_wherever_a_jpeg_is_cut_both_paths_agree(progressive: bool) -> None:
             expected = Image.open(io.BytesIO(cut))
             expected.load()
         except Exception:
+            if info.damage is not None:
+                assert pixels is not None
+                continue
             assert pixels is None, length
             assert info.reject is not None
             assert info.reject.reason in ("truncated", "corrupt", "not-an-image"), info
@@ -76,7 +79,7 @@ def test_wherever_a_jpeg_is_cut_both_paths_agree(progressive: bool) -> None:
         else:
             assert pixels is not None
             assert np.abs(pixels - np.asarray(expected.resize((16, 16), 3)).astype(int)).max() <= 1
-    assert refused >= len(blob) - 20
+    assert refused >= len(blob) // (3 if progressive else 2)
 
 
 def test_a_strange_byte_between_markers_is_left_to_pillow() -> None:

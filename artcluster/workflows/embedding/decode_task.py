@@ -161,6 +161,7 @@ def image_row(
     """
     gone = file.outcome == "gone"
     unread = file.outcome == "unread"
+    damage = None if info is None else info.damage
     reject = None if info is None else info.reject
     if unread:
         reject = Reject("fetch", "unread", file.fault)
@@ -177,7 +178,7 @@ def image_row(
         "height": None if info is None else info.height,
         "format": None if info is None else info.format,
         "status": _status(file, reject),
-        **_why(reject),
+        **(_why(reject) if damage is None else {"reason": "damaged", "detail": damage}),
         "pixel_policy": pixel_policy,
         "seen_at": seen_at,
     }

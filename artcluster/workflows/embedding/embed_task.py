@@ -101,7 +101,7 @@ class EmbedPart:
             images=images,
             embedded=_pictures(decoded),
             counts=_counted(part.images["status"]),
-            rejects=_counted(part.images["reason"].drop_null()),
+            rejects=_counted(part.images.filter(pc.field("status") != "ok")["reason"].drop_null()),
             size_bytes=part.size_bytes,
             seconds={
                 "fetch": part.fetch_s,

@@ -57,7 +57,12 @@ class ReadyEmbedder:
 def pixel_policy(config: Config) -> PixelPolicy:
     """Return the pixel policy of a config."""
     images = config.images
-    return PixelPolicy(fit=images.fit, decode=images.decode, max_pixels=images.max_pixels)
+    return PixelPolicy(
+        fit=images.fit,
+        decode=images.decode,
+        max_pixels=images.max_pixels,
+        max_missing_share=images.max_missing_share,
+    )
 
 
 def contract_and_state(

@@ -148,9 +148,14 @@ def _first_run(job: Job, images: str) -> UpdateSummary:
 
 
 def _embedder(job: Job, parent: Run) -> ReadyEmbedder:
-    """Return the embedder of a run, under the configured limit of pixels."""
+    """Return the embedder of a run, under the configured limits."""
     embedder = read_embedder(job.store, parent.embedder_id)
-    policy: PixelPolicy = replace(embedder.policy, max_pixels=job.config.images.max_pixels)
+    images = job.config.images
+    policy: PixelPolicy = replace(
+        embedder.policy,
+        max_pixels=images.max_pixels,
+        max_missing_share=images.max_missing_share,
+    )
     return replace(embedder, policy=policy)
 
 
