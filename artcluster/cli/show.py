@@ -206,6 +206,8 @@ def _show_embedding(console: Console, summary: EmbedSummary) -> None:
         rows.append(("embedded before", f"{known:,} (including duplicates)"))
     if summary.removed:
         rows.append(("gone since", f"{summary.removed:,}"))
+    if summary.damaged:
+        rows.append(("damaged, but read", f"{summary.damaged:,} (reason 'damaged' in the tables)"))
     rows += [(f"rejected: {why}", f"{count:,}") for why, count in summary.rejects.items()]
     print_rows(console, "Images", rows + unread_rows(summary))
 

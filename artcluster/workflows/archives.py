@@ -113,6 +113,7 @@ class KnownArchive:
         unread: Paths that could not be read when they were tried last.
         unread_examples: Some of them, each with the reason.
         files: Paths in all.
+        damaged: Usable pictures of which a little is missing.
         listed_scan_id: The last scan whose files were read, or tried in vain.
     """
 
@@ -123,6 +124,7 @@ class KnownArchive:
     unread_examples: tuple[tuple[str, str], ...] = ()
     files: int = 0
     listed_scan_id: int = 0
+    damaged: int = 0
 
 
 def open_tables(
@@ -142,8 +144,9 @@ def known_archive(store: Store, archive_id: str, config: Config) -> KnownArchive
             "select coalesce(max(scan_id) filter (where status <> 'unread'), 0), "
             f"coalesce(max(scan_id), 0) from images where {mine}"
         ).fetchall()
-        ((images,),) = tables.sql(
-            f"select count(*) from current_images where {mine} and status = 'ok'"
+        ((images, damaged),) = tables.sql(
+            "select count(*), count(*) filter (where reason = 'damaged') from current_images "
+            f"where {mine} and status = 'ok'"
         ).fetchall()
         rejects = tables.sql(
             f"select reason, count(*) from rejects where {mine} and status = 'rejected' "
@@ -155,7 +158,14 @@ def known_archive(store: Store, archive_id: str, config: Config) -> KnownArchive
             f"select path, detail from unread_images where {mine} order by path limit {_EXAMPLES}"
         ).fetchall()
     return KnownArchive(
-        scan_id, images, dict(rejects), unread, tuple(examples), files, listed_scan_id
+        scan_id,
+        images,
+        dict(rejects),
+        unread=unread,
+        unread_examples=tuple(examples),
+        files=files,
+        listed_scan_id=listed_scan_id,
+        damaged=damaged,
     )
 
 

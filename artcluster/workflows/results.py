@@ -72,6 +72,8 @@ class EmbedSummary:
     """Some of them, each with the reason."""
     files: int = 0
     """Paths of the archive in all."""
+    damaged: int = 0
+    """Usable pictures of which a little is missing; they have vectors."""
 
     @property
     def reject_share(self) -> float:

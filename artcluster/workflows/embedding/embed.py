@@ -156,6 +156,7 @@ def embed_archive(
         unread=known.unread,
         unread_examples=known.unread_examples,
         files=known.files,
+        damaged=known.damaged,
         embedded=tally.embedded,
         adopted=tally.adopted,
         removed=tally.removed,

@@ -53,6 +53,15 @@ def test_a_header_of_giants_rejects_its_file_alone(tmp_path: Path, name: str) ->
     assert (done.images, dict(done.rejects)) == (3, {"too-large": 1})
 
 
+def test_a_jpeg_without_its_end_is_embedded_and_counted_as_damaged(tmp_path: Path) -> None:
+    copies = copy_pictures(tmp_path / "images", 12)
+    jpeg = next(each for each in copies if each.suffix == ".jpg")
+    jpeg.write_bytes(jpeg.read_bytes()[:-2])
+    for _ in range(2):
+        done = embed_archive(make_job(tmp_path / "store"), str(tmp_path / "images"))
+        assert (done.images, done.damaged, dict(done.rejects)) == (12, 1, {})
+
+
 def test_run_again_it_embeds_nothing(tmp_path: Path) -> None:
     copy_pictures(tmp_path / "images", 10)
     first = embed_archive(make_job(tmp_path / "store"), str(tmp_path / "images"))

@@ -77,6 +77,12 @@ def test_a_child_that_talks_nonsense_is_a_reject(answer: bytes) -> None:
     assert reject.reason == "decoder-crash"
 
 
+def test_a_damaged_picture_is_ok_and_says_what_it_lacks() -> None:
+    row = row_of(ImageInfo(4, 5, "JPEG", None, "2.0% of the rows are missing"))
+    assert (row["status"], row["reason"]) == ("ok", "damaged")
+    assert "2.0%" in row["detail"]
+
+
 def test_a_file_that_is_gone_is_removed_as_it_was_listed() -> None:
     gone = row_of(None, replace(FILE, outcome="gone", content_id=None, version=None))
     assert (gone["status"], gone["version"], gone["size_bytes"]) == ("removed", "7", 3)
