@@ -99,11 +99,6 @@ class Store:
         """
         return delta.commit(self.location, table, infos, fence) if infos else []
 
-    def committed_names(self, table: Table, partition: Mapping[str, str]) -> set[str]:
-        """Return the names of the committed shards of a partition."""
-        paths = self.table(table).paths(partition)
-        return {path.rsplit("/", 1)[-1].removesuffix(".parquet") for path in paths}
-
     def lease(
         self,
         name: str,

@@ -2,9 +2,13 @@
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+
+from artcluster.schema import EMBEDDINGS
+from artcluster.store import Store
 
 EMBEDDER = "timm:a/b-ü 1"
 PARTITION = {"embedder_id": EMBEDDER}
@@ -30,3 +34,8 @@ def vectors(words: Sequence[object], dim: int = 4) -> pa.Table:
 def assert_right(ids: Sequence[str], x: np.ndarray) -> None:
     expected = np.array([int(each[:6], 16) for each in ids], dtype=np.float32)
     np.testing.assert_array_equal(x[:, 0], expected)
+
+
+def committed_names(store: Store) -> set[str]:
+    """Return the names of the committed shards of the partition."""
+    return {Path(path).stem for path in store.table(EMBEDDINGS).paths(PARTITION)}

@@ -5,7 +5,7 @@ import pytest
 
 from artcluster.schema import EMBEDDINGS
 from artcluster.store import shard_name
-from tests.store.rows import PARTITION, assert_right
+from tests.store.rows import PARTITION, assert_right, committed_names
 from tests.store.worker import ROWS, Worker
 
 KILLS = 3
@@ -46,7 +46,7 @@ def test_a_writer_killed_again_and_again_loses_and_doubles_nothing(store):
         done.set()
         reader.join()
     assert wrong == []
-    names = store.committed_names(EMBEDDINGS, PARTITION)
+    names = committed_names(store)
     assert {shard_name(str(part)) for part in answered} <= names
     rest = store.existing_shards(EMBEDDINGS, PARTITION, [shard_name(str(p)) for p in range(99)])
     assert len(rest) <= KILLS
@@ -69,7 +69,7 @@ def test_acknowledged_commits_outlive_the_server(s3):
     s3.kill()
     worker.end()
     s3.start()
-    names = store.committed_names(EMBEDDINGS, PARTITION)
+    names = committed_names(store)
     assert {shard_name(str(part)) for part in answered} <= names
     assert store.table("embeddings").read().num_rows == len(names) * ROWS
 

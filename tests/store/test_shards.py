@@ -8,7 +8,7 @@ import pytest
 from artcluster.errors import StoreError
 from artcluster.schema import ASSIGNMENTS, EMBEDDINGS, IMAGES, RUNS
 from artcluster.store import shard_name
-from tests.store.rows import EMBEDDER, PARTITION, content_id, vectors
+from tests.store.rows import EMBEDDER, PARTITION, committed_names, content_id, vectors
 
 NAME = shard_name("part", EMBEDDER)
 
@@ -17,9 +17,9 @@ def test_a_shard_is_there_once_committed(store):
     info = store.shard_writer(EMBEDDINGS).write(NAME, vectors("ab"), PARTITION)
     assert info.rows == 2
     assert store.table("embeddings").rows() == 0
-    assert NAME not in store.committed_names(EMBEDDINGS, PARTITION)
+    assert NAME not in committed_names(store)
     assert store.commit_shards(EMBEDDINGS, [info], None) == [info]
-    assert NAME in store.committed_names(EMBEDDINGS, PARTITION)
+    assert NAME in committed_names(store)
     read = store.table("embeddings").read()
     assert sorted(read["content_id"].to_pylist()) == sorted(map(content_id, "ab"))
     assert read.schema.field("embedding").type == pa.list_(pa.float32())
@@ -56,7 +56,7 @@ def test_shards_of_a_killed_job_are_found(store):
     assert found == {info.name: info for info in written[1:]}
     store.commit_shards(EMBEDDINGS, list(found.values()), None)
     assert store.table("embeddings").rows() == 4
-    assert store.committed_names(EMBEDDINGS, PARTITION) == set(names[:4])
+    assert committed_names(store) == set(names[:4])
     assert store.existing_shards(EMBEDDINGS, PARTITION, names) == {}
 
 

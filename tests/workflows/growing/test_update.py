@@ -27,8 +27,10 @@ from artcluster.workflows.clustering.cluster import cluster_archive
 from artcluster.workflows.curation.curate import Curation
 from artcluster.workflows.embedding import decoding as find_faces
 from artcluster.workflows.embedding.decoding import open_decoder
+from artcluster.workflows.embedding.embed import embed_archive
 from artcluster.workflows.embedding.settings import inherited_settings
 from artcluster.workflows.growing.update import update_archive
+from artcluster.workflows.runs import choose_run
 from tests.workflows.growing.growing import GrowingArchive
 from tests.workflows.jobs import make_job
 
@@ -366,3 +368,32 @@ def test_a_clustering_may_follow_a_run(small: Path) -> None:
     assert (now.run["parent"], now.run["series"]) == (first.run_id, first.run_id)
     assert {row["kind"] for row in now.lineage()} >= {"kept"}
     assert max(done.sizes) == now.next_cluster - 1 >= 4
+
+
+def test_an_update_follows_a_run_of_another_embedder_that_was_made_meanwhile(
+    tmp_path: Path,
+) -> None:
+    archive = GrowingArchive(tmp_path / "images")
+    archive.add(12)
+    settings = SETTINGS | {"cluster__k": 2}
+    other = make_job(tmp_path / "store", **settings, images__fit="crop")
+    embedder_id = embed_archive(other, str(tmp_path / "images")).embedder_id
+    first = update(tmp_path, cluster__k=2)
+    archive.add(4)
+    job = make_job(tmp_path / "store", **settings)
+    stream = job.executor.stream
+    made: list[str] = []
+
+    def meanwhile(*given: Any, **named: Any) -> Iterator[Any]:
+        yield from stream(*given, **named)
+        if not made:
+            made.append(cluster_archive(other, None, embedder_id, parent="last").run_id)
+
+    job.executor.stream = meanwhile  # type: ignore[method-assign]
+    done = update_archive(job, str(tmp_path / "images"))
+    assert first.run.run_id != made[0]
+    assert done.parent == made[0]
+    run = choose_run(job.store)
+    assert (run.run_id, run.embedder_id) == (done.run.run_id, embedder_id)
+    assert len(clusters(tmp_path)) == 16
+    assert None not in clusters(tmp_path).values()

@@ -1,5 +1,6 @@
 """Cleaning up: what goes, what stays, and that a store is whole wherever a cleaning is killed."""
 
+import io
 import json
 import os
 import shutil
@@ -10,7 +11,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from artcluster.cli import main
@@ -25,6 +28,7 @@ from artcluster.workflows.clustering.assign import artefact_of_store, assign_by
 from artcluster.workflows.clustering.cluster import cluster_archive
 from artcluster.workflows.embedding.embed import embed_archive
 from artcluster.workflows.housekeeping.runs_and_models import retained
+from artcluster.workflows.housekeeping.status import store_status
 from artcluster.workflows.housekeeping.vacuum import VacuumSummary, vacuum_store
 from tests.workflows.jobs import copy_pictures, make_job
 from tests.workflows.test_runs import make_record
@@ -289,6 +293,42 @@ def test_a_run_is_kept_for_any_of_the_reasons() -> None:
     assert retained(runs, set(), VacuumSettings(keep_runs=1, keep_days=0), now)["r10"] == (
         "the last run follows it"
     )
+
+
+def test_what_nothing_names_goes_and_what_is_unknown_stays(store: Path) -> None:
+    opened = Store.open(store)
+    known = opened.table(IMAGES).read(["content_id"])["content_id"].to_pylist()
+    sheets = {"aa": known[:2], "bb": ["0" * 64]}
+    for name, contents in sheets.items():
+        rows = pa.table({"content_id": contents, "sheet": [name] * len(contents)})
+        stream = io.BytesIO()
+        pq.write_table(rows, stream)
+        opened.write_bytes(f"report-cache/thumbnails-64/index/{name}.parquet", stream.getvalue())
+        opened.write_bytes(f"report-cache/thumbnails-64/{name}.webp", b"sheet")
+    unnamed = (
+        "trials/abc.safetensors",
+        "studies/abc/parts/network.json",
+        "hints/abc.json",
+        "indexes/gone-embedder/000000001-ab/index.json",
+    )
+    for path in (*unnamed, "strangers/file"):
+        opened.write_bytes(path, b"{}")
+    young = clean(store, keep_runs=30)
+    assert not set(gone(young)) & {"hints that no run was made with"}
+    found = clean(store, **ALL)
+    left = files(store)
+    assert not left & {*unnamed, "report-cache/thumbnails-64/bb.webp"}
+    assert left >= {
+        "strangers/file",
+        "report-cache/thumbnails-64/aa.webp",
+        "report-cache/thumbnails-64/index/aa.parquet",
+    }
+    assert any(words.startswith("strangers: unknown") for words in found.kept)
+    status = store_status(opened, make_job(store).config)
+    assert status.unknown == ("strangers",)
+    assert {each.name: each.files for each in status.folders}["report-cache"] == 2
+    (store / "strangers" / "file").unlink()
+    (store / "strangers").rmdir()
 
 
 def test_json_says_what_would_go(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
