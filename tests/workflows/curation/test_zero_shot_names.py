@@ -94,7 +94,7 @@ def test_words_name_clusters_below_people_and_above_metadata(
     assert f"{named[0]['words'][0]['cosine']:.3f}" in page
     for each in named[1:]:
         page = (tmp_path / "report" / "clusters" / f"{each['cluster']}.html").read_text()
-        assert "suggested by words that fit its pictures" in page
+        assert "Suggested from words that fit its pictures" in page
     # The next words take the place of these; and they can be taken away.
     again = printed(capsys, "name", place, "--words", "--json")
     assert {word["text"] for each in again for word in each["words"]}.isdisjoint(WORDS)

@@ -72,5 +72,5 @@ def test_runs_are_chosen_by_the_beginning_of_their_name(curated: Curated) -> Non
     assert not only.past
     assert choose_run(store, only.run_id[:4]).past
     for wrong in ({"wanted": "zz"}, {"wanted": None, "archive_id": "another"}):
-        with pytest.raises(UsageError, match=r"--run|--archive-id"):
+        with pytest.raises(UsageError, match=r"no run|--archive-id"):
             choose_run(store, **wrong)
