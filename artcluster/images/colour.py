@@ -21,6 +21,8 @@ _LARGEST_SHIFT = 1
 
 _PIECE_PIXELS = 4_000_000
 
+_VALUES_16 = 1 << 16
+
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """Return the picture in sRGB, read through its ICC profile where that is usable.
@@ -139,7 +141,9 @@ def _grey_converter(image: Image.Image) -> Convert:
         values = np.asarray(piece)
         return values.view(np.uint32) if unsigned else values
 
-    span = joint_range(value_range(values_of(piece)) for piece in _rows_of(image))
+    span: Range = (0.0, _VALUES_16 - 1.0)
+    if ceilings[0] != _VALUES_16 - 1:
+        span = joint_range(value_range(values_of(piece)) for piece in _rows_of(image))
     key = image.info.get("transparency")
 
     def convert(piece: Image.Image) -> Image.Image:
@@ -202,6 +206,10 @@ def scale_to_uint8(
     [[0, 128, 255]]
     """
     low, high = span or joint_range([value_range(values)])
+    if values.dtype == np.uint16 and values.size > _VALUES_16:
+        every = np.arange(_VALUES_16, dtype=np.uint32)
+        table = scale_to_uint8(every, ceilings, (low, high))
+        return np.take(table, values)
     if values.dtype.kind == "f":
         values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
     bottom, top = low, high

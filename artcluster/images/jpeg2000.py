@@ -164,20 +164,20 @@ def _pillow_reads_right(header: Header) -> bool:
 
 
 def _by_pillow(blob: bytes, header: Header, level: int) -> Image.Image:
-    with without_pixel_limit():
-        image = Image.open(io.BytesIO(blob), formats=["JPEG2000"])
-    assert isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile)
-    if level:
-        image.reduce = level
-        # Pillow divides and rounds, where the standard has the ceiling: this size leads there.
-        width, height = header.area.size(level)
-        image._size = (width << level, height << level)
     try:
+        with without_pixel_limit():
+            image = Image.open(io.BytesIO(blob), formats=["JPEG2000"])
+        assert isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile)
+        if level:
+            image.reduce = level
+            # Pillow divides and rounds, where the standard has the ceiling: this size leads there.
+            width, height = header.area.size(level)
+            image._size = (width << level, height << level)
         image.load()
     except OSError:
         if level:
             raise
-        # Pillow refuses tiles laid in ways that OpenJPEG, behind both, can read.
+        # Pillow refuses boxes, and tiles, that OpenJPEG, which is behind both, can read.
         return _by_imagecodecs(blob, header, level)
     return image
 
