@@ -196,8 +196,7 @@ class Store:
         config = self._config({})
         rows = read_frame(self._tables, config, run, archive_id)
         if backbone is None and self.runs:
-            chosen = choose_run(self._tables, run, archive_id).run_id
-            backbone = next(each.embedder_id for each in self.runs if each.run_id == chosen)
+            backbone = choose_run(self._tables, run, archive_id).embedder_id
         return vectors_of_frame(self._tables, rows, choose_embedder(self._tables, backbone), config)
 
     def cluster(

@@ -56,10 +56,6 @@ class Summary:
         """Files to do."""
         return self.new + self.changed + self.unembedded + self.retried
 
-    def estimate_s(self, images_per_s: float) -> float:
-        """Return how long the files to do will take at a rate."""
-        return self.todo / images_per_s
-
 
 class Comparison:
     """One scan compared with what the store knows; lives inside `compare`."""

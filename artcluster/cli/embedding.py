@@ -122,8 +122,8 @@ def as_yaml(plan: JobPlan) -> str:
     settings = {} if plan.measured is None else dict(plan.measured.sizing.settings)
     machines = plan.machines
     head = (
-        f"# Proposed for {plan.todo:,} images by {plan.embedder_id} on {machines.nodes} machine(s) "
-        f"of {machines.cpus} CPUs and {machines.gpus} GPUs.\n"
+        f"# Proposed for {plan.counts.todo:,} images by {plan.embedder_id} on {machines.nodes} "
+        f"machine(s) of {machines.cpus} CPUs and {machines.gpus} GPUs.\n"
     )
     return head + yaml.safe_dump(settings, sort_keys=False)
 
@@ -133,18 +133,19 @@ def show_plan(plan: JobPlan, json_wanted: bool) -> None:
     from artcluster.workflows.results import left_out_words
 
     if json_wanted:
-        print_json(asdict(plan))
+        facts = asdict(plan)
+        print_json(facts.pop("counts") | facts)
         return
     console = new_console()
     rows = [
         ("embedder", plan.embedder_id),
-        ("listed", f"{plan.listed:,} ({in_bytes(plan.listed_bytes)})"),
-        ("new", f"{plan.new:,}"),
-        ("changed", f"{plan.changed:,}"),
-        ("known, not yet embedded", f"{plan.unembedded:,}"),
-        ("gone", f"{plan.removed:,}"),
-        ("left out", left_out_words(plan.left_out).removeprefix("left out ")),
-        ("to embed", f"{plan.todo:,} ({in_bytes(plan.todo_bytes)})"),
+        ("listed", f"{plan.counts.listed:,} ({in_bytes(plan.counts.listed_bytes)})"),
+        ("new", f"{plan.counts.new:,}"),
+        ("changed", f"{plan.counts.changed:,}"),
+        ("known, not yet embedded", f"{plan.counts.unembedded:,}"),
+        ("gone", f"{plan.counts.removed:,}"),
+        ("left out", left_out_words(plan.counts.left_out).removeprefix("left out ")),
+        ("to embed", f"{plan.counts.todo:,} ({in_bytes(plan.counts.todo_bytes)})"),
     ]
     print_rows(console, "Archive (nothing was written)", rows)
     if plan.measured is None:

@@ -139,15 +139,16 @@ def sweep(
     from artcluster.workflows.experiments.sweep import make_sweep
     from artcluster.workflows.experiments.sweep_page import sweep_findings
 
+    numbers, preset = parse_numbers(ks, "--k"), preset_of(presets, overrides)
     with open_job(config, store, executor, create=False) as job:
         made = make_sweep(
             job,
-            parse_numbers(ks, "--k"),
+            numbers,
             archive_id=archive_id,
             embedder=backbone,
             method=entry,
             where=where,
-            preset=preset_of(presets, overrides),
+            preset=preset,
         )
         place = findings_place(job, f"sweep-{made.sweep_id}", out)
         files = write_findings(place, "sweep", sweep_findings(made), asdict(made), made.rows)
@@ -297,16 +298,16 @@ def compare(
     from artcluster.workflows.experiments.findings_files import write_findings
     from artcluster.workflows.experiments.method_spec import parse_methods, parse_numbers
 
+    asked = ComparisonSpec(
+        methods=parse_methods(methods),
+        ks=parse_numbers(ks, "--k"),
+        seeds=parse_numbers(seeds, "--seeds"),
+        labels=labels_chosen(labels, maps, tops, config.archive.options),
+        where=where,
+        preset=preset_of(presets, overrides),
+        baselines=baselines,
+    )
     with open_job(config, store, executor, create=False) as job:
-        asked = ComparisonSpec(
-            methods=parse_methods(methods),
-            ks=parse_numbers(ks, "--k"),
-            seeds=parse_numbers(seeds, "--seeds"),
-            labels=labels_chosen(labels, maps, tops, config.archive.options),
-            where=where,
-            preset=preset_of(presets, overrides),
-            baselines=baselines,
-        )
         made = make_comparison(job, asked, archive_id=archive_id, embedder=backbone)
         findings = comparison_findings(job.store, made)
         place = findings_place(job, f"comparison-{made.comparison_id}", out)

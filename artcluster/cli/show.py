@@ -90,8 +90,7 @@ def show_counts(counts: ArchiveCounts, json_wanted: bool) -> None:
         ("left out", left_out_words(counts.left_out).removeprefix("left out ")),
         ("to embed", f"{counts.todo:,} ({in_bytes(counts.todo_bytes)})"),
     ]
-    if counts.expected_seconds is not None:
-        rows.append(("expected", f"{duration(counts.expected_seconds)}, {counts.expected_from}"))
+    rows.append(("expected", f"{duration(counts.expected_seconds)}, {counts.expected_from}"))
     print_rows(new_console(), "Plan (nothing was written)", rows)
 
 

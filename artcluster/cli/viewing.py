@@ -144,7 +144,13 @@ that has them in front before you let others in with --host and --allow-host.
 @archive_option
 @click.option("--report", metavar="DIR", help="Serve this existing report; do not generate one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8020, show_default=True, help="Port (0 = any free port).")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8020,
+    show_default=True,
+    help="Port (0 = any free port).",
+)
 @click.option(
     "--allow-host", multiple=True, metavar="NAME", help="Accept this Host header; may be repeated."
 )

@@ -73,6 +73,7 @@ FINDINGS = Folder("findings", "pages of sweeps, comparisons, profiles", "cli", "
 HINTS = Folder("hints", "labels and pairs that guide methods", "workflows.clustering", "unused")
 INDEXES = Folder("indexes", "indexes of vectors for `similar`", "workflows.searching", "unused")
 LEASES = Folder("leases", "who writes what", "store", "never", False)
+LISTS = Folder("lists", "lists of images handed over in Python", "workflows", "never")
 MAPS = Folder("maps", "layouts of models' maps", "workflows.viewing", "by rows")
 MODELS = Folder("models", "models' centroids and networks", "workflows.clustering", "by rows")
 PIXELS = Folder("pixels", "decoded pictures to train on", "workflows.embedding", "spent")
@@ -93,6 +94,7 @@ _FOLDERS = (
     HINTS,
     INDEXES,
     LEASES,
+    LISTS,
     MAPS,
     MODELS,
     PIXELS,

@@ -14,6 +14,7 @@ from artcluster.archive.listing import Listing
 from artcluster.archive.lists import COLUMNS
 from artcluster.errors import UsageError
 from artcluster.location import Location
+from artcluster.store.layout import LISTS
 from artcluster.workflows.archives import fetch_settings
 from artcluster.workflows.job import Job
 
@@ -39,7 +40,7 @@ def as_archive(job: Job, images: Images) -> tuple[Job, str]:
         raise UsageError("images: expected files or folders, got an empty list")
     content = io.BytesIO()
     pq.write_table(table, content)
-    path = f"lists/{job.config.archive.id or 'images'}.parquet"
+    path = LISTS.path(f"{job.config.archive.id or 'images'}.parquet")
     job.store.write_bytes(path, content.getvalue())
     place = str(job.store.location.child(path))
     config = job.config

@@ -13,16 +13,18 @@ class ArchiveCounts:
     listed_bytes: int
     new: int
     changed: int
+    unembedded: int
+    """Known paths without a vector."""
     unchanged: int
     removed: int
     todo: int
     todo_bytes: int
     left_out: Mapping[str, int]
     """Files that were not listed, by reason."""
-    expected_seconds: float | None = None
-    """How long embedding will take at the rate of the last job, where there was one."""
-    expected_from: str = ""
-    """What the expectation rests on."""
+    expected_seconds: float
+    """Time to embed, at the rate of the last job or as measured."""
+    expected_from: str
+    """What the estimate is based on."""
 
 
 def left_out_words(skipped: Mapping[str, int]) -> str:

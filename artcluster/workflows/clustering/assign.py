@@ -21,7 +21,7 @@ from artcluster.store import Store
 from artcluster.store.members import member_id
 from artcluster.workflows.archives import Archive, check_there, fetch_settings
 from artcluster.workflows.clustering.assignments import load_model
-from artcluster.workflows.embedding.decoding import FaceLooker, WholePictures, taker_for
+from artcluster.workflows.embedding.decoding import FaceLooker, WholePictures, decoder_for
 from artcluster.workflows.embedding.embedder import (
     Files,
     ReadyEmbedder,
@@ -93,7 +93,7 @@ def assign_by(
     """
     model, embedder = artefact.model, artefact.embedder
     embed = load_embedder(artefact.files, embedder, config.embed, "auto", threads)
-    take = taker_for(embedder, config.images, stored_state(artefact.files, embedder))
+    take = decoder_for(embedder, config.images, stored_state(artefact.files, embedder))
     with take.decoder:
         for place in images:
             location = Location.parse(place, config.archive.options)

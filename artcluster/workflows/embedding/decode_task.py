@@ -21,8 +21,8 @@ from artcluster.workflows.embedding.decoding import (
     Decoded,
     FaceLooker,
     WholePictures,
+    decoder_for,
     keep_boxes,
-    taker_for,
 )
 from artcluster.workflows.embedding.embedder import ReadyEmbedder, stored_state
 
@@ -68,7 +68,7 @@ class DecodePart:
 
     def __call__(self) -> Callable[[PartRef], DecodedPart]:
         """Start a decoder and return the step."""
-        take = taker_for(self.embedder, self.images, stored_state(self.store, self.embedder))
+        take = decoder_for(self.embedder, self.images, stored_state(self.store, self.embedder))
         fetcher = Fetcher(self.archive, self.fetch)
 
         def decode(ref: PartRef) -> DecodedPart:

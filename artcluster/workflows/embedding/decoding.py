@@ -1,4 +1,4 @@
-"""Looking for faces in encoded pictures: boxes for the store, and pixels for the network."""
+"""Decoding pictures for an embedder: whole ones, or the faces found in them."""
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
@@ -8,24 +8,23 @@ import numpy as np
 import pyarrow as pa
 
 from artcluster.config import ImageSettings
-from artcluster.images.policy import PixelPolicy
-from artcluster.images.rejects import ImageInfo
-from artcluster.images.sandbox.decoder import Decoder
-
-if TYPE_CHECKING:  # torch takes seconds to import
-    from artcluster.images.sandbox.zygote import DecodeOne
-from typing import TYPE_CHECKING
-
 from artcluster.embedders import FaceRecipe, finds_faces
 from artcluster.embedders.faces import CHIP_PX
 from artcluster.images.faces import Face, inside_picture
+from artcluster.images.policy import PixelPolicy
+from artcluster.images.rejects import ImageInfo
+from artcluster.images.sandbox.decoder import Decoder
 from artcluster.images.thumbnail import decode_thumbnail, inside
 from artcluster.schema import REGIONS
 from artcluster.store.members import Box
 from artcluster.workflows.embedding.embedder import ReadyEmbedder, State
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # torch takes seconds to import
     from artcluster.embedders.faces import FaceCutter
+    from artcluster.images.sandbox.zygote import DecodeOne
+
+
+_FACE = "face"
 
 
 @dataclass(frozen=True)
@@ -47,42 +46,7 @@ class Decoded:
     looked_at: pa.Table | None = None
 
 
-@dataclass(frozen=True)
-class WholePictures:
-    """Decodes whole pictures."""
-
-    decoder: Decoder
-
-    def __call__(self, contents: Mapping[str, bytes], mine: Set[str]) -> Decoded:
-        """Decode pictures by content, and return the pixels of those of `mine`."""
-        unknown = list(contents)
-        batch = self.decoder.decode(list(contents.values()))
-        accepted = [unknown[place] for place in batch.accepted]
-        rows = [row for row, content in enumerate(accepted) if content in mine]
-        pixels = batch.pixels_NHWC if len(rows) == len(accepted) else batch.pixels_NHWC[rows]
-        return Decoded(batch.infos, [accepted[row] for row in rows], [""] * len(rows), pixels)
-
-
-def open_decoder(
-    policy: PixelPolicy,
-    size_px: tuple[int, int],
-    settings: ImageSettings,
-    decode_one: "DecodeOne | None" = None,
-) -> Decoder:
-    """Start a decoder: a child process, ended by `close` or by leaving its context."""
-    return Decoder(
-        policy,
-        size_px,
-        timeout_s=settings.timeout_s,
-        memory_bytes=settings.memory_bytes,
-        decode_one=decode_one,
-    )
-
-
-_FACE = "face"
-
-
-def taker_for(
+def decoder_for(
     embedder: ReadyEmbedder, settings: ImageSettings, state: State
 ) -> "WholePictures | FaceLooker":
     """Start what decodes batches for an embedder: whole pictures, or the faces in them.
@@ -103,6 +67,38 @@ def taker_for(
     box = (recipe.picture_px, recipe.picture_px)
     decoder = open_decoder(embedder.policy, box, settings, decode_thumbnail)
     return FaceLooker(decoder, FaceCutter(recipe, bytes_of(weights["landmarks"])))
+
+
+def open_decoder(
+    policy: PixelPolicy,
+    size_px: tuple[int, int],
+    settings: ImageSettings,
+    decode_one: "DecodeOne | None" = None,
+) -> Decoder:
+    """Start a decoder: a child process, ended by `close` or by leaving its context."""
+    return Decoder(
+        policy,
+        size_px,
+        timeout_s=settings.timeout_s,
+        memory_bytes=settings.memory_bytes,
+        decode_one=decode_one,
+    )
+
+
+@dataclass(frozen=True)
+class WholePictures:
+    """Decodes whole pictures."""
+
+    decoder: Decoder
+
+    def __call__(self, contents: Mapping[str, bytes], mine: Set[str]) -> Decoded:
+        """Decode pictures by content, and return the pixels of those of `mine`."""
+        unknown = list(contents)
+        batch = self.decoder.decode(list(contents.values()))
+        accepted = [unknown[place] for place in batch.accepted]
+        rows = [row for row, content in enumerate(accepted) if content in mine]
+        pixels = batch.pixels_NHWC if len(rows) == len(accepted) else batch.pixels_NHWC[rows]
+        return Decoded(batch.infos, [accepted[row] for row in rows], [""] * len(rows), pixels)
 
 
 class FaceLooker:

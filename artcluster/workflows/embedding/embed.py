@@ -52,56 +52,6 @@ from artcluster.workflows.results import EmbedSummary, left_out_words
 _CPU_THREADS = 2
 
 
-def embed_pipeline(job: Job, archive: Archive, embedder: ReadyEmbedder) -> list[Step]:
-    """Return the step that decodes a part, and the one that embeds it.
-
-    Args:
-        archive: Where the images lie.
-        embedder: The embedder, its weights in the store.
-    """
-    settings = job.config.embed
-    resources = job.executor.resources()
-    # The network that tells faces apart runs on one thread of a CPU.
-    on_cpu = finds_faces(embedder.embedder_id)
-    gpus = 0.0 if on_cpu else settings.gpus_per_worker
-    if gpus is None:
-        gpus = 1.0 if resources.gpus >= 1 else 0.0
-    threads = 1 if gpus or on_cpu else _CPU_THREADS
-    cpus = settings.cpus_per_worker or min(threads, resources.cpus)
-    partition = pc.field("embedder_id") == embedder.embedder_id
-    known = job.store.table(done_table(embedder.embedder_id)).batches(["content_id"], partition)
-    decode = DecodePart(
-        store=job.store,
-        archive=archive.location,
-        embedder=embedder,
-        claims=job.executor.claims(batch.column(0).to_pylist() for batch in known),
-        images=job.config.images,
-        fetch=fetch_settings(job.config),
-        boxes=half_committed(job.store, embedder.embedder_id, job.config),
-        planned_at=datetime.now(UTC),
-    )
-    embed = EmbedPart(
-        store=job.store,
-        embedder=embedder,
-        settings=settings,
-        device="cuda" if gpus else "cpu",
-        threads=max(1, int(cpus)),
-    )
-    most = settings.max_workers or max(settings.min_workers, int(resources.cpus))
-    return [
-        Step("decode", decode, cpus=1.0),
-        Step("embed", embed, cpus=cpus, gpus=gpus, workers=(settings.min_workers, most)),
-    ]
-
-
-def most_gpu_workers(executor: Executor, embed: Step) -> int:
-    """Return how many embedding workers there can be with a GPU, or a share of one."""
-    if not embed.gpus:
-        return 0
-    assert embed.workers is not None
-    return min(embed.workers[1], int(executor.resources().gpus / embed.gpus))
-
-
 _ROUNDS = 3
 
 
@@ -205,14 +155,6 @@ def _planning(job: Job, archive: Archive, embedder: ReadyEmbedder) -> Planning:
     return Planning(job.store, job.config, archive, target, embedder.policy, job.store.location)
 
 
-@dataclass(frozen=True)
-class _Work:
-    """A plan, and its parts that are not done."""
-
-    plan: Plan
-    refs: list[PartRef]
-
-
 def _configured_embedder(job: Job, archive: Archive) -> ReadyEmbedder:
     settings = job.config.embed
     trained = None
@@ -222,6 +164,14 @@ def _configured_embedder(job: Job, archive: Archive) -> ReadyEmbedder:
         trained = trained_network(job, archive)
     with job.timings.stage("prepare"):
         return prepare_embedder(job.store, job.config, trained)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A plan, and its parts that are not done."""
+
+    plan: Plan
+    refs: list[PartRef]
 
 
 @dataclass(frozen=True)
@@ -347,3 +297,53 @@ class _Embedding:
             events.ended()
         embedded = self.tally.embedded - before
         record_rate(self.job, self.embedder.embedder_id, embedded, time.monotonic() - began)
+
+
+def embed_pipeline(job: Job, archive: Archive, embedder: ReadyEmbedder) -> list[Step]:
+    """Return the step that decodes a part, and the one that embeds it.
+
+    Args:
+        archive: Where the images lie.
+        embedder: The embedder, its weights in the store.
+    """
+    settings = job.config.embed
+    resources = job.executor.resources()
+    # The network that tells faces apart runs on one thread of a CPU.
+    on_cpu = finds_faces(embedder.embedder_id)
+    gpus = 0.0 if on_cpu else settings.gpus_per_worker
+    if gpus is None:
+        gpus = 1.0 if resources.gpus >= 1 else 0.0
+    threads = 1 if gpus or on_cpu else _CPU_THREADS
+    cpus = settings.cpus_per_worker or min(threads, resources.cpus)
+    partition = pc.field("embedder_id") == embedder.embedder_id
+    known = job.store.table(done_table(embedder.embedder_id)).batches(["content_id"], partition)
+    decode = DecodePart(
+        store=job.store,
+        archive=archive.location,
+        embedder=embedder,
+        claims=job.executor.claims(batch.column(0).to_pylist() for batch in known),
+        images=job.config.images,
+        fetch=fetch_settings(job.config),
+        boxes=half_committed(job.store, embedder.embedder_id, job.config),
+        planned_at=datetime.now(UTC),
+    )
+    embed = EmbedPart(
+        store=job.store,
+        embedder=embedder,
+        settings=settings,
+        device="cuda" if gpus else "cpu",
+        threads=max(1, int(cpus)),
+    )
+    most = settings.max_workers or max(settings.min_workers, int(resources.cpus))
+    return [
+        Step("decode", decode, cpus=1.0),
+        Step("embed", embed, cpus=cpus, gpus=gpus, workers=(settings.min_workers, most)),
+    ]
+
+
+def most_gpu_workers(executor: Executor, embed: Step) -> int:
+    """Return how many embedding workers there can be with a GPU, or a share of one."""
+    if not embed.gpus:
+        return 0
+    assert embed.workers is not None
+    return min(embed.workers[1], int(executor.resources().gpus / embed.gpus))

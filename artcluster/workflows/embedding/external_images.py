@@ -26,7 +26,7 @@ _AT_ONCE = 64
 
 
 @dataclass(frozen=True)
-class OutsidePicture:
+class ExternalImage:
     """A picture's bytes.
 
     Attributes:
@@ -47,7 +47,7 @@ class OutsidePicture:
         return None if self.reason else hashlib.sha256(self.data).hexdigest()
 
 
-class OutsidePictures:
+class ExternalImages:
     """Reads pictures and embeds them as an embedder of the store does; loads it at first need.
 
     Args:
@@ -75,7 +75,7 @@ class OutsidePictures:
     def _embed(self) -> Embedder:
         return load_embedder(self._store, self._ready, self._config.embed, "auto", self._threads)
 
-    def at(self, place: str) -> Iterator[list[OutsidePicture]]:
+    def at(self, place: str) -> Iterator[list[ExternalImage]]:
         """Yield the pictures of a file or folder, some at a time.
 
         Raises:
@@ -95,9 +95,9 @@ class OutsidePictures:
                 ]
                 found = True
                 yield [
-                    OutsidePicture(row.path, row.uri, file.data)
+                    ExternalImage(row.path, row.uri, file.data)
                     if file.outcome == "ok"
-                    else OutsidePicture(row.path, row.uri, b"", file.outcome)
+                    else ExternalImage(row.path, row.uri, b"", file.outcome)
                     for row, file in fetcher.fetch_many(rows)
                 ]
         if not found:
@@ -110,8 +110,8 @@ class OutsidePictures:
         )
 
     def embedded(
-        self, batch: Sequence[OutsidePicture]
-    ) -> list[tuple[OutsidePicture, np.ndarray | None]]:
+        self, batch: Sequence[ExternalImage]
+    ) -> list[tuple[ExternalImage, np.ndarray | None]]:
         """Return each picture with its vector; with a reason and none where it cannot be used.
 
         Vectors that the store has are not computed again.

@@ -1,29 +1,24 @@
 """What embedding an archive would take: counted, sampled and measured; nothing is written."""
 
 import tempfile
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import pyarrow as pa
-
 from artcluster.archive.comparison import Comparison
 from artcluster.archive.fetch import Fetcher
-from artcluster.archive.parts import PartRow, Target
+from artcluster.archive.parts import Target
 from artcluster.config import Config
-from artcluster.embedders import is_trained_here, load
+from artcluster.embedders import is_trained_here
 from artcluster.embedders.networks import build_network
 from artcluster.errors import UsageError
 from artcluster.location import Location
 from artcluster.runtime.executor import Hardware, this_machine
 from artcluster.schema import EMBEDDINGS
 from artcluster.workflows.archives import check_there, fetch_settings, resolve_archive
-from artcluster.workflows.embedding.decoding import taker_for
 from artcluster.workflows.embedding.embedder import (
     ReadyEmbedder,
     State,
-    cache_folder,
     contract_and_state,
     stored_state,
 )
@@ -31,9 +26,9 @@ from artcluster.workflows.embedding.metadata import check_metadata
 from artcluster.workflows.embedding.scanning import Planning, check_not_empty
 from artcluster.workflows.embedding.sizing import Sizing, Work, size
 from artcluster.workflows.embedding.throughput import (
-    GpuFigure,
     MeasuredRates,
     Rate,
+    ReferenceRate,
     measure_rates,
     read_rate,
     reference_rate,
@@ -42,6 +37,57 @@ from artcluster.workflows.embedding.throughput import (
 from artcluster.workflows.embedding.trained_network import input_px
 from artcluster.workflows.job import Job
 from artcluster.workflows.results import ArchiveCounts
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What to plan for, and how long to measure.
+
+    Attributes:
+        machines: Those of the job.
+        gpu: GPU model with a reference rate; None for this machine's, or where a rate is given.
+        gpu_rate: Images per second of one GPU, as its owner measured it.
+        sample: Pictures to read.
+        probe_s: Seconds that each measurement may take.
+    """
+
+    machines: Hardware
+    gpu: str | None = None
+    gpu_rate: float | None = None
+    sample: int = 200
+    probe_s: float = 3.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What reading some pictures told.
+
+    Attributes:
+        found: What they are like and cost.
+        sizing: What all of them take.
+    """
+
+    found: MeasuredRates
+    sizing: Sizing
+
+
+@dataclass(frozen=True)
+class JobPlan:
+    """What embedding an archive would take.
+
+    Attributes:
+        embedder_id: The embedder whose vectors are missing.
+        counts: The archive against the store, and the time to expect.
+        machines: Where the job is to run.
+        last_job: Rate of the last job over this store with this embedder, if there was one.
+        measured: What the job takes, and what that is based on; None where nothing is to do.
+    """
+
+    embedder_id: str
+    counts: ArchiveCounts
+    machines: Hardware
+    last_job: Rate | None
+    measured: Measured | None
 
 
 @dataclass(frozen=True)
@@ -60,10 +106,77 @@ class Preview:
     comparison: Comparison
     fetcher: Fetcher
 
-    @property
-    def left_out(self) -> Mapping[str, int]:
-        """Files that were not listed, by reason."""
-        return self.comparison.scan.skipped
+
+def plan_archive(job: Job, images: str, embedder: ReadyEmbedder | None = None) -> ArchiveCounts:
+    """List an archive and estimate the time to embed it here: what a dry run tells.
+
+    Args:
+        images: Where the archive is.
+        embedder: One that the store has (default: the configured one).
+
+    Raises:
+        ArchiveError: The archive cannot be listed or read.
+        UsageError: There are no images, or the embedder cannot be had.
+    """
+    with previewed(job, images, embedder) as preview:
+        last, measured = read_rate(job.store, preview.embedder.embedder_id), None
+        if preview.comparison.summary.todo and last is None:
+            quick = PlanRequest(this_machine(), sample=24, probe_s=0.5)
+            measured = _measured(job, preview, quick, None)
+        return _counts(preview, last, measured)
+
+
+def plan_job(job: Job, images: str, request: PlanRequest) -> JobPlan:
+    """List an archive, read some of its pictures, measure, and size the job.
+
+    Args:
+        images: Where the archive is.
+        request: Machines, and how long to measure.
+
+    Raises:
+        ArchiveError: The archive cannot be listed or read.
+        UsageError: There are no images, the embedder cannot be had, or no rate is known of the
+            GPUs that were asked for.
+    """
+    gpu = _gpu_figure(request, job.config.embed.backbone)
+    with previewed(job, images) as preview:
+        embedder_id = preview.embedder.embedder_id
+        last = read_rate(job.store, embedder_id)
+        measured = None
+        if preview.comparison.summary.todo:
+            with job.timings.stage("measure"):
+                measured = _measured(job, preview, request, gpu)
+    return JobPlan(embedder_id, _counts(preview, last, measured), request.machines, last, measured)
+
+
+def _counts(preview: Preview, last: Rate | None, measured: Measured | None) -> ArchiveCounts:
+    """Return what was counted, and the time to expect: at the last job's rate, or as measured."""
+    summary = preview.comparison.summary
+    if last is not None:
+        seconds = summary.todo / last.images_per_s
+        words = f"at {last.images_per_s:.1f} images/s, as in the job of {last.at[:16]}"
+    elif measured is None:
+        seconds, words = 0.0, "nothing is new"
+    else:
+        seconds = 3600 * measured.sizing.hours
+        words = (
+            f"at {measured.sizing.images_per_s:.1f} images/s, measured on "
+            f"{measured.found.sample.pictures} of them"
+        )
+    return ArchiveCounts(
+        listed=summary.listed,
+        listed_bytes=summary.listed_bytes,
+        new=summary.new,
+        changed=summary.changed,
+        unembedded=summary.unembedded + summary.retried,
+        unchanged=summary.unchanged,
+        removed=summary.removed,
+        todo=summary.todo,
+        todo_bytes=summary.todo_bytes,
+        left_out=preview.comparison.scan.skipped,
+        expected_seconds=seconds,
+        expected_from=words,
+    )
 
 
 @contextmanager
@@ -71,8 +184,8 @@ def previewed(job: Job, images: str, embedder: ReadyEmbedder | None = None) -> I
     """List an archive and compare it with the store.
 
     Args:
-        images: Where the archive lies.
-        embedder: One that the store has; by default the configured one.
+        images: Where the archive is.
+        embedder: One that the store has (default: the configured one).
 
     Raises:
         ArchiveError: The archive cannot be listed.
@@ -113,177 +226,7 @@ def _configured_embedder(config: Config) -> tuple[ReadyEmbedder, State]:
     return ReadyEmbedder(contract, policy, weights_path=""), state
 
 
-_SAMPLE = 24
-
-
-def plan_archive(job: Job, images: str, embedder: ReadyEmbedder | None = None) -> ArchiveCounts:
-    """List an archive and say what embedding it would take.
-
-    Args:
-        images: Where the archive lies.
-        embedder: One that the store has; by default the configured one.
-
-    Raises:
-        ArchiveError: The archive cannot be listed or read.
-        UsageError: There are no images, or the embedder cannot be had.
-    """
-    with previewed(job, images, embedder) as preview:
-        seconds, reason = _expected(job, preview)
-    summary = preview.comparison.summary
-    return ArchiveCounts(
-        listed=summary.listed,
-        listed_bytes=summary.listed_bytes,
-        new=summary.new,
-        changed=summary.changed,
-        unchanged=summary.unchanged,
-        removed=summary.removed,
-        todo=summary.todo,
-        todo_bytes=summary.todo_bytes,
-        left_out=preview.left_out,
-        expected_seconds=seconds,
-        expected_from=reason,
-    )
-
-
-def _expected(job: Job, preview: Preview) -> tuple[float, str]:
-    """Return seconds to expect, at the last job's rate or one measured here, and what from."""
-    summary = preview.comparison.summary
-    if not summary.todo:
-        return 0.0, "nothing is new"
-    last = read_rate(job.store, preview.embedder.embedder_id)
-    if last is not None:
-        words = f"at {last.images_per_s:.1f} images/s, as in the job of {last.at[:16]}"
-        return summary.estimate_s(last.images_per_s), words
-    network = load(
-        preview.embedder.contract,
-        preview.state,
-        engine=job.config.embed.engine,
-        threads=max(1, int(job.local.resources().cpus)),
-        batch_size=job.config.embed.batch_size,
-        cache_dir=cache_folder(),
-    )
-    rows = _some(preview.comparison)
-    take = taker_for(preview.embedder, job.config.images, preview.state)
-    with take.decoder:
-        began = time.perf_counter()
-        files = enumerate(preview.fetcher.fetch_many(rows))
-        blobs = {str(number): file.data for number, (_, file) in files}
-        pixels = take(blobs, blobs.keys()).pixels_NHWC
-        if len(pixels):
-            network(pixels)
-    rate = len(rows) / (time.perf_counter() - began)
-    words = f"at {rate:.1f} images/s, measured on {len(rows)} of them on this machine alone"
-    return summary.estimate_s(rate), words
-
-
-def _some(comparison: Comparison) -> list[PartRow]:
-    """Return some of the files to do, spread over the first thousands."""
-    first: pa.Table = next(comparison.todo())
-    step = max(1, first.num_rows // _SAMPLE)
-    chosen = first.take(pa.array(range(0, first.num_rows, step))).slice(0, _SAMPLE)
-    return [PartRow(**row) for row in chosen.to_pylist()]
-
-
-@dataclass(frozen=True)
-class PlanRequest:
-    """What a plan is asked for.
-
-    Attributes:
-        machines: Those of the job.
-        gpu: Kind of GPU, of `gpu_figures`; None for this machine's, or where a rate is given.
-        gpu_rate: Images a second of one GPU, as its owner measured it.
-        sample: Pictures to read.
-        probe_s: Seconds that each measurement may take.
-    """
-
-    machines: Hardware
-    gpu: str | None = None
-    gpu_rate: float | None = None
-    sample: int = 200
-    probe_s: float = 3.0
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What reading some pictures told.
-
-    Attributes:
-        found: What they are like and cost.
-        sizing: What all of them take.
-    """
-
-    found: MeasuredRates
-    sizing: Sizing
-
-
-@dataclass(frozen=True)
-class JobPlan:
-    """What an archive holds against the store, and what embedding it would take.
-
-    Attributes:
-        embedder_id: Whose vectors are missing.
-        listed: Files of the archive.
-        listed_bytes: Their bytes.
-        new: Paths that the store does not know.
-        changed: Paths whose files changed.
-        unembedded: Paths known, without a vector by this embedder.
-        removed: Paths gone since.
-        todo: Files to fetch and embed.
-        todo_bytes: Their bytes.
-        left_out: Files that were not listed, by reason.
-        machines: Where it is to run.
-        last_job: Rate of the last job over this store with this embedder, if there was one.
-        measured: What it takes, and what that rests on; None where nothing is to do.
-    """
-
-    embedder_id: str
-    listed: int
-    listed_bytes: int
-    new: int
-    changed: int
-    unembedded: int
-    removed: int
-    todo: int
-    todo_bytes: int
-    left_out: Mapping[str, int]
-    machines: Hardware
-    last_job: Rate | None
-    measured: Measured | None
-
-
-def plan_job(job: Job, images: str, asked: PlanRequest) -> JobPlan:
-    """List an archive, read some of its pictures, measure, and size the job.
-
-    Raises:
-        ArchiveError: The archive cannot be listed or read.
-        UsageError: There are no images, the embedder cannot be had, or no rate is known of the
-            GPUs that were asked for.
-    """
-    gpu = _gpu_figure(asked, job.config.embed.backbone)
-    with previewed(job, images) as preview:
-        summary, embedder_id = preview.comparison.summary, preview.embedder.embedder_id
-        measured = None
-        if summary.todo:
-            with job.timings.stage("measure"):
-                measured = _measured(job, preview, asked, gpu)
-    return JobPlan(
-        embedder_id=embedder_id,
-        listed=summary.listed,
-        listed_bytes=summary.listed_bytes,
-        new=summary.new,
-        changed=summary.changed,
-        unembedded=summary.unembedded + summary.retried,
-        removed=summary.removed,
-        todo=summary.todo,
-        todo_bytes=summary.todo_bytes,
-        left_out=preview.left_out,
-        machines=asked.machines,
-        last_job=read_rate(job.store, embedder_id),
-        measured=measured,
-    )
-
-
-def _gpu_figure(asked: PlanRequest, backbone: str) -> GpuFigure | None:
+def _gpu_figure(asked: PlanRequest, backbone: str) -> ReferenceRate | None:
     """Return what one GPU does and who says so; None to measure it, or for CPUs.
 
     Raises:
@@ -292,11 +235,11 @@ def _gpu_figure(asked: PlanRequest, backbone: str) -> GpuFigure | None:
     if not asked.machines.gpus:
         return None
     if asked.gpu_rate is not None:
-        return GpuFigure(asked.gpu_rate, "as given by --gpu-rate")
+        return ReferenceRate(asked.gpu_rate, "as given by --gpu-rate")
     if asked.gpu is not None:
         figure = reference_rate(asked.gpu, backbone)
         words = f"NOT measured by this project, but by {figure.source}"
-        return GpuFigure(figure.images_per_s, words)
+        return ReferenceRate(figure.images_per_s, words)
     if this_machine().gpus:
         return None
     raise UsageError(
@@ -305,7 +248,9 @@ def _gpu_figure(asked: PlanRequest, backbone: str) -> GpuFigure | None:
     )
 
 
-def _measured(job: Job, preview: Preview, asked: PlanRequest, gpu: GpuFigure | None) -> Measured:
+def _measured(
+    job: Job, preview: Preview, asked: PlanRequest, gpu: ReferenceRate | None
+) -> Measured:
     """Read a sample of the files to do, measure what they cost, and size the job."""
     contract = preview.embedder.contract
     found = measure_rates(

@@ -14,78 +14,23 @@ from artcluster.runtime.executor import Hardware
 
 _PART_S = 10.0
 
+
 _FEWEST_PART, _MOST_PART = 256, 1024
+
 
 _MOST_PARTS = 100_000
 
+
 _GPU_BATCH = 256
+
 
 _COMMIT_S = 60.0
 
+
 _LEAST_LIMIT = 1 << 28
 
+
 _LEAST_PART_BYTES, _MOST_PART_BYTES = 64 << 20, 1 << 30
-
-
-def part_size(images: int, image_bytes: float, worker_images_per_s: float) -> tuple[int, int]:
-    """Return images and bytes a part.
-
-    A part is some seconds of a worker's work, and there are not so many that the store's tables
-    fall into too many files.
-
-    >>> part_size(100_000, 400_000, 10.0)
-    (256, 128000000)
-    >>> part_size(100_000_000, 400_000, 10.0)
-    (1024, 512000000)
-    """
-    wanted = max(worker_images_per_s * _PART_S, images / _MOST_PARTS, 1.0)
-    count = int(min(_MOST_PART, max(_FEWEST_PART, 2 ** round(math.log2(wanted)))))
-    size_bytes = int(1.25 * count * image_bytes)
-    return count, min(_MOST_PART_BYTES, max(_LEAST_PART_BYTES, size_bytes))
-
-
-def propose(
-    machines: Hardware,
-    config: Config,
-    *,
-    images_per_s: float,
-    embed_workers: int,
-    threads: int,
-    decoders: int,
-    part: tuple[int, int],
-) -> Mapping[str, Mapping[str, Any]]:
-    """Return what to set.
-
-    Args:
-        machines: Where the job is to run.
-        config: What is set now; kept where nothing speaks against it.
-        images_per_s: To expect.
-        embed_workers: Embedding workers on a node.
-        threads: Threads of each.
-        decoders: Decoding tasks on a node.
-        part: Images and bytes a part.
-    """
-    memory = machines.memory_bytes
-    decoder_bytes, join_bytes = config.images.memory_bytes, config.store.memory_bytes
-    if memory is not None:
-        # All decoders of a node together may take half of it, joins a quarter.
-        decoder_bytes = max(_LEAST_LIMIT, min(decoder_bytes, memory // 2 // decoders))
-        join_bytes = max(_LEAST_LIMIT, min(join_bytes, memory // 4))
-    commit = max(config.embed.commit_every_images, round(images_per_s * _COMMIT_S))
-    return {
-        "images": {"memory_bytes": decoder_bytes},
-        "embed": {
-            "part_images": part[0],
-            "part_bytes": part[1],
-            "batch_size": _GPU_BATCH if machines.gpus else config.embed.batch_size,
-            "cpus_per_worker": float(threads),
-            "gpus_per_worker": 1.0 if machines.gpus else 0.0,
-            "min_workers": 1,
-            "max_workers": embed_workers * machines.nodes,
-            "commit_every_images": commit,
-        },
-        "store": {"memory_bytes": join_bytes},
-    }
 
 
 CPU_THREADS = 2
@@ -102,11 +47,14 @@ DECODER_BYTES = 800 << 20
 
 """Of a decoding task: its process, and the ones in which it decodes."""
 
+
 EMBEDDER_BYTES = 600 << 20
 
 """Of an embedding worker with OpenVINO and MobileNetV2."""
 
+
 DRIVER_BYTES = 700 << 20
+
 
 RAY_BYTES = 1000 << 20
 
@@ -117,13 +65,16 @@ _ROW_BYTES = 90
 
 """Of a vector's row beside the numbers; of an image's row in its table, twice that."""
 
+
 _REGISTRY_BYTES = 60
 
 """A known content in the registry while it is sorted; 20 at rest."""
 
+
 _NAME_BYTES = 68
 
 """A content's name in the driver, when it clusters."""
+
 
 _BYTES_A_PIXEL = 8
 
@@ -218,7 +169,7 @@ def size(work: Work, rates: Rates, machines: Hardware, config: Config) -> Sizing
     workers, decoders = _share(rates, machines, threads)
     rate, bound_by = _rate(rates, machines, decoders)
     part = part_size(work.images, work.image_bytes, rate / (workers * machines.nodes))
-    settings = propose(
+    settings = suggested_config(
         machines,
         config,
         images_per_s=rate,
@@ -308,3 +259,64 @@ def _remarks(work: Work, machines: Hardware, needed: int) -> tuple[str, ...]:
     if work.images > 10_000_000:
         found.append("more than 10 million images were not run by this project")
     return tuple(found)
+
+
+def part_size(images: int, image_bytes: float, worker_images_per_s: float) -> tuple[int, int]:
+    """Return images and bytes a part.
+
+    A part is some seconds of a worker's work, and there are not so many that the store's tables
+    fall into too many files.
+
+    >>> part_size(100_000, 400_000, 10.0)
+    (256, 128000000)
+    >>> part_size(100_000_000, 400_000, 10.0)
+    (1024, 512000000)
+    """
+    wanted = max(worker_images_per_s * _PART_S, images / _MOST_PARTS, 1.0)
+    count = int(min(_MOST_PART, max(_FEWEST_PART, 2 ** round(math.log2(wanted)))))
+    size_bytes = int(1.25 * count * image_bytes)
+    return count, min(_MOST_PART_BYTES, max(_LEAST_PART_BYTES, size_bytes))
+
+
+def suggested_config(
+    machines: Hardware,
+    config: Config,
+    *,
+    images_per_s: float,
+    embed_workers: int,
+    threads: int,
+    decoders: int,
+    part: tuple[int, int],
+) -> Mapping[str, Mapping[str, Any]]:
+    """Return what to set.
+
+    Args:
+        machines: Where the job is to run.
+        config: What is set now; kept where nothing speaks against it.
+        images_per_s: To expect.
+        embed_workers: Embedding workers on a node.
+        threads: Threads of each.
+        decoders: Decoding tasks on a node.
+        part: Images and bytes a part.
+    """
+    memory = machines.memory_bytes
+    decoder_bytes, join_bytes = config.images.memory_bytes, config.store.memory_bytes
+    if memory is not None:
+        # All decoders of a node together may take half of it, joins a quarter.
+        decoder_bytes = max(_LEAST_LIMIT, min(decoder_bytes, memory // 2 // decoders))
+        join_bytes = max(_LEAST_LIMIT, min(join_bytes, memory // 4))
+    commit = max(config.embed.commit_every_images, round(images_per_s * _COMMIT_S))
+    return {
+        "images": {"memory_bytes": decoder_bytes},
+        "embed": {
+            "part_images": part[0],
+            "part_bytes": part[1],
+            "batch_size": _GPU_BATCH if machines.gpus else config.embed.batch_size,
+            "cpus_per_worker": float(threads),
+            "gpus_per_worker": 1.0 if machines.gpus else 0.0,
+            "min_workers": 1,
+            "max_workers": embed_workers * machines.nodes,
+            "commit_every_images": commit,
+        },
+        "store": {"memory_bytes": join_bytes},
+    }

@@ -1,4 +1,4 @@
-"""A few seconds' measurement of this machine on pictures of the archive that is to be embedded."""
+"""How fast machines decode and embed: measured here, of the last job, or published."""
 
 import json
 import os
@@ -21,92 +21,28 @@ from artcluster.images.sandbox.decoder import Decoder
 from artcluster.runtime.executor import this_machine
 from artcluster.store import Store
 from artcluster.store.layout import EMBEDDERS
-from artcluster.workflows.embedding.decoding import FaceLooker, WholePictures, taker_for
+from artcluster.workflows.embedding.decoding import FaceLooker, WholePictures, decoder_for
 from artcluster.workflows.embedding.embedder import ReadyEmbedder, State, cache_folder
 from artcluster.workflows.embedding.sizing import CPU_THREADS, Rates
 from artcluster.workflows.job import Job
 
-
-@dataclass(frozen=True)
-class GpuFigure:
-    """Images a second of one GPU, the network alone, at 224², with its source."""
-
-    images_per_s: float
-    source: str
-
-
-_TIMM_4090 = (
-    "timm's results/benchmark-infer-amp-nhwc-pt240-cu124-rtx4090.csv (float16, channels last, "
-    "batches of 512)"
-)
-
-GPUS: dict[str, dict[str, GpuFigure]] = {
-    "rtx4090": {
-        "densenet121": GpuFigure(3896, _TIMM_4090),
-        "resnet50": GpuFigure(5088, _TIMM_4090),
-        "mobilenet_v2": GpuFigure(11768, _TIMM_4090),
-    }
-}
-
-"""By kind of GPU, then by network."""
-
-
-def reference_rate(kind: str, backbone: str) -> GpuFigure:
-    """Return the figure of a GPU for a backbone; `random:NAME` costs what NAME does.
-
-    Raises:
-        UsageError: There is none; names those there are.
-    """
-    network = backbone.removeprefix("random:")
-    if kind not in GPUS or network not in GPUS[kind]:
-        known = "; ".join(f"{gpu}: {', '.join(networks)}" for gpu, networks in GPUS.items())
-        raise UsageError(
-            f"no figure is known for {network!r} on {kind!r}: there are {known}. Measure one GPU "
-            "with benchmarks/embedders.py and give its images a second with --gpu-rate."
-        )
-    return GPUS[kind][network]
+_BATCH = 8
 
 
 _FEWEST = 50
 
 
+_LEAST_S = 1e-9
+
+"""Of embedding an image in which there is nothing to embed."""
+
+
 @dataclass(frozen=True)
-class Rate:
-    """Images a second of a whole embedding job, start-up included."""
+class ReferenceRate:
+    """Images a second of one GPU, the network alone, at 224², with its source."""
 
     images_per_s: float
-    images: int
-    cpus: float
-    gpus: float
-    at: str
-
-
-def record_rate(job: Job, embedder_id: str, images: int, seconds: float) -> None:
-    """Write down a job's rate; a job of a few images says nothing of the next."""
-    if images < _FEWEST or seconds <= 0:
-        return
-    resources = job.executor.resources()
-    rate = Rate(
-        images / seconds,
-        images,
-        resources.cpus,
-        resources.gpus,
-        datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-    job.store.write_bytes(_path(embedder_id), json.dumps(asdict(rate)).encode())
-
-
-def read_rate(store: Store, embedder_id: str) -> Rate | None:
-    """Return the rate of the last job with this embedder, or None."""
-    path = _path(embedder_id)
-    return Rate(**json.loads(store.read_bytes(path))) if store.exists(path) else None
-
-
-def _path(embedder_id: str) -> str:
-    return EMBEDDERS.path(embedder_id, "rate.json")
-
-
-_BATCH = 8
+    source: str
 
 
 @dataclass(frozen=True)
@@ -130,36 +66,6 @@ class Sample:
     fetch_s: float
 
 
-def spread(comparison: Comparison, count: int) -> list[PartRow]:
-    """Return files to do, spread evenly over the whole listing."""
-    todo = comparison.summary.todo
-    places = np.unique(np.linspace(0, todo - 1, min(count, todo)).astype(np.int64))
-    found: list[PartRow] = []
-    passed = 0
-    for table in comparison.todo():
-        here = places[(places >= passed) & (places < passed + table.num_rows)] - passed
-        found += [PartRow(**row) for row in table.take(pa.array(here)).to_pylist()]
-        passed += table.num_rows
-    return found
-
-
-def look(rows: Sequence[PartRow], fetcher: Fetcher, decoder: Decoder) -> tuple[Sample, list[bytes]]:
-    """Read files and their headers; return the usable ones' bytes, too."""
-    began = time.perf_counter()
-    blobs = [file.data for _, file in fetcher.fetch_many(rows) if file.outcome == "ok"]
-    fetch_s = time.perf_counter() - began
-    infos = decoder.probe(blobs)
-    usable = [blob for blob, info in zip(blobs, infos, strict=True) if info.reject is None]
-    return Sample(
-        pictures=len(blobs),
-        size_bytes=sum(len(blob) for blob in blobs),
-        formats=dict(Counter(info.format or "unknown" for info in infos if info.reject is None)),
-        rejects=dict(Counter(info.reject.reason for info in infos if info.reject is not None)),
-        megapixels=_megapixels(infos),
-        fetch_s=fetch_s,
-    ), usable
-
-
 @dataclass(frozen=True)
 class Decoding:
     """What decoding took.
@@ -173,53 +79,6 @@ class Decoding:
     seconds: float
     pixels_NHWC: np.ndarray
     images: int
-
-
-def decode(blobs: Sequence[bytes], take: WholePictures | FaceLooker, budget_s: float) -> Decoding:
-    """Decode images one after the other, as a job would, for so long."""
-    _take(take, blobs[:1])  # Its process is started, and its libraries loaded.
-    began = time.perf_counter()
-    done, pixels = 0, []
-    for batch in _batches(blobs):
-        pixels.append(_take(take, batch))
-        done += len(batch)
-        if time.perf_counter() - began > budget_s:
-            break
-    return Decoding((time.perf_counter() - began) / done, np.concatenate(pixels), done)
-
-
-def embed_seconds(pixels_NHWC: np.ndarray, embedder: Embedder, budget_s: float) -> float:
-    """Return seconds that an embedder takes for one of these, once it is warm."""
-    embedder(pixels_NHWC)
-    began = time.perf_counter()
-    done = 0
-    while done == 0 or time.perf_counter() - began < budget_s:
-        embedder(pixels_NHWC)
-        done += len(pixels_NHWC)
-    return (time.perf_counter() - began) / done
-
-
-def _megapixels(infos: Sequence[ImageInfo]) -> tuple[float, float, float]:
-    found = [info.width * info.height / 1e6 for info in infos if info.width and info.height]
-    if not found:
-        return 0.0, 0.0, 0.0
-    middle, high, largest = np.percentile(found, [50, 95, 100])
-    return float(middle), float(high), float(largest)
-
-
-def _take(take: WholePictures | FaceLooker, blobs: Sequence[bytes]) -> np.ndarray:
-    named = {str(number): blob for number, blob in enumerate(blobs)}
-    return take(named, named.keys()).pixels_NHWC
-
-
-def _batches(blobs: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    for start in range(0, len(blobs), _BATCH):
-        yield blobs[start : start + _BATCH]
-
-
-_LEAST_S = 1e-9
-
-"""Of embedding an image in which there is nothing to embed."""
 
 
 @dataclass(frozen=True)
@@ -245,7 +104,7 @@ def measure_rates(
     state: State,
     *,
     on_gpu: bool,
-    gpu: GpuFigure | None,
+    gpu: ReferenceRate | None,
     budget_s: float,
 ) -> MeasuredRates:
     """Read pictures, decode and embed them for some seconds, as a worker would.
@@ -262,7 +121,7 @@ def measure_rates(
     Raises:
         UsageError: None of them is a picture.
     """
-    take = taker_for(embedder, job.config.images, state)
+    take = decoder_for(embedder, job.config.images, state)
     with take.decoder:
         sample, blobs = look(rows, fetcher, take.decoder)
         if not blobs:
@@ -327,3 +186,146 @@ def _busy() -> list[str]:
     return [
         f"this machine was busy (a load of {load:.1f} on {cpus} CPUs): the real rate may be higher"
     ]
+
+
+def spread(comparison: Comparison, count: int) -> list[PartRow]:
+    """Return files to do, spread evenly over the whole listing."""
+    todo = comparison.summary.todo
+    places = np.unique(np.linspace(0, todo - 1, min(count, todo)).astype(np.int64))
+    found: list[PartRow] = []
+    passed = 0
+    for table in comparison.todo():
+        here = places[(places >= passed) & (places < passed + table.num_rows)] - passed
+        found += [PartRow(**row) for row in table.take(pa.array(here)).to_pylist()]
+        passed += table.num_rows
+    return found
+
+
+def look(rows: Sequence[PartRow], fetcher: Fetcher, decoder: Decoder) -> tuple[Sample, list[bytes]]:
+    """Read files and their headers; return the usable ones' bytes, too."""
+    began = time.perf_counter()
+    blobs = [file.data for _, file in fetcher.fetch_many(rows) if file.outcome == "ok"]
+    fetch_s = time.perf_counter() - began
+    infos = decoder.probe(blobs)
+    usable = [blob for blob, info in zip(blobs, infos, strict=True) if info.reject is None]
+    return Sample(
+        pictures=len(blobs),
+        size_bytes=sum(len(blob) for blob in blobs),
+        formats=dict(Counter(info.format or "unknown" for info in infos if info.reject is None)),
+        rejects=dict(Counter(info.reject.reason for info in infos if info.reject is not None)),
+        megapixels=_megapixels(infos),
+        fetch_s=fetch_s,
+    ), usable
+
+
+def _megapixels(infos: Sequence[ImageInfo]) -> tuple[float, float, float]:
+    found = [info.width * info.height / 1e6 for info in infos if info.width and info.height]
+    if not found:
+        return 0.0, 0.0, 0.0
+    middle, high, largest = np.percentile(found, [50, 95, 100])
+    return float(middle), float(high), float(largest)
+
+
+def decode(blobs: Sequence[bytes], take: WholePictures | FaceLooker, budget_s: float) -> Decoding:
+    """Decode images one after the other, as a job would, for so long."""
+    _take(take, blobs[:1])  # Its process is started, and its libraries loaded.
+    began = time.perf_counter()
+    done, pixels = 0, []
+    for batch in _batches(blobs):
+        pixels.append(_take(take, batch))
+        done += len(batch)
+        if time.perf_counter() - began > budget_s:
+            break
+    return Decoding((time.perf_counter() - began) / done, np.concatenate(pixels), done)
+
+
+def _take(take: WholePictures | FaceLooker, blobs: Sequence[bytes]) -> np.ndarray:
+    named = {str(number): blob for number, blob in enumerate(blobs)}
+    return take(named, named.keys()).pixels_NHWC
+
+
+def _batches(blobs: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    for start in range(0, len(blobs), _BATCH):
+        yield blobs[start : start + _BATCH]
+
+
+def embed_seconds(pixels_NHWC: np.ndarray, embedder: Embedder, budget_s: float) -> float:
+    """Return seconds that an embedder takes for one of these, once it is warm."""
+    embedder(pixels_NHWC)
+    began = time.perf_counter()
+    done = 0
+    while done == 0 or time.perf_counter() - began < budget_s:
+        embedder(pixels_NHWC)
+        done += len(pixels_NHWC)
+    return (time.perf_counter() - began) / done
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Images a second of a whole embedding job, start-up included."""
+
+    images_per_s: float
+    images: int
+    cpus: float
+    gpus: float
+    at: str
+
+
+def record_rate(job: Job, embedder_id: str, images: int, seconds: float) -> None:
+    """Write down a job's rate; a job of a few images says nothing of the next."""
+    if images < _FEWEST or seconds <= 0:
+        return
+    resources = job.executor.resources()
+    rate = Rate(
+        images / seconds,
+        images,
+        resources.cpus,
+        resources.gpus,
+        datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    job.store.write_bytes(_path(embedder_id), json.dumps(asdict(rate)).encode())
+
+
+def read_rate(store: Store, embedder_id: str) -> Rate | None:
+    """Return the rate of the last job with this embedder, or None."""
+    path = _path(embedder_id)
+    return Rate(**json.loads(store.read_bytes(path))) if store.exists(path) else None
+
+
+def _path(embedder_id: str) -> str:
+    return EMBEDDERS.path(embedder_id, "rate.json")
+
+
+def reference_rate(kind: str, backbone: str) -> ReferenceRate:
+    """Return the figure of a GPU for a backbone; `random:NAME` costs what NAME does.
+
+    Raises:
+        UsageError: There is none; names those there are.
+    """
+    network = backbone.removeprefix("random:")
+    if kind not in REFERENCE_RATES or network not in REFERENCE_RATES[kind]:
+        known = "; ".join(
+            f"{gpu}: {', '.join(networks)}" for gpu, networks in REFERENCE_RATES.items()
+        )
+        raise UsageError(
+            f"no figure is known for {network!r} on {kind!r}: there are {known}. Measure one GPU "
+            "with benchmarks/embedders.py and give its images a second with --gpu-rate."
+        )
+    return REFERENCE_RATES[kind][network]
+
+
+_TIMM_4090 = (
+    "timm's results/benchmark-infer-amp-nhwc-pt240-cu124-rtx4090.csv (float16, channels last, "
+    "batches of 512)"
+)
+
+
+REFERENCE_RATES: dict[str, dict[str, ReferenceRate]] = {
+    "rtx4090": {
+        "densenet121": ReferenceRate(3896, _TIMM_4090),
+        "resnet50": ReferenceRate(5088, _TIMM_4090),
+        "mobilenet_v2": ReferenceRate(11768, _TIMM_4090),
+    }
+}
+
+"""By kind of GPU, then by network."""

@@ -22,7 +22,7 @@ from artcluster.store.vectors import find_vectors
 from artcluster.workflows.archives import choose_embedder, open_tables
 from artcluster.workflows.curation.zero_shot_names import choose_word_embedder, open_text_tower
 from artcluster.workflows.embedding.embedder import cache_folder
-from artcluster.workflows.embedding.external_images import OutsidePicture, OutsidePictures
+from artcluster.workflows.embedding.external_images import ExternalImage, ExternalImages
 from artcluster.workflows.embedding.pictures import Pictures
 from artcluster.workflows.runs import Run
 from artcluster.workflows.searching.index import NO_KEY
@@ -111,7 +111,7 @@ class SimilarPictures:
         self._config = config
         self._archive_id = archive_id
         self._run_id: str | None = None
-        self._outside = OutsidePictures(store, neighbours.embedder_id, config, threads)
+        self._outside = ExternalImages(store, neighbours.embedder_id, config, threads)
 
     def ask(self, asked: Sequence[str], top: int) -> Iterator[Similar]:
         """Yield the answer for each picture named: a content_id, a path in the store, a file, or
@@ -149,7 +149,7 @@ class SimilarPictures:
 
         Nothing of it is kept.
         """
-        asked = self._with_vector([OutsidePicture(name, None, data)])
+        asked = self._with_vector([ExternalImage(name, None, data)])
         return next(self._answered(asked, top)), asked[0].vector
 
     def uri_of(self, content_id: str) -> str | None:
@@ -200,7 +200,7 @@ class SimilarPictures:
             )
         return _Asked(name, uri, content_id, vector[content_id])
 
-    def _with_vector(self, batch: Sequence[OutsidePicture]) -> list[_Asked]:
+    def _with_vector(self, batch: Sequence[ExternalImage]) -> list[_Asked]:
         return [
             _Asked(each.name, each.uri, each.content_id, vector, each.reason)
             for each, vector in self._outside.embedded(batch)

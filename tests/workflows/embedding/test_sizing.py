@@ -9,7 +9,7 @@ from artcluster.config import Config, load_config
 from artcluster.errors import UsageError
 from artcluster.runtime.executor import Hardware
 from artcluster.workflows.embedding.sizing import JOB_SHARE, Rates, Sizing, Work, size
-from artcluster.workflows.embedding.throughput import GPUS, reference_rate
+from artcluster.workflows.embedding.throughput import REFERENCE_RATES, reference_rate
 
 WORK = Work(1_000_000, 400_000, 3_000_000, 224, 1024)
 RATES = Rates(0.01, 0.1)
@@ -73,7 +73,7 @@ def test_too_little_memory_is_said() -> None:
 
 
 def test_every_figure_of_a_gpu_has_a_source() -> None:
-    assert all(figure.source for gpu in GPUS.values() for figure in gpu.values())
+    assert all(figure.source for gpu in REFERENCE_RATES.values() for figure in gpu.values())
     assert reference_rate("rtx4090", "random:densenet121") == reference_rate(
         "rtx4090", "densenet121"
     )
