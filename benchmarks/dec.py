@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from artcluster.clustering.dec import kl_divergence, soft_assignment, target_distribution
+from artcluster.clustering.dec import kl_divergence_sum, soft_assignment, target_distribution
 from artcluster.clustering.encoder import DenseAutoencoder, encode, encoder_from_state
 from artcluster.clustering.kmeans.kmeans import kmeans
 from artcluster.config import ClusterSettings, DecSettings, from_settings
@@ -99,7 +99,7 @@ def peer_step_s(x_ND: np.ndarray, centroids_KD: np.ndarray, steps: int) -> float
             start = time.perf_counter()
         (x,) = next(batches)
         q = soft_assignment(encoder(x), centroids)
-        loss = kl_divergence(target_distribution(q).detach(), q)
+        loss = kl_divergence_sum(target_distribution(q).detach(), q) / len(q)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

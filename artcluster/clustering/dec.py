@@ -151,8 +151,8 @@ def target_distribution(
     return weight_NK / weight_NK.sum(dim=1, keepdim=True)
 
 
-def kl_divergence(p_NK: torch.Tensor, q_NK: torch.Tensor) -> torch.Tensor:
-    """Return KL(P‖Q), summed over clusters and averaged over samples.
+def kl_divergence_sum(p_NK: torch.Tensor, q_NK: torch.Tensor) -> torch.Tensor:
+    """Return KL(P‖Q), summed over clusters and samples, in nats.
 
     DEC's text writes the sum over samples; its authors and Keras average it, without which the
     weight λ of a composite loss would depend on the batch.
@@ -161,22 +161,8 @@ def kl_divergence(p_NK: torch.Tensor, q_NK: torch.Tensor) -> torch.Tensor:
         p_NK: Target distribution; terms with p = 0 count as zero.
         q_NK: Soft assignments, positive.
 
-    Returns:
-        A scalar, at least 0; 0 only where P = Q. In nats a sample.
-
     Source:
         Xie et al. 2016, Eq. 2; Castellano and Vessio 2021 (DELIUS), Eq. 4.
-
-    Example:
-        >>> p = torch.tensor([[1.0, 0.0], [0.5, 0.5]])
-        >>> round(kl_divergence(p, torch.tensor([[0.5, 0.5], [0.5, 0.5]])).item(), 6)
-        0.346574
-    """
-    return kl_divergence_sum(p_NK, q_NK) / p_NK.shape[0]
-
-
-def kl_divergence_sum(p_NK: torch.Tensor, q_NK: torch.Tensor) -> torch.Tensor:
-    """Return KL(P‖Q), summed over clusters and samples.
 
     Example:
         >>> p = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
@@ -186,37 +172,17 @@ def kl_divergence_sum(p_NK: torch.Tensor, q_NK: torch.Tensor) -> torch.Tensor:
     return torch.xlogy(p_NK, p_NK).sum() - torch.xlogy(p_NK, q_NK).sum()
 
 
-def reconstruction_error(reconstruction: torch.Tensor, original: torch.Tensor) -> torch.Tensor:
-    """Return the squared error, averaged over all elements.
+def squared_error_sum(reconstruction: torch.Tensor, original: torch.Tensor) -> torch.Tensor:
+    """Return the squared error, summed over all elements.
 
-    DELIUS's Eq. 1 averages over samples alone; Keras's mean squared error, which it used, over
-    elements too.
-
-    Args:
-        reconstruction: Any shape.
-        original: The same shape.
-
-    Returns:
-        A scalar, at least 0.
+    DELIUS's Eq. 1 averages it over samples alone; Keras's mean squared error, which it used, over
+    elements, too.
 
     Raises:
         ValueError: The shapes differ: broadcasting them would hide a mistake.
 
     Source:
         Castellano and Vessio 2021 (DELIUS), Eq. 1.
-
-    Example:
-        >>> reconstruction_error(torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 4.0]])).item()
-        2.0
-    """
-    return squared_error_sum(reconstruction, original) / original.numel()
-
-
-def squared_error_sum(reconstruction: torch.Tensor, original: torch.Tensor) -> torch.Tensor:
-    """Return the squared error, summed over all elements.
-
-    Raises:
-        ValueError: The shapes differ.
 
     Example:
         >>> squared_error_sum(torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 4.0]])).item()

@@ -10,7 +10,7 @@ from torch import Tensor
 from artcluster.clustering.chunks import squared_distances
 from artcluster.clustering.dbscan import DbscanPredictor
 from artcluster.clustering.hdbscan import HdbscanPredictor
-from artcluster.clustering.hierarchy import Tree, cut
+from artcluster.clustering.hierarchy import Tree
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,6 @@ class Prototypes:
     def __call__(self, z_ND: Tensor) -> Tensor:
         """Return the row of each point's cluster, int64."""
         return self.rows_P[squared_distances(z_ND, self.points_PD).argmin(1)]
-
-    def rows_at(self, k: int) -> np.ndarray:
-        """Return the group of each prototype where the tree is cut at another k, int64 (P,).
-
-        Raises:
-            ValueError: There is no tree, or k is not among 1 … P.
-        """
-        if self.tree is None:
-            raise ValueError("the prototypes were not merged in a tree: fit the model at that k")
-        return cut(self.tree, k)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what it is made of, by name."""

@@ -1,7 +1,6 @@
 """Prototypes: the nearest decides; a tree may be cut again."""
 
 import numpy as np
-import pytest
 import torch
 
 from artcluster.clustering.hierarchy import Hierarchy, cut, make_cells, ward_hierarchy
@@ -49,7 +48,8 @@ def test_files_keep_the_tree() -> None:
     loaded = ClusterModel.from_files(fitted.to_files())
     np.testing.assert_array_equal(loaded.predict(x).cluster, fitted.predict(x).cluster)
     assert isinstance(loaded.rule, Prototypes)
-    np.testing.assert_array_equal(loaded.rule.rows_at(9), cut(found.tree, 9))
+    assert loaded.rule.tree is not None
+    np.testing.assert_array_equal(cut(loaded.rule.tree, 9), cut(found.tree, 9))
     again = Hierarchy.from_arrays(found.arrays())
     np.testing.assert_array_equal(cut(again.tree, 7), cut(found.tree, 7))
 
@@ -58,5 +58,4 @@ def test_without_a_tree_there_is_one_k() -> None:
     _, _, fitted = model(tree=False)
     loaded = ClusterModel.from_files(fitted.to_files())
     assert isinstance(loaded.rule, Prototypes)
-    with pytest.raises(ValueError, match="fit the model at that k"):
-        loaded.rule.rows_at(3)
+    assert loaded.rule.tree is None

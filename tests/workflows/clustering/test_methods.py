@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pytest
 import torch
 
+from artcluster.clustering.hierarchy import cut
 from artcluster.errors import UsageError
 from artcluster.schema import ASSIGNMENTS, MODELS, RUNS
 from artcluster.store import Store
@@ -118,7 +119,7 @@ def test_a_hierarchy_is_built_once_and_cut_at_any_k(
     assert [height for *_, height in finer.merges] == sorted(h for *_, h in finer.merges)
     assert {number for one, other, _ in finer.merges for number in (one, other)} == set(range(7))
     model = load_model(job.store, finer.model_id)
-    assert len(set(model.rule.rows_at(4))) == 4  # type: ignore[union-attr]
+    assert len(set(cut(model.rule.tree, 4))) == 4  # type: ignore[union-attr, arg-type]
 
 
 def test_what_was_told_is_kept_apart_from_evaluation(

@@ -85,7 +85,7 @@ def _draw(
     job: Job, run: Run, members: Members, output: Output, location: Location
 ) -> ReportSummary:
     store, settings = job.store, job.config.report
-    labels = [name for name in run.config["cluster"]["labels"] if name in members.metadata]
+    labels = [name for name in run.metrics["labels"] if name in members.metadata]
     described = describing_columns(settings, members.metadata)
     describe = Describe(settings, members.metadata)
     with job.timings.stage("metadata", unit="columns"):
