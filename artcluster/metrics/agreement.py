@@ -72,7 +72,6 @@ class LabelAgreement:
     Attributes:
         clusters_M: Cluster of each labelled point, −1 for noise.
         truth_M: Label of each labelled point, as a place in `names`.
-        names: The labels.
     """
 
     clusters_M: np.ndarray

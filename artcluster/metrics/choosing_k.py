@@ -81,11 +81,7 @@ class Candidate:
     """A number of clusters and what was measured at it.
 
     Attributes:
-        k: Clusters asked for.
-        non_empty: Clusters with a member.
         silhouette: In a space that is the same for all k; NaN where it is not defined.
-        calinski_harabasz: In the same space.
-        inertia: In the same space.
         stability: Mean ARI over resamples; NaN without any.
     """
 
@@ -102,8 +98,6 @@ class Recommendation:
     """A number of clusters, and why.
 
     Attributes:
-        k: The number.
-        reason: In words.
         elbow: Where the inertia bends; None where it does not.
     """
 

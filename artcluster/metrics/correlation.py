@@ -51,7 +51,6 @@ class Correlation:
     Attributes:
         pearson: Of the numbers: 1 on a rising line.
         spearman: Of their ranks: 1 where one never falls as the other rises.
-        count: Pairs.
     """
 
     pearson: float

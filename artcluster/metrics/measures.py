@@ -46,12 +46,10 @@ class Measure:
     Attributes:
         name: Its key in `runs.metrics`, or its column in `trials`.
         title: What people call it, to stand within a sentence.
-        meaning: How to read it.
         better: `higher` or `lower`; '' where neither is.
         function: Computes it from `ClusteredPoints`, or from a `LabelAgreement` where it compares
             with a label; None where it comes with the fit or the assignment.
         space: A key of `SPACES`; None where it is not measured in a space.
-        format: Writes a value.
         pooled: Sums up the values of several fits.
         headline: Whether short tables have it, too.
         curve: Whether it is drawn over the number of clusters.
@@ -99,7 +97,6 @@ class ClusteredPoints:
     """Points of one space with their clusters: what `MEASURES` are computed from.
 
     Attributes:
-        x_ND: The points.
         clusters_N: Row of each point's cluster, −1 for noise.
         centroids_KD: The clusters' centroids; None for their means.
         max_points: The silhouette is exact up to this many points.

@@ -17,7 +17,6 @@ class Gallery:
     """Rows of squares of one size, as one picture.
 
     Attributes:
-        title: What they are of.
         rows: A name each; told beside the picture.
         pictures: By row, one below the other; all rows are of one length.
         alt: What they show, for who does not see them.

@@ -159,11 +159,9 @@ class Points:
     """Named points.
 
     Attributes:
-        title: What they show.
         x_label: Across; drawn by powers of ten.
         y_label: Upward.
         items: Name, x above 0, and y of each.
-        text: How to read it.
     """
 
     title: str

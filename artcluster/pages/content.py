@@ -12,8 +12,6 @@ class Term:
     """A metadata value that is over-represented in a cluster.
 
     Attributes:
-        column: The metadata column.
-        value: The value.
         count: Images of the cluster that have it.
         share: Of the cluster's images with any value in the column, 0 to 1.
         lift: How many times likelier it is here than everywhere, smoothed.
@@ -40,20 +38,14 @@ class ReportPicture:
     """One image, as a card shows it.
 
     Attributes:
-        content_id: SHA-256 of its bytes.
-        caption: What it is called.
-        path: Its path in the archive.
         place: Where the original lies, for people to read.
         link: Where the original can be opened; '' where a browser cannot.
         number: The archive's own number; '' without one.
         tile: Its small copy; None where the original could not be read.
-        width: Pixels of the original.
-        height: Pixels of the original.
         copies: Paths with the very same bytes, this one counted.
         confidence: Student-t membership of its cluster.
         second: Title of the next best cluster; '' where there is none.
         remarks: `outlier`, `low confidence`.
-        facts: Its metadata.
     """
 
     content_id: str
@@ -77,7 +69,6 @@ class FittingWord:
     """A word that fits a cluster's pictures, in a network's eyes.
 
     Attributes:
-        text: The word.
         cosine: Cosine of the cluster's mean and the word.
         probability: Against the other words of the list, 0 to 1.
         lift: How many times likelier than in the other clusters.
@@ -94,14 +85,11 @@ class ClusterEntry:
     """A cluster, as lists show it.
 
     Attributes:
-        cluster: Its number.
         name: Name that people gave it; '' without one.
         suggested: Name made of the words that fit it, or of its metadata; '' where nothing stands
             out.
         by_words: Whether words suggest the name, which were asked for, rather than metadata.
-        images: Distinct images.
         share: Of all images, 0 to 1.
-        confidence: Mean confidence.
         low_confidence: Share of images below the model's quantile.
         outliers: Share of images beyond the model's quantile of distance.
         terms: The most telling metadata values.
@@ -181,7 +169,6 @@ class Crosstab:
     """Images by cluster and metadata value.
 
     Attributes:
-        column: The metadata column.
         values: The most frequent ones; the last may sum up the rest.
         clusters: Number and title, a row each.
         counts: A row a cluster, a number a value.
@@ -266,7 +253,6 @@ class Frame:
         members: What the clusters are of, in the plural: images or faces.
         clusters: Those with images, the largest first; noise last.
         colours: By cluster, its colour on light and on dark ground.
-        rejects: Files that could not be used.
     """
 
     title: str

@@ -16,10 +16,7 @@ class FindingsTable:
 
     Attributes:
         title: What it holds; '' where the section says it.
-        columns: Headings.
-        rows: Cells.
         best: Row and column of cells to stress.
-        text: How to read it.
         folded: Whether a page shows it on demand only.
     """
 
@@ -36,7 +33,6 @@ class Bars:
     """Counts by value, the most frequent first.
 
     Attributes:
-        title: What is counted.
         items: Value and count.
         text: What is left out.
     """
@@ -51,12 +47,8 @@ class Heat:
     """A matrix whose cells are shaded by their values.
 
     Attributes:
-        title: What it holds.
         corner: What the rows are.
-        columns: Headings.
-        rows: Headings.
         cells: Text and shade of each, the shade 0 to 1; None for an empty one.
-        text: How to read it.
     """
 
     title: str
@@ -90,10 +82,7 @@ class Maps:
     """Small maps side by side.
 
     Attributes:
-        rows: A name each.
-        columns: A name each.
         cells: By row and column; one that is missing is left empty.
-        text: What they show.
     """
 
     rows: Sequence[str]
@@ -121,9 +110,6 @@ class Findings:
     """What was found, as a page tells it.
 
     Attributes:
-        title: Its heading.
-        lead: What it is about.
-        sections: In order.
         foot: What it was made of, at its end.
     """
 

@@ -113,7 +113,6 @@ def draw_contact_sheet(
         title: In large letters.
         subtitle: In a line below it.
         cells: The pictures, in reading order.
-        columns: Pictures side by side.
         cell_px: Side of the square each picture stands in.
         font_file: A TrueType or OpenType font, for captions in other scripts than Latin, Greek and
             Cyrillic.

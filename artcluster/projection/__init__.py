@@ -20,8 +20,6 @@ class LayoutMethod:
     """A method of laying vectors out.
 
     Attributes:
-        module: The module of this package that has it.
-        layout: Its class there.
         package: The package of others that computes it; its version is recorded with a map.
     """
 

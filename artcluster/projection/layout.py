@@ -72,7 +72,6 @@ class LayoutSettings:
         iterations: t-SNE's iterations after them; UMAP's epochs.
         neighbours: UMAP's neighbours.
         min_dist: UMAP's least distance of points.
-        seed: Of everything random.
         threads: CPU threads; sums in another order differ in their last bits.
     """
 

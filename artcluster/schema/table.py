@@ -12,7 +12,6 @@ class Table:
 
     Attributes:
         name: Its name, and its folder in the store.
-        schema: Its columns.
         partition_by: Columns whose values name folders; the files within leave them out.
         rows: What a row is, for docs/schema.md.
     """

@@ -46,11 +46,8 @@ class MethodComparison:
     """A finished comparison.
 
     Attributes:
-        comparison_id: Its name.
         common: The embedder of the common space.
-        points: Contents that were clustered.
         sampled_from: Contents that there were to choose from.
-        labels: The labels, in their order.
         where: Which images; None for all.
         made: When, UTC.
         rows: Rows of the table `comparisons`, by method in the order asked, k and seed; `labels`
@@ -134,9 +131,6 @@ class ComparisonSpec:
     """What is to be compared.
 
     Attributes:
-        methods: The methods.
-        ks: Numbers of clusters.
-        seeds: Seeds.
         labels: What clusters are compared with; never trained on.
         where: A condition in SQL on the metadata; None for all images.
         preset: A file of settings a method.

@@ -25,7 +25,6 @@ class Mapped:
     """Values of a column grouped under another name.
 
     Attributes:
-        column: The metadata column.
         name: What the groups are called.
         groups: From value to group; a value that is not here has no label.
     """
@@ -53,7 +52,6 @@ class LabelChoice:
     """Which labels clusters are compared with. Images without a value take no part.
 
     Attributes:
-        columns: Metadata columns.
         mapped: Further labels, made of columns by files.
         top: By label, what is kept of its values.
     """

@@ -18,7 +18,6 @@ class MethodSpec:
 
     Attributes:
         name: As it was asked for, such as `kmeans@color-histogram`.
-        method: The method.
         backbone: Whose vectors; None for those of the archive.
         settings: Of the section `cluster`, by dotted name.
     """

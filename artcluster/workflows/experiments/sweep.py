@@ -42,14 +42,10 @@ class Sweep:
     """A finished sweep.
 
     Attributes:
-        sweep_id: Its name.
         method: The method, as it was asked for.
         embedder_id: The vectors it was given; those of the common space, too.
-        points: Contents that were clustered.
         sampled_from: Contents that there were to choose from.
         rows: A row of the table `sweeps` for each k, ascending.
-        recommended: The k recommended.
-        reason: Why.
         elbow: The k where the inertia bends; None where it does not.
         already: Whether it was made before.
         seconds: Spent now, a stage.

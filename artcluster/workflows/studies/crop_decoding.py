@@ -26,7 +26,6 @@ class CropSettings:
     """What becomes of a picture.
 
     Attributes:
-        side_px: Side of the crops.
         slice_px: A picture larger than one and a half of this is cut into slices of this side.
         max_slices: Slices of one picture at most; 1 cuts none.
         faces_of: Labels whose pictures are cropped to their surest face.

@@ -155,7 +155,6 @@ class AugmentedCopy:
     """An altered copy.
 
     Attributes:
-        crop: Number of the crop.
         copy: Number of the copy of this crop.
     """
 
@@ -170,7 +169,6 @@ class LoadCrops:
     Attributes:
         rows: Path of a chunk and rows of it, in the order wanted.
         copies: Path of a chunk, a row of it, and the seed of the copy.
-        side_px: Side of the crops.
     """
 
     store: Store

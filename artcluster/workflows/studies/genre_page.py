@@ -24,7 +24,6 @@ class Example:
     """CropSettings of a genre and their reconstructions.
 
     Attributes:
-        genre: The genre.
         rows: uint8 RGB (N, side, side, 3): the originals, then what each training made of them.
         paths: Paths of their pictures.
         losses: Errors of each crop, one a training.

@@ -38,11 +38,8 @@ class GenreData:
     """The crops of a study, divided.
 
     Attributes:
-        sample: Its pictures.
-        crops: Their crops.
         genre_N: Genre of each crop.
         validation_N: Whether it is validated on; all crops of a picture are, or none.
-        side_px: Their side.
     """
 
     sample: LabelledSample

@@ -24,12 +24,8 @@ class ArchiveProfile:
     """What an archive holds.
 
     Attributes:
-        images: Usable images.
-        contents: Their distinct contents.
         columns: Counts of every metadata column.
         decades: Counts by decade; None without a column of years.
-        crosses: Columns against each other.
-        sizes: Pixel sizes.
         colours: Distances of colour histograms; None without a column to group by.
     """
 

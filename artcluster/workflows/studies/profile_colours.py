@@ -34,8 +34,6 @@ class ColourDistances:
         sampled: Those of them that were compared.
         distances: Mean over pairs, a row and a column a group; within on the diagonal; None where
             a group has no pair.
-        within: Mean of the diagonal.
-        between: Mean of the rest.
     """
 
     column: str

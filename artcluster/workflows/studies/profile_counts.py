@@ -27,11 +27,7 @@ class Images:
     Metadata columns are called c0, c1, …, so that no name of the user's clashes.
 
     Attributes:
-        tables: The connection.
-        columns: The metadata columns, by their own names in their order.
         lists: Those that hold lists.
-        images: Rows.
-        contents: Distinct contents.
     """
 
     tables: duckdb.DuckDBPyConnection
@@ -134,9 +130,7 @@ class ColumnCounts:
     """How often a column has each value.
 
     Attributes:
-        column: The column.
         filled: Images with a value.
-        distinct: Distinct values.
         values: The most frequent values and their images.
         others: Images with other values; in a column of lists an image counts for each.
     """
@@ -177,13 +171,10 @@ class Sizes:
     """How large the pictures are.
 
     Attributes:
-        known: Images whose size is known.
         quantiles: By name (width, height, megapixels, width over height): value at each share.
-        shares: The shares.
         exact: Whether the quantiles are, rather than approximate.
         sides: Upper ends of steps of width and height in pixels; the last is open.
         by_side: Images by step of height (rows) and of width (columns).
-        formats: Images by format.
     """
 
     known: int

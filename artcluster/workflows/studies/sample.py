@@ -22,7 +22,6 @@ class SampleSpec:
     """Which pictures.
 
     Attributes:
-        label: Metadata column.
         groups: Group of each of its values, which stands for it then; a value without a group is
             left out. None or empty to take the values themselves.
         top_labels: Only so many most frequent labels.
@@ -31,7 +30,6 @@ class SampleSpec:
         of_column: Only the most frequent values of this column, `top_values` of them.
         top_values: None for all.
         max_images: A sample of each label past it.
-        seed: Seeds the sample.
     """
 
     label: str
@@ -50,11 +48,9 @@ class LabelledSample:
     """Distinct contents with their labels, in the order of their content_ids.
 
     Attributes:
-        content_ids: SHA-256 of each.
         paths: The first path of each.
         uris: Where it lies.
         sizes: Bytes of each file in the listing, where known.
-        labels: Label of each.
         counts: Images of each label before sampling, most frequent first.
         notes: What was left out or pooled, in words.
     """

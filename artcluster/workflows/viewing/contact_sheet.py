@@ -29,10 +29,8 @@ class SheetSettings:
 
     Attributes:
         count: Pictures, at most.
-        columns: Pictures side by side.
         cell_px: Side of the square each one fits in.
         caption: Column of `latest` under each picture; None for the file's name.
-        seed: Chooses the sample.
         font_file: Font of the captions, for scripts that the built-in one lacks.
 
     Raises:

@@ -91,7 +91,6 @@ class SortSummary:
     """What sorting did.
 
     Attributes:
-        folders: Folders of images.
         files: Images in them.
         made: Of these, made now.
         removed: Made by an earlier sorting and not wanted any more.

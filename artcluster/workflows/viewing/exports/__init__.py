@@ -20,12 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExportTarget:
-    """A program to export for.
-
-    Attributes:
-        module: The module of this package that writes its file.
-        endings: Endings that the file may have.
-    """
+    """A program to export for."""
 
     module: str
     endings: tuple[str, ...]

@@ -23,8 +23,6 @@ class Export:
 
     Attributes:
         config: How pictures are read, and the memory of joins.
-        progress: Told of each image.
-        open_file: Opens the files to write.
         thumbnail_px: Side of the small copies that Embedding Atlas shows.
     """
 

@@ -19,9 +19,6 @@ class Members:
     `_copies` (paths), `_x` and `_y` (in the map), and the user's metadata columns.
 
     Attributes:
-        tables: The connection.
-        metadata: The metadata columns.
-        images: Rows.
         paths: Paths that the rows stand for.
         noun: What a row is, in the plural: images or faces.
     """

@@ -24,8 +24,6 @@ class Report:
         columns: Metadata columns with groups of images, those of the run's labels first.
         lineage: What became of the parent's clusters.
         points: Images that have a place on the map.
-        map_tiles: Their thumbnails.
-        rejects: Files that could not be used.
         broken: What could be saved of them.
         unread: Images whose originals could not be read for a thumbnail.
         output: Where further files of a page go.
