@@ -32,7 +32,7 @@ def line_chart(chart: Chart) -> str:
     for tick in _whole(low - pad, high + pad) if chart.log else ticks(low - pad, high + pad):
         y = y_scale(tick)
         parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>')
-        text = f"{10**tick:,g}" if chart.log else f"{tick:,g}"
+        text = f"{float(f'{10**tick:.3g}') if chart.log else tick:,g}"
         parts.append(f'<text class="tick end" x="{_LEFT - 8}" y="{y + 4:.1f}">{text}</text>')
     for tick in _across(xs):
         x = x_scale(tick)
