@@ -270,7 +270,7 @@ def test_what_has_no_use_for_faces_says_so(store: Store) -> None:
     asked = ComparisonSpec([parse_method("faces-kmeans")], ks=[2])
     with pytest.raises(UsageError, match="whole images are compared"):
         make_comparison(face_job(store), asked)
-    with pytest.raises(UsageError, match="finds the number of groups itself"):
+    with pytest.raises(UsageError, match="finds the number of clusters itself"):
         make_sweep(face_job(store), [2, 3])
 
 
