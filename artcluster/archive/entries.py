@@ -5,7 +5,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote_to_bytes
 
@@ -244,6 +244,14 @@ class Tally:
         self.skipped[reason] += 1
         if reason == MISSING or self.skipped[reason] <= _SHOWN_PER_REASON:
             self._left_out.append(LeftOut(path, uri, reason))
+
+    def restore(self, paths: Collection[str]) -> None:
+        """Forget that these paths, not taken yet, were left out."""
+        for each in self._left_out:
+            if each.path in paths:
+                self.skipped[each.reason] -= 1
+        self.skipped = +self.skipped
+        self._left_out = [each for each in self._left_out if each.path not in paths]
 
     def take(self) -> list[LeftOut]:
         """Return what was left out since the last call."""

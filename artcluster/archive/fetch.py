@@ -4,19 +4,31 @@ A file that vanished, or that stays unreadable, is told of and left; a server th
 refuses the credentials, ends the job before it has tried every file in vain.
 """
 
+import os
 import random
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from artcluster.archive.entries import printable
+import obstore
+
+from artcluster.archive.containers import (
+    BROKEN,
+    Container,
+    MemberAddress,
+    Ranges,
+    member_address,
+    open_container,
+)
+from artcluster.archive.entries import local_file, printable
 from artcluster.archive.readers import (
+    GONE,
     FetchedFile,
     is_forbidden,
     read_local,
@@ -32,6 +44,8 @@ from artcluster.location import Location, ObjectStore, redact
 from artcluster.location.credentials import FAMILIES
 
 _LONGEST_PAUSE_S = 30.0
+
+_OPEN_CONTAINERS = 8
 
 
 class Addressed(Protocol):
@@ -89,6 +103,7 @@ class Fetcher:
         self._stores: dict[str, ObjectStore] = {}
         self._lock = threading.Lock()
         self._unread_in_a_row = 0
+        self._containers: dict[str, Container] = {}
 
     def fetch(self, uri: str) -> FetchedFile:
         """Read a file as it is now.
@@ -219,8 +234,67 @@ class Fetcher:
                 "is mounted, and start the same command again."
             )
 
+    def container(self, uri: str) -> Container:
+        """Return a container, open; the last few are kept open.
+
+        Raises:
+            zipfile.BadZipFile: Or another of `BROKEN`: it is not what its ending says.
+            FileNotFoundError: It is not there.
+        """
+        with self._lock:
+            found = self._containers.get(uri)
+        if found is None:
+            opened = open_container(uri, self._ranges(uri))
+            with self._lock:
+                while len(self._containers) >= _OPEN_CONTAINERS:
+                    del self._containers[next(iter(self._containers))]
+                found = self._containers.setdefault(uri, opened)
+        return found
+
+    def _ranges(self, uri: str) -> Ranges:
+        """Return a file of which ranges can be read.
+
+        Raises:
+            FileNotFoundError: It is not there.
+        """
+        found = self._stat(uri)
+        if found.outcome != "ok" or found.size_bytes is None:
+            raise FileNotFoundError(f"the container {redact(uri)!r} is not there")
+        if _is_local(uri):
+            file = Path(local_file(uri)).open("rb")  # noqa: SIM115 (closed with the container)
+            read: Callable[[int, int], bytes] = lambda start, end: os.pread(  # noqa: E731
+                file.fileno(), end - start, start
+            )
+            return Ranges(read, found.size_bytes, found.version)
+        store, key = self._object(uri)
+        if store is not None:
+            objects = store
+
+            def read_range(start: int, end: int) -> bytes:
+                return bytes(obstore.get_range(objects, key, start=start, end=end))
+
+            return Ranges(read_range, found.size_bytes, found.version)
+        filesystem, path = self._location(uri).fsspec()
+        return Ranges(
+            lambda start, end: bytes(filesystem.cat_file(path, start=start, end=end)),
+            found.size_bytes,
+            found.version,
+        )
+
+    def _member(self, address: MemberAddress) -> FetchedFile:
+        try:
+            container = self.container(address.container)
+        except FileNotFoundError:
+            return GONE
+        except BROKEN as error:
+            raise OSError(f"the container cannot be read: {error}") from error
+        return container.read(address, self.settings.max_file_bytes)
+
     def _read(self, uri: str) -> FetchedFile:
         limit = self.settings.max_file_bytes
+        address = member_address(uri)
+        if address is not None:
+            return self._member(address)
         if _is_local(uri):
             return read_local(uri, limit)
         store, key = self._object(uri)
@@ -232,6 +306,9 @@ class Fetcher:
         return read_remote(self._location(uri), limit)
 
     def _stat(self, uri: str) -> FetchedFile:
+        address = member_address(uri)
+        if address is not None:
+            return replace(self._member(address), data=b"")
         if _is_local(uri):
             return stat_local(uri)
         store, key = self._object(uri)

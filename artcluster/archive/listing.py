@@ -1,20 +1,26 @@
-"""One way to list an archive: a folder, a bucket, a glob, or a list of addresses."""
+"""One way to list an archive: a folder, a bucket, a glob, containers, or a list of addresses."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
 
 from artcluster.archive.buckets import walk_bucket, walk_filesystem
+from artcluster.archive.containers import BROKEN, CONTAINERS, is_container, member_uri
 from artcluster.archive.database import Limits
 from artcluster.archive.entries import EntryBuffer, Selection, Tally, is_text, local_uri, printable
 from artcluster.archive.fetch import Fetcher, FetchSettings
 from artcluster.archive.folders import FolderWalk, identity
 from artcluster.archive.lists import AddressList, is_list
-from artcluster.errors import UsageError
-from artcluster.location import Location
+from artcluster.archive.readers import words
+from artcluster.errors import ArchiveError, UsageError
+from artcluster.location import Location, redact
 from artcluster.location.credentials import FAMILIES
+
+_PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".7z", ".rar")
+
+"""Containers that have to be unpacked as a whole."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +69,92 @@ class Listing:
             )
         include = (*self.include, *([self.pattern] if self.pattern else []))
         selection = Selection(include, self.exclude)
+        packed = next((each for each in _PACKED if self.location.uri.lower().endswith(each)), None)
+        if packed and not (self.location.is_local and Path(self.location.uri).is_dir()):
+            raise UsageError(
+                f"{self.location}: the members of a {packed} cannot be read one by one. Unpack it, "
+                f"or pack it as {', '.join(CONTAINERS)}."
+            )
+        if self._is_one_container():
+            return self._members(((self.location.uri, ""),))
         if is_list(self.location):
             return self._list(selection)
+        return self._with_members(selection)
+
+    def _files(self, selection: Selection) -> Iterator[pa.RecordBatch]:
+        """List a folder or bucket."""
         if self.location.is_local:
             return self._local(selection)
         below = self._left_out_below()
         if self.location.protocol in FAMILIES and "::" not in self.location.uri:
             return walk_bucket(self.location, selection, self.tally, below)
         return walk_filesystem(self.location, selection, self.tally, below)
+
+    def _is_one_container(self) -> bool:
+        """Tell a container from a folder, and a Parquet file of images from a list."""
+        uri = self.location.uri
+        if not is_container(uri) or "::" in uri or (self.location.is_local and Path(uri).is_dir()):
+            return False
+        if not is_list(self.location):
+            return True
+        try:
+            Fetcher(self.location, self.fetch).container(uri)
+        except (*BROKEN, OSError):
+            return False
+        return True
+
+    def _with_members(self, selection: Selection) -> Iterator[pa.RecordBatch]:
+        """List files, and in the place of containers what they hold.
+
+        Containers are opened where a glob names them, and in folders that hold no pictures.
+        """
+        some = False
+        for batch in self._files(selection):
+            some = True
+            files = [not is_container(uri) for uri in batch.column("uri").to_pylist()]
+            yield batch.filter(pa.array(files, pa.bool_()))
+            if not all(files):
+                rows = batch.filter(pa.array([not each for each in files], pa.bool_()))
+                columns = (rows.column(name).to_pylist() for name in ("uri", "path"))
+                yield from self._members(zip(*columns, strict=True))
+        if some or self.include or self.pattern:
+            return
+        endings = Selection([f"**/*{ending}" for ending in CONTAINERS], self.exclude)
+        quiet = replace(self, tally=Tally())
+        for batch in quiet._files(endings):
+            uris, paths = (batch.column(name).to_pylist() for name in ("uri", "path"))
+            self.tally.restore(set(paths))
+            yield from self._members(zip(uris, paths, strict=True))
+
+    def _members(self, containers: Iterable[tuple[str, str]]) -> Iterator[pa.RecordBatch]:
+        """Yield the pictures in containers, each given by its address and its path."""
+        fetcher = Fetcher(self.location, self.fetch)
+        selection = Selection((), self.exclude)
+        buffer = EntryBuffer()
+        for uri, path in containers:
+            try:
+                for member in fetcher.container(uri).members():
+                    name = member.name.removeprefix("./")
+                    shown = f"{path}/{name}" if path else name
+                    refusal = selection.refusal(shown)
+                    if {"..", ".", ""} & set(name.split("/")):
+                        refusal = "dot-segment"
+                    if refusal:
+                        self.tally.skip(refusal, shown)
+                        continue
+                    where = member_uri(uri, member)
+                    buffer.add(shown, where, member.size_bytes, member.version)
+                    yield from buffer.full()
+            except (*BROKEN, OSError, ValueError) as error:
+                if uri.lower().endswith(".parquet") and path:
+                    self.tally.skip("not-a-picture", path)  # A table of something else.
+                    continue
+                raise ArchiveError(
+                    f"Cannot list the members of {redact(uri)}: {words(error)}. Expected "
+                    f"{', '.join(CONTAINERS)} that is whole and not compressed as a whole (of a "
+                    ".tar.gz unpack the .tar). Nothing of this listing is used."
+                ) from error
+        yield from buffer.rest()
 
     def _local(self, selection: Selection) -> Iterator[pa.RecordBatch]:
         if Path(self.location.uri).is_file():

@@ -98,8 +98,9 @@ def run(
 ) -> None:
     """Embed the pictures of IMAGES and cluster them into STORE.
 
-    IMAGES is a folder, a bucket, a glob, or a CSV or Parquet list of URIs. STORE is a folder or
-    bucket of its own. Work already done is skipped. Methods that train a network of
+    IMAGES is a folder, a bucket, a glob, a CSV or Parquet list of URIs, or a zip, tar or Parquet
+    file that holds the images themselves (or a glob of such). STORE is a folder or bucket of its
+    own. Work already done is skipped. Methods that train a network of
     their own on the pictures, such as dcec-paint, have no use for --backbone.
     """
     from artcluster.cli.session import open_job

@@ -56,7 +56,7 @@ def run_archive(job: Job, images: str, *, force: bool = False) -> RunSummary:
     """Embed the pictures of an archive and cluster them; what is done already is skipped.
 
     Args:
-        images: Where the archive is: a folder, bucket, glob, or list of addresses.
+        images: Where the archive is: a folder, bucket, glob, container, or list of addresses.
         force: Create a new run even if an identical one exists.
 
     Raises:

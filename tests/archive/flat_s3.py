@@ -2,8 +2,10 @@
 
 import http.server
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
@@ -12,9 +14,18 @@ from artcluster.location import Location
 BUCKET = "museum"
 
 
+@dataclass
+class FlatS3:
+    """A running server: where its bucket is, and how many requests it had by method."""
+
+    location: Location
+    requests: Counter[str]
+
+
 @contextmanager
-def flat_s3(objects: dict[str, bytes], page_keys: int = 1000) -> Iterator[Location]:
-    """Serve a bucket whose keys are kept to the letter; yield its location."""
+def flat_s3(objects: dict[str, bytes], page_keys: int = 1000) -> Iterator[FlatS3]:
+    """Serve a bucket whose keys are kept to the letter."""
+    requests: Counter[str] = Counter()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -23,6 +34,7 @@ def flat_s3(objects: dict[str, bytes], page_keys: int = 1000) -> Iterator[Locati
             """Say nothing."""
 
         def do_GET(self) -> None:
+            requests[self.command] += 1
             parts = urlsplit(self.path)
             asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
             key = unquote(parts.path).removeprefix(f"/{BUCKET}").removeprefix("/")
@@ -36,10 +48,19 @@ def flat_s3(objects: dict[str, bytes], page_keys: int = 1000) -> Iterator[Locati
         do_HEAD = do_GET
 
         def _answer(self, body: bytes, kind: str, status: int = 200) -> None:
+            asked = self.headers.get("Range", "")
+            whole = len(body)
+            if asked and status == 200:
+                start, _, end = asked.removeprefix("bytes=").partition("-")
+                body = body[int(start) : int(end) + 1]
+                status = 206
             self.send_response(status)
+            if status == 206:
+                shown = f"bytes {start}-{int(start) + len(body) - 1}/{whole}"
+                self.send_header("Content-Range", shown)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
-            self.send_header("ETag", f'"{hash(body) & 0xFFFFFF:x}"')
+            self.send_header("ETag", '"0f3a"')
             self.send_header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
             self.end_headers()
             if self.command != "HEAD":
@@ -55,7 +76,7 @@ def flat_s3(objects: dict[str, bytes], page_keys: int = 1000) -> Iterator[Locati
                 "AWS_SECRET_ACCESS_KEY": "secret",
                 "AWS_REGION": "us-east-1",
             }
-            yield Location.parse(f"s3://{BUCKET}", options)
+            yield FlatS3(Location.parse(f"s3://{BUCKET}", options), requests)
         finally:
             server.shutdown()
 
@@ -68,7 +89,7 @@ def _page(objects: dict[str, bytes], asked: dict[str, str], page_keys: int) -> b
     encode = quote if asked.get("encoding-type") == "url" else escape
     rows = "".join(
         f"<Contents><Key>{encode(key)}</Key><Size>{len(objects[key])}</Size>"
-        f"<ETag>&quot;{hash(objects[key]) & 0xFFFFFF:x}&quot;</ETag>"
+        "<ETag>&quot;0f3a&quot;</ETag>"
         "<LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>"
         for key in shown
     )

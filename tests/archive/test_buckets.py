@@ -78,7 +78,8 @@ FLAT = {
 
 @pytest.mark.parametrize("page_keys", [2, 1000])
 def test_keys_with_empty_names_of_folders_are_listed_and_fetched_as_they_are(page_keys):
-    with flat_s3(FLAT, page_keys) as bucket:
+    with flat_s3(FLAT, page_keys) as server:
+        bucket = server.location
         for place, prefix in ((bucket, ""), (bucket.child("scans"), "scans/")):
             listing = Listing(place)
             rows = listed(listing)
@@ -96,7 +97,8 @@ def test_keys_with_empty_names_of_folders_are_listed_and_fetched_as_they_are(pag
 
 
 def test_a_bucket_with_nothing_but_a_leading_slash(tmp_path):
-    with flat_s3({"/only.png": b"x"}) as bucket:
+    with flat_s3({"/only.png": b"x"}) as server:
+        bucket = server.location
         rows = listed(Listing(bucket))
         assert set(rows) == {"/only.png"}
         assert Fetcher(bucket).fetch(rows["/only.png"]["uri"]).data == b"x"

@@ -147,8 +147,9 @@ def check_not_empty(summary: Summary, archive: Archive) -> None:
     """
     if not summary.listed:
         raise UsageError(
-            f"There are no images at {archive.location}. Expected a folder, a bucket, a glob, or a "
-            "CSV or Parquet list of addresses. Is the path right, and is it mounted?"
+            f"There are no images at {archive.location}. Expected a folder, a bucket, a glob, a "
+            "zip, tar or Parquet file of images, or a list of addresses. Is the path right, and is "
+            "it mounted?"
         )
 
 

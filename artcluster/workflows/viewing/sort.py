@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import duckdb
 
+from artcluster.archive.containers import member_address
 from artcluster.archive.database import quoted
 from artcluster.archive.entries import local_file
 from artcluster.archive.fetch import Fetcher
@@ -177,7 +178,9 @@ def _planned(
     while batch := rows.fetchmany(4096):
         for folder, base, uri, content_id, path, shared in batch:
             name = f"{folder}/{_told_apart(base, path) if shared else base}"
-            linked = not settings.copy and Location.parse(uri).is_local
+            linked = (
+                not settings.copy and Location.parse(uri).is_local and member_address(uri) is None
+            )
             yield SortedFile(name, uri, content_id, "link" if linked else "copy")
 
 

@@ -3,6 +3,7 @@
 import http.server
 import shutil
 import threading
+import zipfile
 from functools import partial
 from pathlib import Path
 
@@ -97,3 +98,23 @@ def test_what_was_left_out_is_listed_by_reason(tmp_path: Path) -> None:
         ("hidden", ".hidden.png"),
         ("not-a-picture", "notes.txt"),
     ]
+
+
+def test_the_members_of_a_zip_are_embedded_and_new_ones_known(tmp_path: Path) -> None:
+    files = copy_pictures(tmp_path / "images", 6)
+    packed = tmp_path / "works.zip"
+
+    def night(count: int) -> EmbedSummary:
+        with zipfile.ZipFile(packed, "w") as archive:
+            for file in files[:count]:
+                archive.write(file, f"1890/{file.name}")
+        return embed_archive(make_job(tmp_path / "store", archive__id="met"), str(packed))
+
+    assert night(4).images == 4
+    done = night(4)
+    assert (done.embedded, done.images) == (0, 4)
+    done = night(6)
+    assert (done.embedded, done.images) == (2, 6)
+    assert f"1890/{files[0].name}" in rows(tmp_path)
+    done = night(5)
+    assert (done.removed, done.images) == (1, 5)
