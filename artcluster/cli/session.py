@@ -92,7 +92,13 @@ def open_job(
             place = Location.parse(closing.enter_context(tempfile.TemporaryDirectory()))
         opened = Store.open(place, create=create)
         shown = closing.enter_context(_progress())
-        machines, local = make_executor(executor, stop), make_executor("in-process", stop)
+        machines = make_executor(
+            executor,
+            stop,
+            autoscale=config.embed.autoscale,
+            queue_timeout_s=config.embed.queue_timeout_s,
+        )
+        local = make_executor("in-process", stop)
         closing.callback(machines.close)
         closing.callback(local.close)
         progress = MeteredProgress(shown, machines.meters())

@@ -1,8 +1,8 @@
 """Chunks of rows that fit a core's cache, worked on by threads, results in the chunks' order."""
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from types import TracebackType
 from typing import TypeVar
 
@@ -44,15 +44,38 @@ def row_chunks(rows: int, chunk: int) -> list[tuple[int, int]]:
     return [(start, min(rows, start + chunk)) for start in range(0, rows, chunk)]
 
 
-@contextmanager
-def one_torch_thread() -> Iterator[None]:
-    """Let torch compute with one thread a caller; restores the process's setting at the end."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+class _SingleThread:
+    """Lets torch compute with one thread per caller while at least one pool is open.
+
+    The number is the whole process's: of pools that overlap the first notes what it was, and the
+    last sets it back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._threads = 0
+
+    def outside(self) -> int:
+        """Return the number of torch's threads outside of pools."""
+        with self._lock:
+            return self._threads if self._users else torch.get_num_threads()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._threads = torch.get_num_threads()
+                torch.set_num_threads(1)
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                torch.set_num_threads(self._threads)
+
+
+_single_thread = _SingleThread()
 
 
 class ChunkPool:
@@ -63,12 +86,11 @@ class ChunkPool:
     """
 
     def __init__(self, threads: int | None = None) -> None:
-        self.threads = threads or torch.get_num_threads()
+        self.threads = threads or _single_thread.outside()
         self._executor = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
-        self._single = one_torch_thread()
 
     def __enter__(self) -> "ChunkPool":
-        self._single.__enter__()
+        _single_thread.__enter__()
         return self
 
     def __exit__(
@@ -79,7 +101,7 @@ class ChunkPool:
     ) -> None:
         if self._executor is not None:
             self._executor.shutdown(cancel_futures=True)
-        self._single.__exit__(kind, error, trace)
+        _single_thread.__exit__()
 
     def map(
         self, function: Callable[[tuple[int, int]], T], chunks: list[tuple[int, int]]

@@ -194,6 +194,12 @@ class EmbedSettings(Settings):
     """CPUs of one embedding actor, and its threads; by default 1 with a GPU."""
     gpus_per_worker: Annotated[float, Field(ge=0)] | None = None
     """GPUs of one embedding actor; by default 1 where the cluster has any, else 0."""
+    autoscale: Literal["auto", "yes", "no"] = "auto"
+    """Ask a Ray cluster for more workers than it has room for, up to max_workers, so that its
+    autoscaler adds machines; `auto` does so where Ray's autoscaler v2 runs."""
+    queue_timeout_s: Annotated[float, Field(gt=0)] | None = None
+    """How long a job waits for its first workers while other jobs hold the cluster's CPUs and GPUs;
+    by default as long as it takes."""
     stall_timeout_s: Annotated[float, Field(gt=0)] = 600.0
     """Without any progress for so long the job ends and names the stage."""
     commit_every_s: Annotated[float, Field(ge=0)] = 60.0

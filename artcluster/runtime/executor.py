@@ -82,14 +82,14 @@ class Step:
         cpus: CPUs that one worker of the step takes, and the threads its libraries may use.
         gpus: GPUs that one worker takes; above zero the workers are actors.
         workers: None for tasks that spread as far as CPUs allow; (min, max) for a pool of actors,
-            which keep what `make` loaded between items.
+            which keep what `make` loaded between items. A max of None is as many as have room.
     """
 
     name: str
     make: Callable[[], Callable[[Item], Item]]
     cpus: float = 1.0
     gpus: float = 0.0
-    workers: tuple[int, int] | None = None
+    workers: tuple[int, int | None] | None = None
 
 
 class Claim(IntEnum):

@@ -3,7 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
@@ -38,7 +38,11 @@ class RayExecutor:
         gpus: Logical GPUs of one of our own; None for those of the machine.
         dashboard: Serve Ray's dashboard on the loopback interface, on one of our own.
         node_loss_grace_s: After a machine is lost, Ray has so long without progress to recover.
-        stop: Ends streams and training loops politely.
+        autoscale: Whether more is asked of the cluster than it has, for its autoscaler to add;
+            `auto` asks the cluster whether there is one.
+        queue_timeout_s: How long a stream waits for its first workers; None for as long as it
+            takes.
+        stop: Ends streams and training loops where nothing finished is lost.
     """
 
     def __init__(
@@ -49,6 +53,8 @@ class RayExecutor:
         gpus: int | None = None,
         dashboard: bool = False,
         node_loss_grace_s: float = 60.0,
+        autoscale: Literal["auto", "yes", "no"] = "auto",
+        queue_timeout_s: float | None = None,
         stop: Stop | None = None,
     ) -> None:
         self._cluster = RayCluster(
@@ -60,6 +66,8 @@ class RayExecutor:
         )
         self._starting = threading.Lock()
         self._grace_s = node_loss_grace_s
+        self._autoscale = autoscale
+        self._queue_timeout_s = queue_timeout_s
         self._stop = stop or Stop()
         self._coordinators: list[Any] = []
         self._stream: RayStream | None = None
@@ -109,6 +117,8 @@ class RayExecutor:
             steps,
             stall_timeout_s=stall_timeout_s,
             node_loss_grace_s=self._grace_s,
+            autoscale=self._autoscale,
+            queue_timeout_s=self._queue_timeout_s,
             stop=self._stop,
         )
         self._stream = stream

@@ -54,6 +54,8 @@ class StepActor:
         self._remote = remote
         self._function: Callable[[Item], Item] | None = None
         self._failure: Failure | None = None
+        report: Any = remote.coordinator.call
+        report.remote(remote.stream, "arrive", remote.step.name)
         limit_threads(max(1, int(remote.step.cpus)))
         try:
             self._function = remote.step.make()

@@ -314,7 +314,8 @@ def embed_pipeline(job: Job, archive: Archive, embedder: ReadyEmbedder) -> list[
     if gpus is None:
         gpus = 1.0 if resources.gpus >= 1 else 0.0
     threads = 1 if gpus or on_cpu else _CPU_THREADS
-    cpus = settings.cpus_per_worker or min(threads, resources.cpus)
+    # No CPUs: a cluster whose workers are yet to come.
+    cpus = settings.cpus_per_worker or min(threads, resources.cpus or threads)
     partition = pc.field("embedder_id") == embedder.embedder_id
     known = job.store.table(done_table(embedder.embedder_id)).batches(["content_id"], partition)
     decode = DecodePart(
@@ -334,10 +335,10 @@ def embed_pipeline(job: Job, archive: Archive, embedder: ReadyEmbedder) -> list[
         device="cuda" if gpus else "cpu",
         threads=max(1, int(cpus)),
     )
-    most = settings.max_workers or max(settings.min_workers, int(resources.cpus))
+    workers = settings.min_workers, settings.max_workers
     return [
         Step("decode", decode, cpus=1.0),
-        Step("embed", embed, cpus=cpus, gpus=gpus, workers=(settings.min_workers, most)),
+        Step("embed", embed, cpus=cpus, gpus=gpus, workers=workers),
     ]
 
 
@@ -345,5 +346,6 @@ def most_gpu_workers(executor: Executor, embed: Step) -> int:
     """Return how many embedding workers there can be with a GPU, or a share of one."""
     if not embed.gpus:
         return 0
-    assert embed.workers is not None
-    return min(embed.workers[1], int(executor.resources().gpus / embed.gpus))
+    room = int(executor.resources().gpus / embed.gpus)
+    most = None if embed.workers is None else embed.workers[1]
+    return room if most is None else min(most, room)

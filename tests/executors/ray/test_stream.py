@@ -1,4 +1,5 @@
 import os
+import threading
 import uuid
 
 import numpy as np
@@ -8,6 +9,8 @@ import ray
 from artcluster.errors import ArchiveError, ArtclusterError, StalledError, StepError
 from artcluster.executors.local import InProcessExecutor
 from artcluster.executors.ray import stream as ray_stream
+from artcluster.executors.ray.stream import RayStream
+from artcluster.runtime.cancellation import Stop
 from artcluster.runtime.executor import Step
 from tests.executors import arithmetic, waiting
 
@@ -135,13 +138,35 @@ def test_a_standstill_is_named_and_the_executor_goes_on(ray_executor):
     assert sorted(item["number"] for item in results) == [0, 1, 2]
 
 
-def test_a_starving_stream_says_what_is_free(ray_executor):
+@pytest.fixture
+def other_job(ray_executor):
+    """Another job that holds every CPU."""
     ray_executor.resources()
     holder = ray.remote(num_cpus=2)(dict).remote()
     ray.get(holder.__ray_ready__.remote())
-    with pytest.raises(StalledError, match=r"'decode' has no worker.*2 CPU.*0 CPU.* are free"):
-        run(ray_executor, range(3), [Step("decode", arithmetic.refuse)], stall_timeout_s=2.0)
+    yield holder
     ray.kill(holder)
+
+
+def test_a_stream_waits_for_its_turn_as_long_as_it_is_told_to(ray_executor, other_job):
+    stream = RayStream(
+        ray_executor._coordinators_at_least(1)[0],
+        [Step("decode", arithmetic.refuse)],
+        stall_timeout_s=0.1,
+        node_loss_grace_s=10,
+        queue_timeout_s=2.0,
+        stop=Stop(),
+    )
+    with pytest.raises(StalledError, match=r"'decode' has had no worker for 2 s.*0 CPU.* are free"):
+        list(stream.run(range(3)))
+
+
+def test_a_stream_that_waited_for_its_turn_does_its_work(ray_executor, other_job):
+    freed = threading.Timer(6, ray.kill, [other_job])
+    freed.start()
+    steps = [Step("decode", arithmetic.refuse_nothing)]
+    assert sorted(run(ray_executor, range(3), steps, stall_timeout_s=5.0)) == [0, 1, 2]
+    freed.join()
 
 
 def test_windows_of_items_follow_each_other(ray_executor, monkeypatch):
