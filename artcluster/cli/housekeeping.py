@@ -207,9 +207,7 @@ def show_check(summary: CheckSummary, json_wanted: bool) -> None:
             title = "Damaged, and taken out"
         print_table(console, title, ("file", "problem", "cost"), rows)
     if summary.incomplete:
-        print_table(
-            console, "Runs that lack something", ("run", "lacks"), list(summary.incomplete.items())
-        )
+        print_table(console, "Incomplete", ("what", "it lacks"), list(summary.incomplete.items()))
     if not summary.damages and not summary.incomplete:
         console.print("Everything is whole.\n")
 

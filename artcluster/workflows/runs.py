@@ -181,7 +181,7 @@ def what_is_missing(store: Store, run: Run) -> str:
     rows, wanted = sum(count for _, count in assigned), run.metrics.get("contents", 0)
     if rows < wanted:
         return f"{wanted - rows:,} of {wanted:,} assignments"
-    if not clusters_of_run(store, run.run_id).size:
+    if run.metrics.get("non_empty") and not clusters_of_run(store, run.run_id).size:
         return "its clusters"
     return ""
 

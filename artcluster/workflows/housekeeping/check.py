@@ -9,6 +9,7 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from artcluster.embedders.faces import finds_faces
 from artcluster.errors import ArtclusterError, StoreError
 from artcluster.runtime.progress import Progress
 from artcluster.schema import METADATA, MODELS, TABLES, Table
@@ -26,8 +27,9 @@ from artcluster.store.layout import (
 )
 from artcluster.store.reader import FileInfo
 from artcluster.store.rewrite import remove_rows, replace_files
+from artcluster.store.views import duckdb_connection
 from artcluster.workflows.clustering.assignments import load_model
-from artcluster.workflows.runs import read_runs, what_is_missing
+from artcluster.workflows.runs import Run, read_runs, what_is_missing
 
 _READS_AT_ONCE = 8
 
@@ -74,7 +76,7 @@ class CheckSummary:
         files: Files checked.
         size_bytes: Their bytes.
         damages: Files that are missing or not whole.
-        incomplete: Runs that lack something, and what.
+        incomplete: Runs and archives that lack something, and what; the next jobs make it.
         repaired: Whether the damaged files were taken out.
     """
 
@@ -85,25 +87,26 @@ class CheckSummary:
     repaired: bool
 
 
+_Repair = Callable[[Sequence[Fence]], object]
+
+"""Takes one file out, under the fences of whoever repairs."""
+
+
 @dataclass
 class _Check:
     store: Store
     quick: bool
     files: int = 0
     size_bytes: int = 0
-    found: list[tuple[Damage, Callable[[Sequence[Fence]], object]]] = field(default_factory=list)
+    found: list[tuple[Damage, _Repair]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.blobs = Blobs(self.store.location)
 
-    def note(
-        self,
-        damage: Damage,
-        repair: Callable[[Sequence[Fence]], object] = lambda _: None,
-    ) -> None:
+    def note(self, damage: Damage, repair: _Repair = lambda _: None) -> None:
         self.found.append((damage, repair))
 
-    def delete(self, path: str) -> Callable[[Sequence[Fence]], object]:
+    def delete(self, path: str) -> _Repair:
         return lambda _: self.blobs.delete([path])
 
 
@@ -153,7 +156,26 @@ def check_store(
 
 def _incomplete(store: Store) -> dict[str, str]:
     found = {run.run_id: what_is_missing(store, run) for run in read_runs(store)}
-    return {run_id: missing for run_id, missing in found.items() if missing}
+    incomplete = {f"run {run_id}": missing for run_id, missing in found.items() if missing}
+    for run in {run.archive_id: run for run in read_runs(store)}.values():
+        if missing := _without_vectors(store, run):
+            lacks = f"vectors of {missing:,} images by {run.embedder_id}"
+            incomplete[f"archive {run.archive_id}"] = lacks
+    return incomplete
+
+
+def _without_vectors(store: Store, run: Run) -> int:
+    """Count the images of an archive, as it is now, that its last run's embedder lacks."""
+    if finds_faces(run.embedder_id):
+        return 0
+    with duckdb_connection(store, ["current_images", "embeddings"]) as tables:
+        ((count,),) = tables.execute(
+            "select count(distinct content_id) from current_images anti join "
+            "(select content_id from embeddings where embedder_id = ?) using (content_id) "
+            "where archive_id = ? and status = 'ok'",
+            [run.embedder_id, run.archive_id],
+        ).fetchall()
+    return int(count)
 
 
 def _opening_problem(store: Store, table: Table) -> str:
@@ -246,12 +268,8 @@ def _check_models(check: _Check) -> None:
             load_model(check.store, model_id)
         except (ArtclusterError, ValueError, KeyError, TypeError, OSError) as wrong:
             reason = f"{type(wrong).__name__}: {wrong}".splitlines()[0]
-            check.note(
-                Damage(row["path"], f"the model cannot be read: {reason}", _OF_MODELS),
-                lambda fences, lost=model_id: remove_rows(  # type: ignore[misc]
-                    check.store, MODELS, "model_id", {lost}, fences
-                ),
-            )
+            damage = Damage(row["path"], f"the model cannot be read: {reason}", _OF_MODELS)
+            check.note(damage, partial(remove_rows, check.store, MODELS, "model_id", {model_id}))
 
 
 _OF_MODELS = "the same `cluster` or `run` fits it again; runs keep their assignments"
