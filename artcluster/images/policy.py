@@ -16,8 +16,8 @@ class PixelPolicy:
 
     Whatever the settings, version 1 makes 8-bit sRGB of a picture like this:
 
-    - EXIF orientation is applied; an unreadable one counts as upright.
-    - The first frame, page or layer composite is taken.
+    - EXIF orientation is applied; an unreadable one counts as upright, XMP's does not count.
+    - The first frame, page or layer composite is taken; a TIFF's reduced copies are passed over.
     - An embedded ICC profile is converted to sRGB with perceptual intent. A profile that is
       broken, or of another colour space than the pixels, is ignored; one that moves no colour by
       more than a level counts as sRGB.
@@ -27,6 +27,7 @@ class PixelPolicy:
       32-bit integers are scaled by the smallest of 255 and 65535 that holds all values, floats by
       the smallest of 1, 255 and 65535; outside those, or below zero, by the picture's own lowest
       and highest value. A linear ramp stays linear, and nothing is clipped. NaN counts as lowest.
+      Colour of 9 to 24 bits keeps its highest 8; docs/formats.md has all of it.
     - Transparency, of a channel, a palette or a colour key, is laid on white.
     - The resize is Pillow's antialiased bicubic in 8 bits.
 
@@ -38,7 +39,8 @@ class PixelPolicy:
             long as twice the target is left on both sides, and converts the ICC profile of an RGB
             or grey JPEG after the resize: 1.4 to 3 times faster than exact on large JPEGs, and
             within 46 dB and more of it on pictures full of hard edges.
-        max_pixels: A picture with more pixels than this in its header is rejected, not decoded.
+        max_pixels: A picture with more pixels than this in its header is read from a smaller copy
+            in its file (a pyramid, a lower resolution) or else rejected.
         max_missing_share: A damaged picture that lacks more than this share of its rows is
             rejected; one that lacks less is read, and what is missing is mid-grey.
         version: Raised with every change of code that changes pixels that were right, and with it
