@@ -143,7 +143,8 @@ class ClusterSettings(Settings):
     workers: Annotated[int, Field(ge=1)] | None = None
     """Ray Train workers; by default in-process for small archives, else one a GPU or CPU."""
     use_gpu: bool | None = None
-    """Train on GPUs; by default where there are any."""
+    """Train on GPUs; by default where there are any. k-means and TEMI compute where the job runs,
+    on a GPU only if there is one."""
     pretrain: PretrainSettings = PretrainSettings()
     dec: DecSettings = DecSettings()
     dcec: DcecSettings = DcecSettings()

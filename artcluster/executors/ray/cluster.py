@@ -156,6 +156,8 @@ class RayCluster:
                     head = own_head.Head(self._cpus, self._gpus, dashboard=self._dashboard)
                 else:
                     require_reachable(self.address)
+                    if "://" not in self.address and self.address != "auto":
+                        private.check_head(self.address)
                 address = self.address if head is None else head.address
                 with preserve_signal_handlers(signal.SIGTERM):
                     ray.init(address, log_to_driver=False, logging_level=logging.ERROR)

@@ -8,6 +8,7 @@ function is called.
 
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -290,3 +291,39 @@ def trainer_class() -> "type[TorchTrainer]":
             pass
 
     return Trainer
+
+
+def check_head(address: str, timeout_s: float = 10.0) -> None:
+    """Check that a Ray head answers at an address, and takes this process's token.
+
+    `ray.init` tries for minutes where something else listens there, and tells a wrong token by
+    "Failed to connect". TLS is left to it.
+
+    Raises:
+        ConnectionError: What listens there is no Ray head, or it asks for another token.
+    """
+    import grpc
+    from ray import _raylet
+
+    if os.environ.get("RAY_USE_TLS", "0") not in ("", "0"):
+        return
+    untyped: Any = (grpc, _raylet)
+    rpc, raylet = untyped
+    tokens = raylet.AuthenticationTokenLoader.instance()
+    is_used = os.environ.get("RAY_AUTH_MODE", "token").lower() == "token"
+    header = tokens.get_token_for_http_header(ignore_auth_mode=is_used)
+    channel = rpc.insecure_channel(address)
+    ask = channel.unary_unary("/ray.rpc.NodeInfoGcsService/GetClusterId")
+    try:
+        rpc.channel_ready_future(channel).result(timeout=timeout_s)
+        ask(b"", timeout=timeout_s, metadata=list(header.items()))
+    except rpc.FutureTimeoutError:
+        raise ConnectionError(
+            "What listens there is no Ray head. The port is the head's own, 6379 unless it was "
+            "set, not the dashboard's (8265)."
+        ) from None
+    except rpc.RpcError as error:
+        if error.code() == rpc.StatusCode.UNAUTHENTICATED:
+            raise ConnectionError(f"Authentication failed: {error.details()}.") from None
+    finally:
+        channel.close()

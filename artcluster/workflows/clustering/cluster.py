@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from artcluster.clustering.kmeans.kmeans import sample_indices
 from artcluster.clustering.model.model import ClusterModel
-from artcluster.errors import UsageError
+from artcluster.errors import ArtclusterError, UsageError
 from artcluster.schema import ASSIGNMENTS, CLUSTERS, EDITS, LINEAGE, MODELS, RUNS, Table
 from artcluster.store import Lease
 from artcluster.store.clock import next_time
@@ -93,11 +93,17 @@ def make_run(job: Job, run: NewRun) -> None:
     """Make a run that does not exist; what an earlier job finished of it is kept.
 
     Raises:
+        ArtclusterError: `cluster.use_gpu` is on, and there is no GPU.
         UsageError: There are fewer distinct images than clusters.
         LeaseHeldError: Another job fits the same model.
     """
     archive_id, embedder_id = run.facts["archive_id"], run.facts["embedder_id"]
     settings = job.config.cluster
+    if settings.use_gpu and job.local.resources().gpus < 1 and job.executor.resources().gpus < 1:
+        raise ArtclusterError(
+            "cluster.use_gpu asks for a GPU, and there is none: neither where this job runs nor on "
+            "the machines that it may use. Leave the setting out to compute on CPUs."
+        )
     if run.parent is not None and run.model != "kept" and network_of(settings) is not None:
         # The parent's embedder may be a refined one: what follows begins where it began.
         job = replace(job, config=with_own_network(job.config))

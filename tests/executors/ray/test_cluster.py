@@ -10,6 +10,7 @@ import pytest
 from ray._private import ray_constants, services
 
 from artcluster.errors import ArtclusterError, UsageError
+from artcluster.executors.ray import private
 from artcluster.executors.ray.cluster import RayCluster, explain, require_reachable
 from artcluster.executors.ray.executor import RayExecutor
 
@@ -96,6 +97,17 @@ def test_an_address_where_nobody_answers_is_told_at_once():
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(OSError, match="refused"):
             require_reachable(address)
+
+
+def test_a_port_that_is_not_a_heads_is_told_of():
+    """Ray itself says nothing for minutes; the dashboard's port is the usual slip."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(ConnectionError, match=r"no Ray head.*not the dashboard's") as caught:
+            private.check_head(address, timeout_s=1.0)
+    assert f"No Ray cluster answers at {address!r}" in str(explain(caught.value, address))
 
 
 def test_a_loopback_head_is_joined_on_the_loopback(monkeypatch):

@@ -6,12 +6,22 @@ import sys
 
 import pytest
 
+from artcluster.executors.ray import private
+from artcluster.executors.ray.cluster import explain
+
 pytestmark = pytest.mark.ray
 
 
 def test_a_head_answers_with_the_token_alone(ray_head):
     assert ray_head.status("/api/jobs/", token=False) == 401
     assert ray_head.status("/api/jobs/", token=True) == 200
+
+
+def test_another_token_is_told_of(ray_head):
+    address = f"127.0.0.1:{ray_head.port}"
+    with pytest.raises(ConnectionError, match="Authentication failed") as caught:
+        private.check_head(address)
+    assert "RAY_AUTH_TOKEN_PATH" in str(explain(caught.value, address))
 
 
 def test_a_head_listens_on_this_machine_alone(ray_head):

@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+import torch
 from sklearn.metrics import silhouette_score
 
-from artcluster.errors import UsageError
+from artcluster.errors import ArtclusterError, UsageError
 from artcluster.schema import ASSIGNMENTS, CLUSTERS, EMBEDDINGS, MODELS, RUNS
 from artcluster.store import Lease, Store
 from artcluster.store import members as content_keys
@@ -191,6 +192,14 @@ def test_a_run_that_another_job_makes_meanwhile_is_there_once(embedded: Path) ->
 def test_more_clusters_than_images(embedded: Path) -> None:
     with pytest.raises(UsageError, match=r"41.*only 40"):
         cluster_archive(make_job(embedded, cluster__method="kmeans", cluster__k=41), None)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_gpu_that_is_nowhere_is_told_of_before_the_work(embedded: Path) -> None:
+    job = make_job(embedded, cluster__method="kmeans", cluster__use_gpu=True, **QUICK)
+    with pytest.raises(ArtclusterError, match=r"cluster\.use_gpu asks for a GPU"):
+        cluster_archive(job, None)
+    assert "k-means" not in job.timings.seconds
 
 
 def test_a_label_that_is_no_column_names_those_there_are(embedded: Path) -> None:

@@ -23,7 +23,7 @@ def seeds(x_ND: np.ndarray, settings: ClusterSettings) -> KMeansResult:
         settings.k,
         restarts=settings.restarts,
         seed=settings.seed,
-        gpu="auto" if settings.use_gpu is None else settings.use_gpu,
+        gpu=False if settings.use_gpu is False else "auto",
     )
 
 
@@ -56,7 +56,7 @@ def continue_kmeans(job: Job, data: TrainingSet, last: ClusterModel) -> Fitted:
             last.transform(data.x_ND, threads=torch.get_num_threads()),
             last.k,
             init_KD=last.centroids_KD,
-            gpu="auto" if settings.use_gpu is None else settings.use_gpu,
+            gpu=False if settings.use_gpu is False else "auto",
         )
     return Fitted(build_model(settings, data, last.space, found.centroids_KD), kmeans_facts(found))
 

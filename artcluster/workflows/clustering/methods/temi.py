@@ -33,7 +33,7 @@ def fit_temi(job: Job, data: TrainingSet) -> Fitted:
     with job.timings.stage("neighbours"):
         count = min(settings.temi.neighbours, len(unit_ND) - 1)
         neighbours_NC, _ = nearest_neighbours(unit_ND, count)
-    wanted = torch.cuda.is_available() if settings.use_gpu is None else settings.use_gpu
+    wanted = settings.use_gpu is not False and torch.cuda.is_available()
     device = torch.device("cuda" if wanted else "cpu")
     with job.timings.stage("distil", config.steps, "steps"):
         result = train_temi(
