@@ -144,29 +144,29 @@ def words_for(report: MetadataReport) -> Iterator[str]:
         f"{report.images:,} images" + (f", by {'; '.join(rules)}" if rules else "") + "."
     )
     if report.repeated:
-        yield f"{report.repeated:,} rows are the same as an earlier one and count once."
+        yield f"Rows that are the same as an earlier one, and count once: {report.repeated:,}."
     if report.rivals:
         yield (
-            f"{report.rivals:,} rows are not joined because other rows name the same image (row: "
+            f"Rows not joined because other rows name the same image: {report.rivals:,} (row: "
             f"image, such as {some('rivals')}). Give each image one row, or choose with "
             "--set metadata.many=first or list."
         )
     if report.ambiguous:
         yield (
-            f"{report.ambiguous:,} rows are not joined because they fit several images, such as "
+            f"Rows not joined because they fit several images: {report.ambiguous:,}, such as "
             f"{some('ambiguous')}. State the images' folders."
         )
     if report.unmatched:
-        yield f"{report.unmatched:,} rows fit no image, such as {some('unmatched')}."
+        yield f"Rows that fit no image: {report.unmatched:,}, such as {some('unmatched')}."
     if report.strays:
         yield (
-            f"{report.strays:,} of them have the file name of an image in another folder (row: "
+            f"Of these with the file name of an image in another folder: {report.strays:,} (row: "
             f"image, such as {some('strays')}); --set metadata.ignore_folders=true joins by file "
             "name only."
         )
     if report.images_with < report.images:
         without = report.images - report.images_with
-        yield f"{without:,} images have no row, such as {some('without')}."
+        yield f"Images without a row: {without:,}, such as {some('without')}."
     renamed = [
         f"{name!r} is {shown_name(new)!r}"
         for name, new in report.columns.items()

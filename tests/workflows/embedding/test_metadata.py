@@ -70,12 +70,12 @@ def test_how_rows_were_joined_is_told_with_examples(place):
     assert lines == [
         "Metadata: 2 of 6 rows joined to 2 of 4 images, by path 1; path below a folder 1, such as "
         f"'old/{names[1]}: {names[1]}'.",
-        "1 rows are the same as an earlier one and count once.",
-        "2 rows are not joined because other rows name the same image (row: image, such as "
+        "Rows that are the same as an earlier one, and count once: 1.",
+        "Rows not joined because other rows name the same image: 2 (row: image, such as "
         f"'{names[2]}: {names[2]}', '{names[2]}: {names[2]}'). Give each image one row, or choose "
         "with --set metadata.many=first or list.",
-        "1 rows fit no image, such as 'no.png'.",
-        f"2 images have no row, such as {names[2]!r}, {names[3]!r}.",
+        "Rows that fit no image: 1, such as 'no.png'.",
+        f"Images without a row: 2, such as {names[2]!r}, {names[3]!r}.",
         "Columns have other names in the view latest: 'path' is 'user_path', 'a b' is 'a_b', "
         "'cluster' is 'metadata_cluster'.",
     ]
