@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal
 
 import pyarrow.compute as pc
@@ -23,7 +24,7 @@ from artcluster.workflows.clustering.cluster import (
 )
 from artcluster.workflows.clustering.fingerprints import changed_settings, run_params
 from artcluster.workflows.clustering.labels import check_labels, measure_late_labels
-from artcluster.workflows.clustering.methods import find_method
+from artcluster.workflows.clustering.methods import check_enough, find_method
 from artcluster.workflows.clustering.methods.own_network import with_own_network
 from artcluster.workflows.clustering.run_pair import RunView, read_profile
 from artcluster.workflows.clustering.supervision import (
@@ -140,7 +141,7 @@ def plan_update(job: Job, images: str, *, run_id: str | None = None) -> ArchiveC
 
 
 def _first_run(job: Job, images: str) -> UpdateSummary:
-    embedded = embed_archive(job, images)
+    embedded = embed_archive(job, images, check=partial(check_enough, job.config.cluster))
     check_can_be_clustered(embedded, job.config)
     clustered = cluster_archive(job, embedded.archive_id, embedded.embedder_id)
     reasons = ("the archive had no run to follow",)
