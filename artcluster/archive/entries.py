@@ -129,12 +129,13 @@ SYSTEM_NAMES = frozenset(
 _NOT_PICTURE = re.compile(
     r"(?is).*\.("
     r"7z|aac|aae|avi|bz2|cfg|csv|db|doc|docx|flac|gz|htm|html|ini|js|json|jsonl|log|"
-    r"m4a|md|mkv|mov|mp3|mp4|mpg|ods|odt|ogg|parquet|pdf|ppt|pptx|py|rar|rtf|sh|"
+    r"m4a|md|mkv|mov|mp3|mp4|mpg|ods|odt|ogg|parquet|ppt|pptx|py|rar|rtf|sh|"
     r"sqlite|sql|tar|tsv|txt|wav|webm|xls|xlsx|xmp|xml|yaml|yml|zip"
     r")"
 )
 
-"""Files that are surely no pictures, by extension (SVG and EPS are pictures, and rejects)."""
+"""Files that are surely no pictures, by extension. SVG and EPS are pictures, and rejects; a PDF may
+be a scan."""
 
 
 class Selection:

@@ -190,7 +190,7 @@ def refused_info(blob: bytes, reject: Reject) -> ImageInfo:
 def _unidentified(blob: bytes, warned: list[str]) -> Reject:
     """Judge bytes that no decoder took, by known signatures and by what the decoders said."""
     unread = unread_format(blob)
-    if unread is not None:
+    if unread is not None and not (unread[0] == "HEIC" and "HEIF" in FORMATS):
         name, needs = unread
         detail = f"{name} is read with {needs}" if needs else f"{name} is not read"
         return Reject("identify", "unsupported", detail)

@@ -16,7 +16,7 @@ ADVICE = {
     "truncated": "The file ends before the picture does: copy it again from its source.",
     "corrupt": "The bytes contradict their format: copy it again, or save it anew from an editor.",
     "unsupported": "An image of a format or variant that is not read. Convert it to TIFF, PNG or "
-    "JPEG; HEIC is read once the package pillow-heif is installed.",
+    "JPEG; where the detail names an extra, install it: `pip install 'artcluster[heif]'`.",
     "too-large": "More pixels than the policy's max_pixels: raise it, if the picture is wanted.",
     "out-of-memory": "Decoding needs more memory than the decoder may take: raise its memory "
     "limit, or use a smaller copy.",
@@ -45,7 +45,8 @@ _MESSAGES = (
     (
         "unsupported",
         r"unsupported|not supported|unknown pixel mode|unknown compression|cannot handle|"
-        r"not available|not installed|not implemented|unrecognized image mode|conversion from",
+        r"not available|not installed|not implemented|unrecognized image mode|conversion from|"
+        r"unknown raw mode|wrong mode|password|opening failed\. \(?\d|^KeyError: \d",
     ),
 )
 

@@ -10,13 +10,9 @@ import zlib
 
 _SNIFFED_BYTES = 1 << 16
 
-_CODECS = "the extra `codecs`"
-
 _FORMATS = (
     ("HEIC", rb"....ftyp(?:hei|hev|mif|msf)", "the extra `heif`"),
-    ("JPEG XL", rb"\xff\x0a|\x00\x00\x00\x0cJXL ", ""),
     ("JPEG XR", rb"II\xbc[\x00\x01]", ""),
-    ("JPEG-LS", rb"\xff\xd8\xff\xf7", ""),
     ("PDF", rb"\s{0,64}%PDF", "the extra `pdf`"),
     ("EPS", rb"%!PS|\xc5\xd0\xd3\xc6", ""),
     ("OpenEXR", rb"\x76\x2f\x31\x01", ""),
@@ -27,7 +23,7 @@ _FORMATS = (
     (
         "camera raw",
         rb"....ftypcrx|II\x1a\x00\x00\x00HEAPCCDR|FUJIFILMCCD-RAW|II(?:RO|RS)|MMOR|IIU\x00|\x00MRM",
-        "the extra `raw`",
+        "",
     ),
     ("PICT", rb".{522}\x00\x11\x02\xff", ""),
     ("Netpbm PAM", rb"P7\s", ""),
@@ -47,6 +43,9 @@ _FORMATS_READ_TOO = (
     ("WebP", rb"RIFF....WEBP"),
     ("JPEG 2000", rb"\x00\x00\x00\x0cjP  |\xff\x4f\xff\x51"),
     ("AVIF", rb"....ftyp(?:avif|avis)"),
+    ("HEIC", rb"....ftyp(?:hei|hev|mif|msf)"),
+    ("JPEG XL", rb"\xff\x0a|\x00\x00\x00\x0cJXL "),
+    ("JPEG-LS", rb"\xff\xd8\xff\xf7"),
 )
 
 _OTHERS = (

@@ -31,7 +31,7 @@ def put(place, *names):
 @pytest.mark.s3
 def test_a_bucket_is_listed_with_odd_keys_and_fetched(s3):
     place = s3.location()
-    put(place, *ODD, "notes.pdf", "empty/", "full/", "full/x.jpg", ".hidden/y.jpg")
+    put(place, *ODD, "notes.docx", "empty/", "full/", "full/x.jpg", ".hidden/y.jpg")
     put(place, "store/report/sheet.jpg")
     listing = Listing(place, leave_out=[place.child("store")])
     rows = listed(listing)

@@ -38,7 +38,7 @@ def test_a_parquet_of_addresses_may_lead_anywhere(tmp_path):
         "../there/b.jpg",
         str(tmp_path / "here/a.jpg"),
         f"file://{tmp_path}/there/%C3%BC%20c.jpg",
-        "skip.pdf",
+        "skip.docx",
     ]
     table = pa.table({"Image": addresses, "n": [1, 2, 3, 4]})
     pq.write_table(table, tmp_path / "here/list.parquet")

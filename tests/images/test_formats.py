@@ -1,9 +1,11 @@
 """Formats that Pillow reads besides those of every day: the right pixels, at any size."""
 
+import importlib.util
 import io
 import struct
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,7 +13,8 @@ from PIL import Image
 from artcluster.images.decode import decode_image
 from artcluster.images.policy import PixelPolicy
 from artcluster.images.signatures import may_be_tga
-from tests.images.handmade import encode, painting, psnr_db, quarters
+from tests.absent import absent
+from tests.images.handmade import encode, painting, psnr_db, quadrant_means, quarters
 
 ODD = Path(__file__).parents[1] / "data" / "odd"
 EXACT = PixelPolicy(decode="exact")
@@ -88,3 +91,57 @@ def test_a_picture_of_another_library_in_qoi() -> None:
 def test_a_text_is_no_tga() -> None:
     assert not may_be_tga(b"root:x:0:0:root:/root:/bin/sh\n" * 20)
     assert not may_be_tga(struct.pack("<18B", *([1] * 18)))
+
+
+@pytest.mark.parametrize("size", [(96, 64), (37, 51), (160, 90), (640, 480)])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_jpeg_xl(size: tuple[int, int], bits: int) -> None:
+    pixels = np.asarray(painting(*size))
+    deep = pixels if bits == 8 else pixels.astype(np.uint16) * 257
+    found = pixels_of(imagecodecs.jpegxl_encode(deep, lossless=True), "JXL", pixels.shape[:2])
+    assert np.array_equal(found, pixels)
+
+
+def test_a_jpeg_xl_of_giants_is_refused_by_its_header() -> None:
+    blob = imagecodecs.jpegxl_encode(np.asarray(painting(96, 64)), lossless=True)
+    _, info = decode_image(blob, PixelPolicy(max_pixels=6000), (8, 8))
+    assert info.reject is not None
+    assert info.reject.reason == "too-large"
+    _, info = decode_image(blob[: len(blob) // 2], PixelPolicy(), (8, 8))
+    assert info.reject is not None
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_jpeg_ls(grey: bool) -> None:
+    picture = painting(96, 64).convert("L" if grey else "RGB")
+    found = pixels_of(imagecodecs.jpegls_encode(np.asarray(picture)), "JPEG-LS")
+    assert np.array_equal(found, np.asarray(picture.convert("RGB")))
+
+
+def test_the_first_page_of_a_pdf() -> None:
+    if importlib.util.find_spec("pypdfium2") is None:
+        absent("pypdfium2")
+    pages = [quarters(600, 400), Image.new("RGB", (600, 400))]
+    blob = encode(pages[0], "PDF", save_all=True, append_images=pages[1:], resolution=200)
+    found = pixels_of(blob, "PDF", (400, 600))
+    assert np.abs(quadrant_means(found) - quadrant_means(np.asarray(pages[0]))).max() < 4
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_a_dicom(inverted: bool) -> None:
+    pydicom = pytest.importorskip("pydicom")
+    data = pydicom.Dataset()
+    data.file_meta = pydicom.dataset.FileMetaDataset()
+    data.file_meta.MediaStorageSOPClassUID = pydicom.uid.SecondaryCaptureImageStorage
+    data.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    data.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    data.Rows, data.Columns, data.SamplesPerPixel = 64, 96, 1
+    data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 16, 12, 11, 0
+    data.PhotometricInterpretation = "MONOCHROME1" if inverted else "MONOCHROME2"
+    ramp = np.tile(np.linspace(0, 4095, 96), (64, 1)).astype("<u2")
+    data.PixelData = ramp.tobytes()
+    stream = io.BytesIO()
+    pydicom.dcmwrite(stream, data, enforce_file_format=True)
+    found = pixels_of(stream.getvalue(), "DICOM")[..., 0].astype(int)
+    expected = np.rint(ramp / 4095 * 255)
+    assert np.abs(found - (255 - expected if inverted else expected)).max() <= 1

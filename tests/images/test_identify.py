@@ -1,6 +1,7 @@
 import gzip
 import importlib.util
 import io
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -11,6 +12,7 @@ from tests.absent import absent
 from tests.images.handmade import encode, exif_of, painting, quarters, with_declared_size
 
 POLICY = PixelPolicy()
+ODD = Path(__file__).parents[1] / "data" / "odd"
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP", "JPEG2000", "AVIF"])
@@ -63,8 +65,7 @@ def test_unreadable_exif_counts_as_upright() -> None:
         (b'<?xml version="1.0"?>\n<!-- x -->\n<svg xmlns="a">', "unsupported", "SVG"),
         (b"  <svg>", "unsupported", "SVG"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n", "unsupported", "EPS"),
-        (b"%PDF-1.7\n", "unsupported", "PDF"),
-        (b"\0\0\0\x0cJXL \r\n\x87\n", "unsupported", "JPEG XL"),
+        (b"%PDF-1.7\n", "corrupt", "PDF"),
         (b"<?xml version='1.0'?>" + b"<!-- a -->" * 5000 + b"<svg>", "unsupported", "SVG"),
         (b"<?xml version='1.0'?>" + b"<!-- a -->" * 5000 + b"<html>", "not-an-image", "XML"),
         (gzip.compress(b"<svg>"), "unsupported", "SVG"),
@@ -83,6 +84,14 @@ def test_what_is_no_readable_image_says_why(blob: bytes, reason: str, word: str)
     assert "root" not in info.reject.detail
     assert "hunter2" not in info.reject.detail
     assert info.width is info.height is info.format is None
+
+
+def test_a_damaged_heic_is_not_called_unread() -> None:
+    if "HEIF" not in FORMATS:
+        absent("pillow-heif")
+    reject = probe_image((ODD / "corrupted.heic").read_bytes(), POLICY).reject
+    assert reject is not None
+    assert reject.reason == "corrupt"
 
 
 def test_eps_is_never_opened_though_pillow_could() -> None:
