@@ -8,7 +8,7 @@ export PYTHONHASHSEED := 0
 export RAY_USAGE_STATS_ENABLED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-only test-all faults check check-only azurite peers bench lock diagrams clean
+.PHONY: help demo test test-only test-all faults mutations check check-only azurite peers bench lock diagrams clean
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -39,7 +39,10 @@ check-only: $(VENV)/ready
 test-only: $(VENV)/ready
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder
 
-test-all: azurite peers test faults ## All of that, with the programs of others and 50 kills
+test-all: azurite peers test faults mutations ## All of that, with the programs of others, 50 kills, 3,000 broken pictures
+
+mutations: $(VENV)/ready ## Decode 3,000 pictures broken at random
+	ARTCLUSTER_MUTATIONS=3000 $(BIN)/python -m pytest tests/images/test_mutations.py
 
 faults: $(VENV)/ready ## Break things on purpose, many times over
 	ARTCLUSTER_KILLS=50 $(BIN)/python -m pytest -m faults

@@ -3,6 +3,7 @@
 Each gives its size by the header alone, so that the limit of pixels holds before any is decoded.
 """
 
+import importlib
 import importlib.util
 import io
 import re
@@ -127,17 +128,17 @@ def _open_pdf(blob: bytes) -> Image.Image:
 def _open_dicom(blob: bytes) -> Image.Image:
     """Open the first frame of a DICOM, through its window, or its own range where it has none."""
     import pydicom
-    from pydicom.pixels import apply_modality_lut, apply_voi_lut, pixel_array
 
+    reader = importlib.import_module("pydicom.pixels")
     dataset = pydicom.dcmread(io.BytesIO(blob), force=False)
     if "Rows" not in dataset or "Columns" not in dataset:
         raise NotImplementedError("a DICOM without a picture is not supported")
 
     def read(_: int) -> Image.Image:
-        values = pixel_array(dataset, index=0)
+        values = reader.pixel_array(dataset, index=0)
         if values.ndim == 3:
             return _picture(values, dataset.BitsStored)
-        shown = apply_voi_lut(apply_modality_lut(values, dataset), dataset, index=0)
+        shown = reader.apply_voi_lut(reader.apply_modality_lut(values, dataset), dataset, index=0)
         grey = scale_to_uint8(np.asarray(shown, np.float32), ())
         if dataset.PhotometricInterpretation == "MONOCHROME1":
             grey = 255 - grey

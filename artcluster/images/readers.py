@@ -8,6 +8,7 @@ from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
 from artcluster.images.jpeg2000 import open_jpeg_2000
 from artcluster.images.levelled import LevelledPicture, without_pixel_limit
 from artcluster.images.other_formats import open_other
+from artcluster.images.photoshop import open_photoshop
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -29,7 +30,7 @@ def open_picture(blob: bytes, formats: list[str], max_pixels: int) -> Image.Imag
         return _open_tiff(blob, max_pixels)
     if blob.startswith(_JPEG_2000):
         return open_jpeg_2000(blob)
-    other = open_other(blob)
+    other = open_photoshop(blob) if blob.startswith(b"8BPS") else open_other(blob)
     if other is not None:
         return other
     image = Image.open(io.BytesIO(blob), formats=formats)

@@ -19,7 +19,6 @@ _FORMATS = (
     ("Radiance HDR", rb"#\?R(?:ADIANCE|GBE)", ""),
     ("DICOM", rb".{128}DICM", "the extra `dicom`"),
     ("DjVu", rb"AT&TFORM", ""),
-    ("Photoshop PSB", rb"8BPS\x00\x02", ""),
     (
         "camera raw",
         rb"....ftypcrx|II\x1a\x00\x00\x00HEAPCCDR|FUJIFILMCCD-RAW|II(?:RO|RS)|MMOR|IIU\x00|\x00MRM",

@@ -68,7 +68,7 @@ def test_hidden_system_and_other_files_are_counted_not_listed(tmp_path):
         "a/Thumbs.db",
         "__MACOSX/a/b.jpg",
         ".git/c.jpg",
-        "notes.PDF",
+        "notes.DOCX",
         "data.json",
     )
     listing = Listing(at(tmp_path))
@@ -77,10 +77,10 @@ def test_hidden_system_and_other_files_are_counted_not_listed(tmp_path):
 
 
 def test_globs_take_and_leave_out(tmp_path):
-    write(tmp_path, "a/1.jpg", "a/2.png", "a/b/3.jpg", "c/4.jpg", "c/5.pdf", ".h/6.jpg")
+    write(tmp_path, "a/1.jpg", "a/2.png", "a/b/3.jpg", "c/4.jpg", "c/5.docx", ".h/6.jpg")
     where = at(tmp_path)
     assert set(listed(Listing(where, "a/**/*.jpg"))) == {"a/1.jpg", "a/b/3.jpg"}
-    assert set(listed(Listing(where, "*/*.{png,pdf}"))) == {"a/2.png", "c/5.pdf"}
+    assert set(listed(Listing(where, "*/*.{png,docx}"))) == {"a/2.png", "c/5.docx"}
     assert set(listed(Listing(where, exclude=["a/**"]))) == {"c/4.jpg"}
     assert set(listed(Listing(where, include=[".h/*"]))) == {".h/6.jpg"}
     with pytest.raises(UsageError, match="include"):

@@ -14,7 +14,14 @@ from artcluster.images.decode import decode_image
 from artcluster.images.policy import PixelPolicy
 from artcluster.images.signatures import may_be_tga
 from tests.absent import absent
-from tests.images.handmade import encode, painting, psnr_db, quadrant_means, quarters
+from tests.images.handmade import (
+    encode,
+    painting,
+    psnr_db,
+    quadrant_means,
+    quarters,
+    swapped_primaries_profile,
+)
 
 ODD = Path(__file__).parents[1] / "data" / "odd"
 EXACT = PixelPolicy(decode="exact")
@@ -116,6 +123,50 @@ def test_jpeg_ls(grey: bool) -> None:
     picture = painting(96, 64).convert("L" if grey else "RGB")
     found = pixels_of(imagecodecs.jpegls_encode(np.asarray(picture)), "JPEG-LS")
     assert np.array_equal(found, np.asarray(picture.convert("RGB")))
+
+
+def photoshop(values: np.ndarray, *, large: bool, runs: bool, profile: bytes = b"") -> bytes:
+    """A document of one flattened picture, H×W×C."""
+    height, width, channels = values.shape
+    bits = 8 * values.dtype.itemsize
+    colours = {1: 1, 3: 3, 4: 4}[channels]
+    kind = {8: ">u1", 16: ">u2", 32: ">f4"}[bits]
+    rows = [row.astype(kind).tobytes() for row in values.transpose(2, 0, 1).reshape(-1, width)]
+    resources = b""
+    if profile:
+        resources = b"8BIM" + struct.pack(">HHI", 1039, 0, len(profile)) + profile
+    blob = struct.pack(
+        ">4sH6xHIIHH", b"8BPS", 1 + large, channels, height, width, bits, colours
+    ) + struct.pack(">II", 0, len(resources))
+    blob += resources + struct.pack(">Q" if large else ">I", 0) + struct.pack(">H", runs)
+    if runs:
+        rows = [imagecodecs.packbits_encode(row) for row in rows]
+        blob += b"".join(struct.pack(">I" if large else ">H", len(row)) for row in rows)
+    return blob + b"".join(rows)
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("runs", [False, True])
+@pytest.mark.parametrize("kind", ["u2", "f4", "u1"])
+def test_photoshop(large: bool, runs: bool, kind: str) -> None:
+    pixels = np.asarray(painting(96, 64))
+    values = {"u1": pixels, "u2": pixels.astype("u2") * 257, "f4": pixels.astype("f4") / 255}[kind]
+    assert np.array_equal(pixels_of(photoshop(values, large=large, runs=runs), "PSD"), pixels)
+
+
+def test_photoshop_grey_cmyk_and_profiles() -> None:
+    grey = np.asarray(painting(96, 64).convert("L"))
+    found = pixels_of(photoshop(grey[..., None].astype("u2") * 257, large=False, runs=True), "PSD")
+    assert np.array_equal(found, np.stack([grey] * 3, axis=2))
+    inks = painting(96, 64).convert("CMYK")
+    stored = (255 - np.asarray(inks)).astype("u2") * 257
+    found = pixels_of(photoshop(stored, large=False, runs=True), "PSD")
+    assert np.array_equal(found, np.asarray(inks.convert("RGB")))
+    pixels = np.asarray(painting(96, 64))
+    profile = swapped_primaries_profile()
+    deep = photoshop(pixels.astype("u2") * 257, large=True, runs=False, profile=profile)
+    plain = encode(painting(96, 64), "PNG", icc_profile=profile)
+    assert np.array_equal(pixels_of(deep, "PSD"), pixels_of(plain, "PNG"))
 
 
 def test_the_first_page_of_a_pdf() -> None:

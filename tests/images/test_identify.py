@@ -73,7 +73,7 @@ def test_unreadable_exif_counts_as_upright() -> None:
         (b"II\xbc\x01" + bytes(64), "unsupported", "JPEG XR"),
         (b"IIU\0" + bytes(64), "unsupported", "raw"),
         (bytes(522) + b"\0\x11\2\xff\x0c\0", "unsupported", "PICT"),
-        (b"8BPS\0\2" + bytes(60), "unsupported", "PSB"),
+        (b"8BPS\0\2" + bytes(60), "unsupported", "Photoshop"),
     ],
 )
 def test_what_is_no_readable_image_says_why(blob: bytes, reason: str, word: str) -> None:
@@ -91,7 +91,7 @@ def test_a_damaged_heic_is_not_called_unread() -> None:
         absent("pillow-heif")
     reject = probe_image((ODD / "corrupted.heic").read_bytes(), POLICY).reject
     assert reject is not None
-    assert reject.reason == "corrupt"
+    assert reject.reason in ("corrupt", "truncated")
 
 
 def test_eps_is_never_opened_though_pillow_could() -> None:
