@@ -26,7 +26,13 @@ def descend(worker: Worker) -> dict:
         mean = mean - 0.3 * worker.reduce(gradient) / rows
         if (step + 1) % 4 == 0:
             worker.save_checkpoint({"step": step + 1, "mean": mean}, {"step": step + 1})
-    return {"mean": mean, "began": began, "rows": list(worker.shard_rows), "world": worker.world}
+    return {
+        "mean": mean,
+        "began": began,
+        "rows": list(worker.shard_rows),
+        "world": worker.world,
+        "threads": torch.get_num_threads(),
+    }
 
 
 class DescendAndDie:

@@ -20,6 +20,7 @@ from artcluster.executors.failure import Failure
 from artcluster.executors.ray import private
 from artcluster.executors.ray.coordinator import ResultSlot, ask
 from artcluster.executors.ray.nodes import Nodes
+from artcluster.executors.ray.placement import Node
 from artcluster.executors.ray.steps import limit_threads
 from artcluster.runtime.cancellation import Stop
 
@@ -72,7 +73,7 @@ def train(
         StoppedError: The job was asked to end; the loop saved a checkpoint and ended.
     """
     checkpoints = Checkpoints.at(checkpoint_uri, name)
-    share = _share(workers, use_gpu)
+    share = _reserve(workers, use_gpu)
     result_slot = f"train-{uuid.uuid4().hex}"
     stop_slot = f"{result_slot}-stop"
     ray.get([coordinator.keep.remote(slot, ResultSlot()) for slot in (result_slot, stop_slot)])
@@ -83,7 +84,7 @@ def train(
         coordinator=coordinator,
         result_slot=result_slot,
         stop_slot=stop_slot,
-        threads=1 if workers > 1 else int(max(size.cpus for size in Nodes.now().sizes)),
+        threads=max(1, int(share["CPU"])),
     )
     filesystem, folder = checkpoints.place.child(name, "ray").arrow()
     trainer = private.trainer_class()(
@@ -91,7 +92,10 @@ def train(
         train_loop_config={"rank": rank},
         torch_config=TorchConfig(backend="nccl" if use_gpu else "gloo"),
         scaling_config=ScalingConfig(
-            num_workers=workers, use_gpu=use_gpu, resources_per_worker=share
+            num_workers=workers,
+            use_gpu=use_gpu,
+            resources_per_worker=share,
+            placement_strategy="PACK" if use_gpu else "SPREAD",
         ),
         run_config=RunConfig(
             # Ray's own record of a run must not be found by the next of the same name: whether
@@ -144,7 +148,24 @@ def _pass_on_stop(coordinator: ActorHandle[Any], stop_slot: str, stop: Stop) -> 
         teller.join()
 
 
-def _share(workers: int, use_gpu: bool) -> dict[str, float]:
+def share_of_a_rank(workers: int, nodes: Sequence[Node]) -> float:
+    """Return the CPUs that each rank reserves: as many whole ones as let all of them fit.
+
+    Ranks spread over machines, and each computes with as many threads.
+
+    >>> share_of_a_rank(4, [Node(64)] * 4), share_of_a_rank(2, [Node(2), Node(64)])
+    (64.0, 32.0)
+    >>> share_of_a_rank(8, [Node(2)])
+    0.25
+    """
+    cpus = [node.cpus for node in nodes]
+    for share in range(int(max(cpus, default=0)), 0, -1):
+        if sum(int(count // share) for count in cpus) >= workers:
+            return float(share)
+    return int(100 * sum(cpus) / workers) / 100
+
+
+def _reserve(workers: int, use_gpu: bool) -> dict[str, float]:
     """Return what one rank reserves, so that all of them fit.
 
     Raises:
@@ -153,14 +174,17 @@ def _share(workers: int, use_gpu: bool) -> dict[str, float]:
     """
     if workers < 1:
         raise UsageError(f"Training needs at least one worker, got {workers}.")
-    have = Nodes.now().resources()
-    if use_gpu and have.gpus < workers:
+    nodes = Nodes.now()
+    gpus = nodes.resources().gpus
+    if not use_gpu:
+        return {"CPU": share_of_a_rank(workers, nodes.sizes)}
+    if gpus < workers:
         raise ArtclusterError(
             f"Training asks for {workers} worker(s) with a GPU each, and the cluster has "
-            f"{have.gpus:g} GPU(s). Ask for fewer workers, or train on CPUs."
+            f"{gpus:g} GPU(s). Ask for fewer workers, or train on CPUs."
         )
-    share = {"CPU": min(1.0, int(100 * have.cpus / workers) / 100)}
-    return share | ({"GPU": 1.0} if use_gpu else {})
+    with_gpus = [node for node in nodes.sizes if node.gpus]
+    return {"CPU": min(1.0, share_of_a_rank(workers, with_gpus)), "GPU": 1.0}
 
 
 def _run_rank(config: dict[str, _Rank]) -> None:
@@ -171,8 +195,7 @@ def _run_rank(config: dict[str, _Rank]) -> None:
     if ask(sent.coordinator, sent.result_slot, "is_full"):
         # The loop failed by itself, and Ray Train started it again: that would not mend it.
         return
-    if sent.threads:
-        limit_threads(sent.threads)
+    limit_threads(sent.threads)
     context = ray.train.get_context()
     rank, world = context.get_world_rank(), context.get_world_size()
     try:

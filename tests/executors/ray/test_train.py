@@ -56,7 +56,7 @@ def test_two_ranks_one_of_them_killed(ray_executor, in_process, tmp_path):
     data = [*SHARDS[:3], load_third, SHARDS[4]]
     result = train(ray_executor, toy.DescendAndDie(tmp_path), tmp_path, "toy", 2, data)
     assert (tmp_path / "killed").exists()
-    assert result["world"] == 2
+    assert (result["world"], result["threads"]) == (2, 1)
     assert result["began"] == 8
     assert result["rows"] == in_process["rows"]
     torch.testing.assert_close(result["mean"], in_process["mean"], rtol=0, atol=1e-12)
@@ -69,6 +69,7 @@ def test_one_rank(ray_executor, in_process, tmp_path):
     ctrl_c = signal.getsignal(signal.SIGINT)
     result = train(ray_executor, toy.descend, tmp_path, "one")
     assert torch.equal(result["mean"], in_process["mean"])
+    assert result["threads"] == 2, "those of the machine that it has to itself"
     assert signal.getsignal(signal.SIGINT) is ctrl_c
 
 
