@@ -67,7 +67,7 @@ def _resnet50() -> nn.Module:
     return network
 
 
-_TORCHVISION: dict[str, Callable[[], nn.Module]] = {
+TORCHVISION: dict[str, Callable[[], nn.Module]] = {
     "densenet121": _densenet121,
     "vgg16": _vgg16,
     "resnet50": _resnet50,
@@ -88,11 +88,11 @@ def build_network(network: str, input_px: tuple[int, int], *, seed: int | None =
         UsageError: timm or OpenCLIP is not installed or knows no such network, or the size does
             not suit it.
     """
-    shell = seed is None and network in _TORCHVISION
+    shell = seed is None and network in TORCHVISION
     with torch.random.fork_rng(devices=[]), torch.device("meta" if shell else "cpu"):
         torch.manual_seed(seed or 0)
-        if network in _TORCHVISION:
-            built = _TORCHVISION[network]()
+        if network in TORCHVISION:
+            built = TORCHVISION[network]()
         elif network in AUTOENCODERS:
             built = Encoder(network, _square_px(network, input_px), seed or 0)
         elif (components := components_of(network)) is not None:
