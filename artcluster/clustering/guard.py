@@ -60,9 +60,11 @@ def guard(
 
     Example:
         >>> seeds = PartitionQuality(sizes=(50, 40, 10), silhouette=0.20)
-        >>> guard(seeds, PartitionQuality(sizes=(52, 41, 7), silhouette=0.18))
+        >>> refined = PartitionQuality(sizes=(52, 41, 7), silhouette=0.18)
+        >>> guard(seeds, refined, silhouette_margin=0.05)
         GuardVerdict(keep_refinement=True, reasons=())
-        >>> guard(seeds, PartitionQuality(sizes=(60, 40, 0), silhouette=0.18)).reasons
+        >>> collapsed = PartitionQuality(sizes=(60, 40, 0), silhouette=0.18)
+        >>> guard(seeds, collapsed, silhouette_margin=0.05).reasons
         ('cluster 2 lost all of its 10 points',)
     """
     if len(seeds.sizes) != len(refined.sizes):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 
+from artcluster.clustering.chunks import squared_distances
 from artcluster.metrics.agreement import NOISE
 
 
@@ -157,13 +158,7 @@ def membership(
     >>> [round(float(confidence), 4) for confidence in found.confidence]  # 17/18 and 10/12
     [0.9444, 0.8333]
     """
-    z, centroids = z_ND.double(), centroids_KD.double()
-    squared_NK = (
-        torch.addmm(torch.linalg.vecdot(centroids, centroids)[None, :], z, centroids.T, alpha=-2)
-        .add_(torch.linalg.vecdot(z, z)[:, None])
-        .clamp_(min=0)
-        .numpy()
-    )
+    squared_NK = squared_distances(z_ND, centroids_KD).numpy()
     rows = np.arange(len(squared_NK))
     kernel_NK = 1 / (1 + squared_NK)
     total = kernel_NK.sum(1)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from artcluster.clustering.chunks import row_chunks
+from artcluster.clustering.chunks import row_chunks, row_products
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Dense:
     def __call__(self, x_ND: Tensor) -> Tensor:
         """Return the last layer's output."""
         for number, (weight, bias) in enumerate(self.layers):
-            x_ND = torch.addmm(bias, torch.relu(x_ND) if number else x_ND, weight.T)
+            x_ND = row_products(bias, torch.relu(x_ND) if number else x_ND, weight)
         return x_ND
 
 
