@@ -28,7 +28,6 @@ from artcluster.workflows.clustering.methods.base import TrainingSet
 from artcluster.workflows.job import Job
 
 _VECTORS = "vectors"
-
 """What the models of an estimator call the embedder that they know nothing of."""
 
 

@@ -12,7 +12,6 @@ import re
 from artcluster.errors import ArtclusterError
 
 _TRAILER = 8
-
 _MAGIC = b"PAR1"
 
 # Thrift's compact protocol: the value follows its key as a binary field with a varint length.

@@ -258,12 +258,10 @@ CONTAINERS: dict[str, Callable[[Ranges], Container]] = {
     ".tar": Tar,
     ".parquet": ParquetImages,
 }
-
 """Ending → how such a container is opened."""
 
 
 BROKEN = (zipfile.BadZipFile, tarfile.TarError, pa.ArrowException, NotImplementedError, EOFError)
-
 """What opening a container or listing it raises where it is not one."""
 
 

@@ -18,13 +18,11 @@ from artcluster.errors import ArtclusterError
 from artcluster.location import Location
 
 Relation: TypeAlias = "Sequence[str | Path] | ds.Dataset | pa.Table"
-
 """Rows handed in: local Parquet files (leanest), a pyarrow dataset, or a table."""
 
 
 # Each cursor has a time zone of its own, which is the machine's otherwise.
 _ZONE = "set timezone='UTC'"
-
 _GLOB = re.compile(r"([*?\[])")
 
 

@@ -16,7 +16,6 @@ from artcluster.errors import ArchiveError, UsageError
 from artcluster.location import Location
 
 _MAGIC = re.compile(r"[*?\[{]")
-
 _BRACES = re.compile(r"\{([^{}]*)\}")
 
 
@@ -122,7 +121,6 @@ SYSTEM_NAMES = frozenset(
         "lost+found",
     }
 )
-
 """Files and folders that operating systems and network drives leave about."""
 
 
@@ -133,7 +131,6 @@ _NOT_PICTURE = re.compile(
     r"sqlite|sql|tar|tsv|txt|wav|webm|xls|xlsx|xmp|xml|yaml|yml|zip"
     r")"
 )
-
 """Files that are surely no pictures, by extension. SVG and EPS are pictures, and rejects; a PDF may
 be a scan."""
 
@@ -213,7 +210,6 @@ LEFT_OUT_REASONS = {
     "vanished": "went away while it was listed",
     "store": "a store inside the archive",
 }
-
 """Why something is not listed → in words."""
 
 
@@ -282,7 +278,6 @@ ENTRIES = pa.schema(
         pa.field("version", pa.string()),
     ]
 )
-
 """One listed file: path below the archive's root ('/' between folders), where its bytes lie,
 its size, and its change marker (etag, else modification time in nanoseconds). Size and version
 are null where a list of addresses is taken without asking for them."""

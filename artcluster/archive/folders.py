@@ -16,7 +16,6 @@ _SORTED_ENTRIES = 65_536
 
 
 Identity = tuple[int, int]
-
 """Device and inode: a folder, by whatever path it was reached."""
 
 

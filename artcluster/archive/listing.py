@@ -19,7 +19,6 @@ from artcluster.location import Location, redact
 from artcluster.location.credentials import FAMILIES
 
 _PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".7z", ".rar")
-
 """Containers that have to be unpacked as a whole."""
 
 

@@ -16,7 +16,6 @@ from artcluster.errors import ArchiveError, UsageError
 from artcluster.location import Location, redact
 
 COLUMNS = ("uri", "path", "url", "file", "filename", "file_name")
-
 """Columns that are taken for the address, by preference."""
 
 

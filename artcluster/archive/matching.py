@@ -13,7 +13,6 @@ from typing import Literal
 from artcluster.archive.database import Database, quoted
 
 Many = Literal["skip", "first", "list"]
-
 """What to do with several rows of one image: join none of them, the first, or all."""
 
 
@@ -26,7 +25,6 @@ _FORMS = {
     ", without extension": ("{0}", "stem({0})"),
     ", but for the extension": ("stem({0})", "stem({0})"),
 }
-
 """What is compared of a row's value and of a path; a value may leave out the extension."""
 
 

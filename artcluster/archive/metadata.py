@@ -34,12 +34,10 @@ JOIN_COLUMNS = (
     "url",
     "id",
 )
-
 """Columns that are taken to name the image, by preference."""
 
 
 PREFIX = "user_"
-
 """Put before a user's column that is named as one of the table's keys."""
 
 

@@ -24,7 +24,6 @@ PARTS = pa.schema(
         pa.field("content_id", pa.string()),
     ]
 )
-
 """A plan's files, one row group a part. `content_id` is what the path held when it could be read
 last; null where that was no usable picture."""
 

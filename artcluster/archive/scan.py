@@ -22,7 +22,6 @@ from artcluster.location import Location, ObjectStore
 from artcluster.store.layout import SCANS
 
 _CLAIM = "started"
-
 _NUMBER = re.compile(r"\d{8}")
 
 
@@ -76,17 +75,14 @@ def read_finished(store: ObjectStore, path: str) -> dict[str, Any] | None:
 
 
 LISTED = pa.schema([pa.field("row", pa.int64(), nullable=False), *ENTRIES])
-
 """Rows of a scan's files: entries numbered in the order of the listing."""
 
 
 LEFT_OUT = pa.schema([(name, pa.string()) for name in ("path", "uri", "reason")])
-
 """Rows of a scan's files of what was not listed; `uri` is empty where it is the archive's path."""
 
 
 _FILE_ROWS = 1_000_000
-
 _GROUP_ROWS = 65_536
 
 

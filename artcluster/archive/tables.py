@@ -45,7 +45,6 @@ _AS_WRITTEN = (
         "(:[0-9]{{2}}([.][0-9]{{1,6}})?)?') and try_cast({0} as timestamp) is not null",
     ),
 )
-
 """Types, narrowest first, each with the SQL that tells whether a text can be kept in it.
 
 A column of texts takes the first type that all its values can be kept in. A number must come back
@@ -73,7 +72,6 @@ _AS_STORED = {
     "TIMESTAMP_MS": "TIMESTAMPTZ",
     "TIMESTAMP_NS": "TIMESTAMPTZ",
 }
-
 _KEPT = re.compile(
     r"BOOLEAN|TINYINT|SMALLINT|INTEGER|BIGINT|FLOAT|DOUBLE|VARCHAR|BLOB|DATE"
     r"|TIMESTAMP WITH TIME ZONE|TIMESTAMPTZ|DECIMAL\(\d+,\d+\)"

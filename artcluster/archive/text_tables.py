@@ -12,17 +12,14 @@ from typing import IO, Any
 from artcluster.errors import UsageError
 
 ROW = "__row"
-
 """The column that numbers a table's rows from 0."""
 
 
 IMAGE = "__image"
-
 """The column of the image's path, where rows are joined to images."""
 
 
 DELIMITERS = (",", ";", "\t", "|")
-
 _LONGEST_FIELD = 16 << 20
 
 _MOST_COLUMNS = 5_000

@@ -131,7 +131,6 @@ def sort(
 
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-
 _EPILOG = """\b
 Examples:
   artcluster sheet store/ --cluster 3

@@ -13,7 +13,6 @@ from typing import Any
 import click
 
 _EVERY_S = 10.0
-
 _format: ContextVar[str] = ContextVar("log_format", default="text")
 
 

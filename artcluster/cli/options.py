@@ -73,15 +73,12 @@ executor_option = click.option(
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="List and plan: counts, bytes, expected time."
 )
-
 force_option = click.option(
     "--force", is_flag=True, help="Create a new run even if an identical one exists."
 )
-
 archive_option = click.option(
     "--archive-id", metavar="NAME", help="Archive to use, if the store has several."
 )
-
 vectors_option = click.option(
     "--backbone", metavar="NAME", help="Backbone whose vectors to use, if the store has several."
 )
@@ -97,15 +94,12 @@ training_options = _stack(
 ks_option = click.option(
     "--k", "ks", default="2:10", show_default=True, help="Range or list of k: 2:10 or 4,8."
 )
-
 where_option = click.option(
     "--where", metavar="SQL", help="Images to cluster, by columns of the view `latest`."
 )
-
 presets_option = click.option(
     "--presets", metavar="DIR", help="Folder with one YAML file of settings per method."
 )
-
 findings_option = click.option(
     "--out",
     metavar="DIR",

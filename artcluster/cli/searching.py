@@ -172,7 +172,6 @@ def similar(
 
 
 _FORMATS = ("table", "csv", "json", "parquet")
-
 _EPILOG = """\b
 Examples:
   artcluster query store/ --tables

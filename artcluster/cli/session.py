@@ -21,7 +21,6 @@ from artcluster.store.layout import MARK
 from artcluster.workflows.job import Job
 
 GRACE_S = 15.0
-
 """What is in hand may take so long. Kubernetes, Slurm and spot machines grant 30 s in all, of which
 the last commit and the end of the processes take some."""
 

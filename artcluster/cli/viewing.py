@@ -121,7 +121,6 @@ def report(
 
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-
 _EPILOG = """\b
 Examples:
   artcluster serve store/

@@ -70,7 +70,6 @@ def co_association(members: Iterable[np.ndarray], cells_N: np.ndarray) -> np.nda
 
 
 _LEAST_GRAPH = 4
-
 """Cells; fewer have no graph worth the name."""
 
 

@@ -9,7 +9,6 @@ from scipy.sparse.linalg import eigsh
 from artcluster.clustering.chunks import ChunkPool, row_chunks
 
 _LOWEST, _HIGHEST = -4.0, 6.0
-
 """Logarithms of the resolutions to search."""
 
 _BISECTIONS = 10
@@ -88,7 +87,6 @@ def nearest_neighbours(x_ND: np.ndarray, count: int) -> tuple[np.ndarray, np.nda
 
 
 _DENSE = 1500
-
 """Nodes up to which all eigenvectors are computed at once: surer, and not slower."""
 
 
@@ -122,9 +120,7 @@ def spectral_coordinates(graph: csr_array, count: int) -> np.ndarray:
 
 
 _STEPS = 64
-
 _LEAST_WIDTH = 1e-3
-
 """Of a point's kernel, as a share of the mean distance to its neighbours."""
 
 

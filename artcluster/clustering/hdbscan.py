@@ -12,7 +12,6 @@ from artcluster.clustering.chunks import row_chunks, squared_distances
 from artcluster.metrics.agreement import NOISE
 
 _ROUNDING = 1e-6
-
 """Of a distance between points of about length one: the root of a square's, in float64."""
 
 

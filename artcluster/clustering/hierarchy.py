@@ -181,7 +181,6 @@ def _check(distances_LL: np.ndarray, sizes_L: np.ndarray) -> None:
 
 
 _ITERATIONS = 20
-
 """Of k-means: cells need to be small, not optimal."""
 
 

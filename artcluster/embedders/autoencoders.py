@@ -150,12 +150,10 @@ def initialise_glorot(network: nn.Module, seed: int) -> None:
 
 
 _CODE_MAPS = {3: 16, 1: 5}
-
 """Maps of the code at an eighth of the side, by channels: 3·64/16 = 12 exactly, 1·64/5 = 12.8."""
 
 
 _INPUT_A_CODE_UNIT = 128 * 128 * 3 / 300
-
 """163.84: 300 numbers of 128×128 in colour, 100 of grey; another count would not be 1/163."""
 
 

@@ -5,11 +5,8 @@ from dataclasses import dataclass
 from artcluster.errors import UsageError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
-
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
 _ZERO = (0.0, 0.0, 0.0)
-
 _ONE = (1.0, 1.0, 1.0)
 
 
@@ -68,17 +65,13 @@ EMBEDDERS = {
     "color-histogram": Backbone(512, mean=_ZERO, std=_ONE),
     "faces": Backbone(128, input_px=150, mean=_ZERO, std=_ONE),
 }
-
 """Embedders with a name of their own; `timm:NAME`, `clip:NAME`, `pca:N` and
 `random:NAME` come beside them."""
 
 
 TIMM = "timm:"
-
 CLIP = "clip:"
-
 PCA = "pca:"
-
 RANDOM = "random:"
 
 

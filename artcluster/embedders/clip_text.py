@@ -21,7 +21,6 @@ TEMPLATES = (
     "a photograph of {}",
     "a work of art that shows {}",
 )
-
 """What a word is put into; its vector is the mean over them."""
 
 

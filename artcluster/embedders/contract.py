@@ -8,12 +8,10 @@ from dataclasses import asdict, dataclass, field, fields
 from artcluster.errors import UsageError
 
 REVISION = 1
-
 """Raised when this package computes other vectors than before from the same contract."""
 
 
 PRECISION_CLASSES = {"float": 1e-3, "bfloat16": 1e-1}
-
 """The largest cosine distance between a vector of each class and the float32 vector.
 
 float32, TF32 and float16 are one class, `float`: a GPU's archive goes on with a CPU's additions.

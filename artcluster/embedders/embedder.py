@@ -52,7 +52,6 @@ def cosine_distance(a_ND: np.ndarray, b_ND: np.ndarray) -> np.ndarray:
 
 
 BINS = 8
-
 """Bins a channel; the vector has BINS³ numbers."""
 
 

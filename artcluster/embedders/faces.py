@@ -32,12 +32,10 @@ if TYPE_CHECKING:
     import torch
 
 FACES = "faces"
-
 """Name of the embedder of faces."""
 
 
 CHIP_PX = 150
-
 """Side of an aligned face, as the network takes it."""
 
 
@@ -119,7 +117,6 @@ class FaceRecipe:
 
 
 _PACKAGE = "face_recognition_models"
-
 _FILES = {
     "landmarks": (
         "shape_predictor_5_face_landmarks.dat",
@@ -130,7 +127,6 @@ _FILES = {
         "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
     ),
 }
-
 _AT_ONCE = 16
 
 

@@ -11,7 +11,6 @@ from artcluster.embedders.networks import PooledMaps
 from artcluster.errors import UsageError
 
 _VGG_BLOCK_5 = 24
-
 _MOBILENET_LAST = 17
 
 
@@ -127,7 +126,6 @@ _CUTS: Mapping[str, Callable[[nn.Module], tuple[nn.Module, nn.Module]]] = {
 
 
 FINE_TUNED = tuple(_CUTS)
-
 """Networks whose last block is known."""
 
 

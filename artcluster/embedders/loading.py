@@ -19,7 +19,6 @@ logger = logging.getLogger(__name__)
 
 
 CPU_BATCH = 8
-
 """Images at once on a CPU at most; more leave the caches and are no faster."""
 
 

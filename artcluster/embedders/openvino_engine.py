@@ -22,7 +22,6 @@ logger = logging.getLogger(__name__)
 
 
 TOLERANCE = 1e-4
-
 """The largest cosine distance that is let pass between OpenVINO's vectors and torch's."""
 
 

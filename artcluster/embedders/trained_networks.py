@@ -67,7 +67,6 @@ class PixelProjection(nn.Module):
 
 
 Autoencoder = ConvolutionalAutoencoder | GenreAutoencoder
-
 """A module of `encoder` and `decoder`, which returns what both do."""
 
 

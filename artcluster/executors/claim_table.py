@@ -7,9 +7,7 @@ import numpy as np
 from artcluster.runtime.executor import Claim
 
 _DIGEST = np.dtype("S16")
-
 _COMMITTED = -1
-
 _LOOSE_AT_LEAST = 1 << 18
 
 

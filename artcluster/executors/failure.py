@@ -13,7 +13,6 @@ from artcluster.errors import ArtclusterError, StepError
 from artcluster.runtime.executor import Item
 
 _LONGEST = 160
-
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 3, 80, 120
 

@@ -41,7 +41,6 @@ class LocalClaims:
 
 
 Shard = np.ndarray | Callable[[], np.ndarray]
-
 """A virtual shard's rows, or a picklable function that loads them where they are needed."""
 
 
@@ -93,7 +92,6 @@ T = TypeVar("T")
 
 
 _AHEAD = 2
-
 """Items that the first steps work on while the last step is busy."""
 
 

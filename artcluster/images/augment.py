@@ -6,7 +6,6 @@ import numpy as np
 from PIL import Image
 
 _MOST_DEGREES = 15.0
-
 _LEAST_SIDE = 0.8
 
 

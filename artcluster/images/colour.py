@@ -14,9 +14,7 @@ Range = tuple[float, float]
 """The lowest and the highest value."""
 
 _SPACES = {"RGB": "RGB ", "L": "GRAY", "CMYK": "CMYK"}
-
 _LATTICE_STEPS = 9
-
 _LARGEST_SHIFT = 1
 
 _PIECE_PIXELS = 4_000_000
@@ -103,13 +101,9 @@ DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 
 
 _BITS_PER_SAMPLE = 258
-
 _PHOTOMETRIC = 262
-
 _SAMPLE_FORMAT = 339
-
 _UNSIGNED = (1,)
-
 _WHITE_IS_ZERO = 0
 
 
@@ -226,7 +220,6 @@ def scale_to_uint8(
 
 
 _WHITE = (255, 255, 255)
-
 _PROFILED = ("L", "RGB", "CMYK")
 
 

@@ -18,13 +18,11 @@ from artcluster.images.rejects import Refused, Reject, reason_of_message
 _END_OF_IMAGE = b"\xff\xd9"
 
 _NOT_THERE = 128
-
 """What libjpeg makes of blocks whose data is missing, in every channel."""
 
 _EIGHTH = 8
 
 _MOST_PIXELS = 200_000_000
-
 """Of a picture whose rows are told from two decodings, held in memory at once."""
 
 

@@ -11,7 +11,6 @@ from PIL import Image
 from artcluster.errors import UsageError
 
 LANDMARKS = 5
-
 """Points a detector gives of a face: two eyes, the nose, two corners of the mouth."""
 
 
@@ -53,7 +52,6 @@ class Face:
 
 
 Detector = Callable[[np.ndarray], Sequence[Face]]
-
 """Finds the faces of a uint8 RGB picture H×W×3, in its own pixels and in any order."""
 
 

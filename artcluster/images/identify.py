@@ -55,7 +55,6 @@ AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 
 FORMATS = (*_FORMATS, "PPM", "PCD", "TGA")
-
 """Pillow's names of the formats that are read. No EPS and no SVG: those are programs."""
 
 
@@ -64,7 +63,6 @@ _MOST_TEXT_BYTES = 64 << 20
 _XMP = ("xmp", "XML:com.adobe.xmp")
 
 TURNED = (5, 6, 7, 8)
-
 """EXIF orientations that exchange width and height."""
 
 

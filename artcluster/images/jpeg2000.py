@@ -19,7 +19,6 @@ from artcluster.images.rejects import Refused, Reject
 _CODESTREAM = b"\xff\x4f\xff\x51"
 
 _CODING_STYLE = b"\xff\x52"
-
 _LEVELS_OFFSET = 9
 
 _CMYK, _LAB, _SRGB, _GREY, _YCC, _EXTENDED_YCC = 12, 14, 16, 17, 18, 24

@@ -6,7 +6,6 @@ _FITS = ("squash", "crop")
 _DECODES = ("exact", "scaled")
 
 _READERS = 3
-
 """Raised whenever more files are read, or fewer: rejects are then tried again."""
 
 

@@ -23,7 +23,6 @@ ADVICE = {
     "timeout": "Decoding took longer than the time limit: raise it, or use a smaller copy.",
     "decoder-crash": "The bytes kill the native decoder: save the picture anew from an editor.",
 }
-
 """What a person can do about each reason."""
 
 
@@ -35,7 +34,6 @@ _DETAIL_LENGTH = 500
 _FORMAT_LENGTH = 40
 
 LARGEST_SIDE = 2**31 - 1
-
 """In pixels, of what tables hold."""
 
 

@@ -19,7 +19,6 @@ _KINDS = {
     PHOTOMETRIC.CIELAB: ("LAB", 3),
     PHOTOMETRIC.ICCLAB: ("LAB", 3),
 }
-
 """Pillow's mode, and how many samples are colour."""
 
 _ASSOCIATED, _ALPHA = 1, (1, 2, 999)

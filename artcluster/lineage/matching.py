@@ -149,7 +149,6 @@ Kind = Literal["kept", "split", "merged", "born", "died"]
 
 
 MOSTLY = 0.5
-
 """The share of a cluster's members that make it a part of another."""
 
 
@@ -227,7 +226,6 @@ def changes(found: Overlap) -> list[Change]:
 
 
 MIN_JACCARD = 0.25
-
 """Two clusters of which less than a quarter of all members are in both are not one and the same:
 that is where one of four equal parts, or the sum of four equal clusters, may still go on."""
 

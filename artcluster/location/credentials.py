@@ -81,7 +81,6 @@ FAMILIES = {
     "abfs": "AZURE",
     "abfss": "AZURE",
 }
-
 """Protocol → prefix of its options; only these (and local folders) can hold a store."""
 
 
@@ -95,7 +94,6 @@ CLIENT_OPTIONS = {
     "timeout",
     "user_agent",
 }
-
 _ALIASES = {
     "AWS_ENDPOINT": "AWS_ENDPOINT_URL",
     "AWS_TOKEN": "AWS_SESSION_TOKEN",
@@ -112,7 +110,6 @@ _ALIASES = {
     "AZURE_STORAGE_TENANT_ID": "AZURE_TENANT_ID",
     "GOOGLE_SERVICE_ACCOUNT_PATH": "GOOGLE_SERVICE_ACCOUNT",
 }
-
 _FROM_ENVIRONMENT = {
     "AWS": (
         "AWS_ACCESS_KEY_ID",
@@ -144,14 +141,12 @@ _FROM_ENVIRONMENT = {
         "AZURE_TENANT_ID",
     ),
 }
-
 _CONNECTION_STRING = {
     "accountname": "AZURE_STORAGE_ACCOUNT_NAME",
     "accountkey": "AZURE_STORAGE_ACCOUNT_KEY",
     "sharedaccesssignature": "AZURE_STORAGE_SAS_TOKEN",
     "blobendpoint": "AZURE_STORAGE_ENDPOINT",
 }
-
 _KEY_SET = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
 
 

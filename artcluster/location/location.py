@@ -26,19 +26,14 @@ ObjectStore = LocalStore | S3Store | GCSStore | AzureStore
 
 
 _PROTOCOL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://(.*)", re.DOTALL)
-
 _USERINFO = re.compile(r"([^/@]*)@(.*)", re.DOTALL)
-
 _LOCAL = ("file", "local")
-
 _WITH_LOGIN = ("http", "https", "sftp", "ssh", "ftp", "smb", "webdav")
-
 _SPELLINGS = {"s3a": "s3", "gcs": "gs"}
 
 # delta-rs 1.6 reads a percent escape in a folder's name as the character it would stand for, and
 # panics on the others in a local path.
 _NOT_FOR_DELTA = re.compile(r"%[0-9A-Fa-f]{2}|[\x00-\x1f\x7f\\]")
-
 _NOT_FOR_LOCAL_DELTA = re.compile(r"[\[\]|^]")
 
 

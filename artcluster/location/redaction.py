@@ -10,24 +10,17 @@ _NAME = (
     r"|api[_-]?key|sas[_-]?key|storage[_-]?key|private[_-]?key|service[_-]?account[_-]?key"
     r"|connection[_-]?string|authorization|credential)s?(?:[_-]?id)?(?![a-z])"
 )
-
 _USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s:@?#]*:[^/\s@?#]*@")
-
 _WEB_USERINFO = re.compile(r"(?i)\b(https?://)[^/\s:@?#]+@")
-
 _QUERY = re.compile(
     rf"(?i)([?&;](?:[\w.-]*{_NAME}|X-Amz-[\w-]+|X-Goog-[\w-]+|sig|se|sp|spr|sv|sr|st|skoid|sktid"
     rf"|key|auth|AWSAccessKeyId|GoogleAccessId|Expires|Policy|Key-Pair-Id)=)[^&;#\s\"'<>]+"
 )
-
 _ASSIGNED = re.compile(rf"(?i)(\b[\w.-]*{_NAME}\s*=\s*)(\"[^\"]*\"|'[^']*'|[^\s,;&\"')\]}}]+)")
-
 _QUOTED = re.compile(
     rf"(?i)((?P<q>[\"'])[\w.-]*{_NAME}(?P=q)\s*:\s*)(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')"
 )
-
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[a-z0-9._~+/=-]{8,}")
-
 _AWS_KEY_ID = re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")
 
 

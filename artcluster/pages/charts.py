@@ -8,11 +8,8 @@ from html import escape
 from artcluster.pages.content import Chart
 
 _WIDTH, _HEIGHT = 640, 300
-
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 16, 44
-
 _BARS_WIDTH, _BARS_HEIGHT = 320, 96
-
 _MOST_LABELS, _MOST_MARKS = 20, 40
 
 

@@ -72,7 +72,6 @@ def _data_uri(picture: Image.Image) -> str:
 
 
 _PAPER, _INK, _FAINT, _MARK, _EMPTY = "#ffffff", "#1a1a1a", "#6b6b6b", "#b3261e", "#ececec"
-
 _MARGIN_PX = 24
 _GAP_PX = 14
 _LEAST_TEXT_PX = 11

@@ -61,8 +61,8 @@ def check_layout(method: str) -> None:
 
     >>> check_layout("tsme")
     Traceback (most recent call last):
-    artcluster.errors.UsageError: map.method: expected one of tsne, umap, got 'tsme', did you mean \
-'tsne'?
+    artcluster.errors.UsageError: map.method: expected one of tsne, umap, got 'tsme' (did you mean \
+'tsne'?)
     """
     if method not in LAYOUTS:
         raise UsageError(

@@ -67,7 +67,6 @@ T = TypeVar("T")
 
 
 Item = Any
-
 """A picklable value that passes from step to step; may hold large numpy arrays."""
 
 

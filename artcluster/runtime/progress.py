@@ -81,34 +81,24 @@ class Meter:
 
 
 IMAGES = Meter("artcluster_images", "counter", "Images that a stage is done with.", ("stage",))
-
 REJECTS = Meter("artcluster_rejects", "counter", "Images rejected, by reason.", ("reason",))
-
 READ_BYTES = Meter("artcluster_read_bytes", "counter", "Bytes read from the archive.")
-
 STEP_SECONDS = Meter(
     "artcluster_step_seconds",
     "counter",
     "Seconds that workers spent in a step of embedding, summed over workers.",
     ("step",),
 )
-
 QUEUE = Meter("artcluster_queued_parts", "gauge", "Parts that wait for a step.", ("step",))
-
 IN_WORK = Meter("artcluster_working_parts", "gauge", "Parts that a step is at work on.", ("step",))
-
 GPU_IDLE = Meter(
     "artcluster_gpu_idle_share",
     "gauge",
     "Share of the last seconds in which an embedding worker's GPU had no batch, 0 to 1.",
 )
-
 IMAGES_LEFT = Meter("artcluster_images_left", "gauge", "Images that the plan still holds.")
-
 COMMITS = Meter("artcluster_commits", "counter", "Commits of finished parts.")
-
 COMMIT_SECONDS = Meter("artcluster_commit_seconds", "counter", "Seconds spent in commits.")
-
 LAST_COMMIT = Meter(
     "artcluster_last_commit_timestamp_seconds",
     "gauge",

@@ -20,13 +20,11 @@ from artcluster.serve.live_report import LiveReport, State
 from artcluster.workflows.searching.similar import Similar, match_words
 
 _CONTENT_ID = re.compile(r"[0-9a-f]{64}")
-
 _FILES = {
     "live.js": ("artcluster.serve", "static/live.js", "text/javascript; charset=utf-8"),
     "live.css": ("artcluster.serve", "static/live.css", "text/css; charset=utf-8"),
     "style.css": ("artcluster.pages", "static/style.css", "text/css; charset=utf-8"),
 }
-
 _MOST = 200
 
 

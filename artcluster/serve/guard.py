@@ -11,7 +11,6 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-
 _HEADERS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",

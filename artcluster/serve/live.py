@@ -22,7 +22,6 @@ from artcluster.workflows.runs import Run, open_run
 from artcluster.workflows.searching.similar import Similar, SimilarPictures, open_neighbours
 
 _FRESH_S = 10.0
-
 _CACHED = 4096
 
 

@@ -19,7 +19,6 @@ logger = logging.getLogger(__name__)
 
 
 Draw = Callable[[Run, Location], object]
-
 """Draws the pages of a run into an empty folder."""
 
 

@@ -17,7 +17,6 @@ _TYPES = {
     ".json": "application/json",
     ".webp": "image/webp",
 }
-
 _ADDED = (
     b'<link rel="stylesheet" href="/live/live.css">'
     b'<script src="/live/live.js" defer></script></head>'

@@ -21,9 +21,7 @@ from artcluster.workflows.embedding.pictures import Pictures
 from artcluster.workflows.runs import choose_run
 
 _COPY_PX = 320
-
 _LAST_S = 10.0
-
 """A report that is being drawn is given so long to end, once it was asked to."""
 
 

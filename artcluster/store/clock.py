@@ -12,7 +12,6 @@ from artcluster.store.store import Store
 log = logging.getLogger(__name__)
 
 _TOLERANCE = timedelta(minutes=2)
-
 """How far clocks of healthy machines may be apart."""
 
 

@@ -20,7 +20,6 @@ from artcluster.store.lease import Fence
 from artcluster.store.shards import ShardInfo, never_again
 
 _ATTEMPTS = 20
-
 _SECOND_ATTEMPT_S = 0.05
 
 

@@ -33,7 +33,6 @@ def _no_migration(location: Location, mark: Mark) -> None:
 
 
 MIGRATIONS: dict[int, Callable[[Location, Mark], None]] = {}
-
 """Format version → what brings a store of it to the next version; run when a store is opened.
 
 A migration only adds (columns, files), may be interrupted and run again, and need not rewrite

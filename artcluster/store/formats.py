@@ -41,7 +41,6 @@ WRITERS: dict[str, Callable[[pa.RecordBatchReader, BinaryIO], None]] = {
     "json": write_json,
     "parquet": write_parquet,
 }
-
 """Formats by name."""
 
 

@@ -11,11 +11,9 @@ from urllib.parse import quote
 from artcluster.schema import METADATA, TABLES
 
 MARK = "store.json"
-
 """The file that makes a folder a store."""
 
 Removal = Literal["never", "by rows", "unfinished", "unused", "spent", "superseded", "any"]
-
 """What `vacuum` may remove, once it is old enough:
 
 - `never`: nothing.
@@ -113,7 +111,6 @@ _TABLES = (
 )
 
 FOLDERS: dict[str, Folder] = {each.name: each for each in (*_TABLES, *_FOLDERS)}
-
 """All folders of a store by name."""
 
 

@@ -13,12 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 Ids: TypeAlias = pa.Array | pa.ChunkedArray | Sequence[str]
-
 """content_ids or members as they come: Arrow strings, or any sequence of Python strings."""
 
 
 MOST_BYTES = 2**31 - 1
-
 """What Arrow's strings hold in one array: some 33 million content_ids. More are large strings."""
 
 
@@ -88,12 +86,10 @@ _BETWEEN = "#"
 
 
 MEMBER_SQL = f"content_id || CASE WHEN region = '' THEN '' ELSE '{_BETWEEN}' || region END"
-
 """The member of a row with `content_id` and `region`, in SQL."""
 
 
 IS_PART_SQL = f"contains(content_id, '{_BETWEEN}')"
-
 """Whether a member in a column `content_id` is a part of a picture, in SQL."""
 
 

@@ -136,12 +136,10 @@ def _versions(store: Store, archive_id: str) -> dict[str, str]:
 
 
 _WIDER = {"integer": pa.int64(), "number": pa.float64(), "text": pa.string()}
-
 """Ends of the names of further columns, and their types, the narrowest first."""
 
 
 _EXACT = 1 << 53
-
 """Whole numbers up to this are floating-point numbers, too."""
 
 

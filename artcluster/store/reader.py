@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 
 CHECK = "`artcluster check {store}` lists damaged files; with --repair it takes them out."
-
 """What to do where a file of a store cannot be read."""
 
 

@@ -69,9 +69,7 @@ def never_again(blobs: Blobs, table: str) -> set[str]:
 
 
 _NAME = re.compile(r"[0-9a-z][0-9a-z-]{7,127}")
-
 _FOOTER_BYTES = 64 * 1024
-
 _FOOTERS_AT_ONCE = 16
 
 

@@ -24,7 +24,6 @@ _SOURCES = {
     "latest": ("images", "runs", "assignments"),
     "parts": ("images", "runs", "assignments"),
 }
-
 """View → the tables whose words explain its columns, the first that has a column."""
 
 
@@ -40,7 +39,6 @@ _MEANINGS = {
     "region_height": "Its height",
     "region_score": "How sure the detector is, 0 to 1",
 }
-
 """Words for what views compute."""
 
 
@@ -102,18 +100,15 @@ _SHUT = (
     "SET enable_external_access = false",
     "SET autoload_known_extensions = false",
 )
-
 _ALWAYS = (
     "SET autoinstall_known_extensions = false",
     "SET python_enable_replacements = false",
     "SET timezone = 'UTC'",
 )
-
 _LOCK = "SET lock_configuration = true"
 
 
 _SELECTS = {duckdb.StatementType.SELECT, duckdb.StatementType.MULTI}
-
 """Queries; MULTI is what PIVOT becomes."""
 
 

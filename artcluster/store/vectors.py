@@ -17,9 +17,7 @@ from artcluster.store.parquet import read_file
 from artcluster.store.store import Store
 
 _FILES_AHEAD = 2
-
 _KEYS = ["content_id", "region"]
-
 _COMPACT_ROWS = 65_536
 
 

@@ -19,13 +19,10 @@ from artcluster.store.metadata import column_sql, kept_columns
 from artcluster.store.store import Store
 
 _IMAGE_COLUMNS = ("archive_id", "path", "uri", "content_id", "width", "height", "format")
-
 _ASSIGNMENT_COLUMNS = tuple(
     name for name in ASSIGNMENTS.schema.names if name not in ("model_id", "content_id")
 )
-
 _BOX_COLUMNS = ("kind", "x", "y", "width", "height", "score")
-
 _TAKEN = {
     *_IMAGE_COLUMNS,
     *_ASSIGNMENT_COLUMNS,
@@ -48,7 +45,6 @@ VIEWS = (
     "latest",
     "parts",
 )
-
 """Names of the views: the latest row of each path that was not removed (a picture whose file cannot
 be read any more is as it was read last); the paths that could not be read when they were tried
 last; the rejected ones, with those; the metadata of each path; the last run of each archive; the
@@ -262,7 +258,6 @@ def _spark(kind: Any) -> str:
 
 
 _TABLES = tuple(dict.fromkeys((RUNS.name, *TABLES, METADATA.name)))
-
 """In the order they are opened in: a run's row is written last, so all that it names is there."""
 
 

@@ -16,7 +16,6 @@ from artcluster.training.rows import Rows, place_rows
 from artcluster.training.worker import Worker
 
 VIRTUAL_SHARDS = 64
-
 """Enough for that many ranks; more would change no result but the order of the rows."""
 
 

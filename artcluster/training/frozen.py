@@ -42,7 +42,6 @@ def dropout_masks(
 
 
 Draw = Callable[[np.ndarray], torch.Tensor]
-
 """From row numbers, int64, to the rows on the device."""
 
 

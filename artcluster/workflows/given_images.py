@@ -19,7 +19,6 @@ from artcluster.workflows.archives import fetch_settings
 from artcluster.workflows.job import Job
 
 Images: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | Any
-
 """A folder, bucket, glob or list file; files and folders; or a data frame with a column of paths
 (`path`, `uri`, …), whose other columns are metadata."""
 

@@ -57,13 +57,11 @@ T = TypeVar("T")
 
 
 WORTH_A_CLUSTER = 50_000
-
 """Vectors from which training is spread without being asked to: below, Ray Train's start-up (some
 25 s) and its summing of gradients cost more than they give."""
 
 
 WORTH_A_CLUSTER_PICTURES = 2_000
-
 """The same for pictures, each of which costs a convolutional network some 20 ms a step."""
 
 

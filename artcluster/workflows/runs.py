@@ -234,7 +234,6 @@ def open_run(store: Store, run: Run, config: Config) -> Iterator[duckdb.DuckDBPy
 
 
 RUN_TABLES = (RUNS, CLUSTERS, LINEAGE, EDITS)
-
 """What is written under the lease on an archive's runs, by a run that follows another."""
 
 

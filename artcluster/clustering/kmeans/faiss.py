@@ -8,7 +8,6 @@ import numpy as np
 from artcluster.clustering.kmeans.kmeans import KMeansResult, kmeans
 
 _ITERATIONS = 100
-
 _SMALLEST_GAIN = 1e-4
 
 

@@ -12,15 +12,11 @@ from artcluster.clustering.kmeans.lloyd import LloydResult, lloyd
 from artcluster.clustering.kmeans.seeds import kmeans_plus_plus
 
 _SMALL = 1 << 22
-
 """Numbers below which points stay in a cache, and restarts run side by side."""
 
 _SEED_ROWS = 1 << 17
-
 _REFINING_SHARE = 16
-
 _REFINING_ROWS = 200
-
 """Seeds are refined on a 16th of the points, where that is at least 200 a cluster."""
 
 

@@ -16,13 +16,10 @@ from artcluster.clustering.kmeans.lloyd_pass import (
 )
 
 _SETTLED_SHARE = 0.03
-
 """Gaps are measured once fewer points than this share change in a pass."""
 
 _SHARES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6)
-
 _CHOICE_COST = 0.7
-
 """What choosing candidates costs, in passes over all points."""
 
 _SAMPLED_GAPS = 4096

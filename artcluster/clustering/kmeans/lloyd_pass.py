@@ -5,7 +5,6 @@ import torch
 from torch import Tensor
 
 ROUNDING = 4 * torch.finfo(torch.float32).eps
-
 """Bound of a squared distance's error, relative to the squared norms it is made from."""
 
 
@@ -13,7 +12,6 @@ _ROWS_FIRST_FROM_DIM = 64
 
 
 Change = tuple[Tensor, Tensor, Tensor, int]
-
 """(clusters touched, change of their sums, change of their counts, points moved)."""
 
 

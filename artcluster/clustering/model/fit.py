@@ -116,7 +116,6 @@ _BATCH_ROWS = 16384
 
 
 Embeddings = np.ndarray | Callable[[], Iterable[np.ndarray]]
-
 """Vectors at hand, or a function that yields them in batches, the same each time it is called."""
 
 

@@ -16,17 +16,14 @@ from artcluster.clustering.model.space import ModelSpace, space_from_parts, spac
 from artcluster.metrics.agreement import NOISE
 
 MODEL_FORMAT_VERSION = 3
-
 """2 has the clusters' numbers, which were 0 … k−1 in 1; 3 has a rule. A model
 without one is written as 2."""
 
 DESCRIPTION_FILE = "model.json"
-
 ARRAYS_FILE = "model.safetensors"
 
 
 _BATCH_ROWS = 16384
-
 _RULE = "rule."
 
 

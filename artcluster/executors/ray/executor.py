@@ -23,7 +23,6 @@ T = TypeVar("T")
 
 
 _CPUS_A_CLAIM_SHARD = 32
-
 _MOST_CLAIM_SHARDS = 16
 
 

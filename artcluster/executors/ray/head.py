@@ -19,9 +19,7 @@ from artcluster.executors.ray import private
 _log = logging.getLogger(__name__)
 
 _FOLDER = "artcluster-ray-"
-
 _LONGEST_FOLDER = 30
-
 """Ray puts sockets below its folder, and a socket's path may hold 107 bytes."""
 
 _ATTEMPTS = 3

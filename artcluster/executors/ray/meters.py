@@ -10,7 +10,6 @@ if TYPE_CHECKING:  # importing ray takes seconds
     from ray.util.metrics import Counter, Gauge
 
 _REFRESH_S = 5.0
-
 """Ray drops a gauge that was not set for two of its reports, 20 s; the age of the last commit is
 wanted most when nothing happens any more."""
 

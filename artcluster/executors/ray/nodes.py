@@ -11,11 +11,9 @@ from artcluster.executors.ray.placement import Node
 from artcluster.runtime.executor import Resources
 
 _SETTLE_S = 10.0
-
 """Machines come one after the other: work is placed anew once none did for so long …"""
 
 _LONGEST_S = 30.0
-
 """… or so long after the first."""
 
 

@@ -14,7 +14,6 @@ from artcluster.executors.ray.placement import Placement
 from artcluster.executors.ray.steps import RemoteStep, StepActor, as_task
 
 _READ_AHEAD = 2
-
 _IN_FLIGHT_AN_ACTOR = 2
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _ACTION_BYTES = 512
-
 """More than a `struct sigaction` has on any system; it is only kept and handed back."""
 
 _EVERY_S = 0.002

@@ -16,7 +16,6 @@ from artcluster.executors.failure import Failure
 from artcluster.runtime.executor import Item, Step
 
 _IN_BAND_BELOW_BYTES = 16 * 1024
-
 _ALIGNMENT_BYTES = 64
 
 _THREAD_VARIABLES = (

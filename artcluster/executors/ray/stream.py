@@ -24,25 +24,20 @@ from artcluster.runtime.executor import Item, Step, StepProgress
 _log = logging.getLogger(__name__)
 
 _WINDOW = 10_000
-
 """Items given to one pipeline; the next begins when they are done, so that memory is bounded."""
 
 _POLL_S = 0.5
 
 _LOOK_EVERY_S = 5.0
-
 """How often the machines alive are looked at."""
 
 _FEWEST_TO_COME = 3
-
 """An autoscaler is asked for as many machines again as there are, and for so many at least."""
 
 _SAY_EVERY_S = 60.0
-
 """How often a stream that waits for its turn says so."""
 
 _MOST_ATTEMPTS = 4
-
 _MOST_REBUILDS = 5
 
 

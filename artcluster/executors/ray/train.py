@@ -32,11 +32,8 @@ T = TypeVar("T")
 
 
 _MOST_FAILURES = 3
-
 _STOP_POLL_S = 0.5
-
 _STOPPED = "stopped"
-
 """What rank 0 leaves instead of a result where the job was asked to end."""
 
 

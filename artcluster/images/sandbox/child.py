@@ -19,7 +19,6 @@ from artcluster.images.sandbox.messages import (
 )
 
 _WATCH_INTERVAL_S = 0.05
-
 _TRANSFER_TIMEOUT_S = 60.0
 
 

@@ -21,7 +21,6 @@ __all__ = ["DecodedBatch", "Decoder", "ImageInfo"]
 
 
 _TRIED_AGAIN = ("decoder-crash", "out-of-memory")
-
 _STAGES = {Task.DECODE: "decode", Task.PROBE: "identify"}
 
 

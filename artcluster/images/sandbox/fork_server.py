@@ -28,15 +28,11 @@ from artcluster.images.sandbox.messages import (
 )
 
 _START_TIMEOUT_S = 300.0
-
 _END_TIMEOUT_S = 60.0
-
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_THREAD_LIMIT"), "1"
 )
-
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|CONNECTION_STRING|SIGNATURE")
-
 """Variables that a process which handles hostile bytes has no use for."""
 
 _BOOT = (
@@ -163,9 +159,7 @@ class ForkServer:
 
 
 Zygote = tuple[subprocess.Popen[bytes], socket.socket]
-
 _idle: list[Zygote] = []
-
 """One at most: what is opened one after the other shares it, and no memory is held for more."""
 
 

@@ -14,15 +14,10 @@ from artcluster.images.policy import PixelPolicy
 from artcluster.images.rejects import ImageInfo, Reject
 
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _MODE_FILTER = 38, 22, 2
-
 _LOAD, _IF_EQUAL, _IF_AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
-
 _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000 | errno.EPERM
-
 _NUMBER_AT, _ARCHITECTURE_AT = 0, 4
-
 _X32 = 0x40000000
-
 """Calls by x86_64's second numbering, which nobody uses, begin here."""
 
 
@@ -65,42 +60,34 @@ def _program(architecture: int, denied: tuple[int, ...]) -> bytes:
 
 
 REQUEST = struct.Struct("<BQ")
-
 """A `Task`, and the length of the blob that follows."""
 
 
 ANSWER = struct.Struct("<IQ")
-
 """Lengths of the info and of the pixels that follow."""
 
 
 SETTLE = b"s"
-
 """To the zygote, with `LENGTH` and pickled `Settings`: import what they need; answers `READY`."""
 
 
 FORK = b"f"
-
 """To the zygote, with a socket attached: fork a child that serves it; answers with its pid."""
 
 
 REAP = b"r"
-
 """To the zygote: kill the child if it lives; answers with the signal that ended it, or 0."""
 
 
 READY = b"+"
-
 """From the zygote, once it has imported everything; anything else is why it could not."""
 
 
 NUMBER = struct.Struct("<q")
-
 """The zygote's answers."""
 
 
 LENGTH = struct.Struct("<Q")
-
 """Length of the pickled `Settings` that follow."""
 
 

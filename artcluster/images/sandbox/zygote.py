@@ -50,7 +50,6 @@ from artcluster.images.sandbox.messages import (
 )
 
 DecodeOne = Callable[[bytes, PixelPolicy, tuple[int, int]], tuple["np.ndarray | None", ImageInfo]]
-
 """A function like `decode_image`."""
 
 
@@ -99,9 +98,7 @@ def _warm_up(settings: Settings) -> None:
 
 
 _PARENT_CHECK_S = 2.0
-
 _PR_SET_PDEATHSIG = 1
-
 _FIRST_TO_KILL = "1000"
 
 

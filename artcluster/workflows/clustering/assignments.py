@@ -27,11 +27,8 @@ from artcluster.store.vectors import read_ids, read_vectors
 from artcluster.workflows.job import Job
 
 _KEYS = ["content_id", "region"]
-
 _ROWS_A_SHARD = 262_144
-
 _WORTH_A_CLUSTER = 2_000_000
-
 """Members from which assigning is spread over the cluster: below, its start-up costs more."""
 
 

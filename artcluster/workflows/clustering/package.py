@@ -32,9 +32,7 @@ from artcluster.workflows.results import AssignedImage
 from artcluster.workflows.runs import choose_run, read_runs
 
 _CONTRACT = "embedder/contract.json"
-
 _WEIGHTS = "embedder/weights.safetensors"
-
 _MODEL = "model/"
 
 

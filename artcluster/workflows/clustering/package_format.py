@@ -13,7 +13,6 @@ from artcluster.location import Location
 from artcluster.store.blobs import Blobs
 
 DESCRIPTION = "package.json"
-
 PACKAGE_FORMAT_VERSION = 1
 
 

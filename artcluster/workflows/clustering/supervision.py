@@ -27,7 +27,6 @@ from artcluster.workflows.job import Job, fingerprint
 from artcluster.workflows.runs import Run
 
 _KINDS = ("must", "cannot")
-
 _COLUMNS = "expected the columns path and label, or path, other and link (must or cannot)"
 
 

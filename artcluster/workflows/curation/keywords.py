@@ -11,24 +11,16 @@ from artcluster.metrics.over_representation import class_tf_idf, keyness, smooth
 from artcluster.pages.content import Term, Word
 
 MOST_VALUES = 1000
-
 """A column with more distinct values names single images rather than groups of them."""
 
 
 _LEAST_LIFT = 1.2
-
 _LEAST_SHARE = 0.02
-
 _LEAST_COUNT = 3
-
 _NAMING_LIFT = 1.3
-
 _NAMING_SHARE = 0.25
-
 _SECOND_LIFT = 2.0
-
 _MOST_WORDS = 40_000
-
 _WORD = r"[\p{L}][\p{L}\p{M}’'-]{2,}"
 
 

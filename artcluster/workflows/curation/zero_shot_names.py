@@ -84,12 +84,10 @@ def open_text_tower(store: Store, embedder: ReadyEmbedder) -> "TextTower":
 
 
 SUBJECTS = "subjects"
-
 """The name of the list that comes with the package."""
 
 
 _MOST = 20_000
-
 _LONGEST = 100
 
 
@@ -147,13 +145,9 @@ def words_of(text: str) -> tuple[str, ...]:
 
 
 _KEPT = 8
-
 _VECTORS = 200_000
-
 _NAMING_LIFT = 1.3
-
 _NAMING_PROBABILITY = 0.05
-
 _SECOND = 0.5
 
 

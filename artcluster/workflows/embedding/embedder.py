@@ -193,7 +193,6 @@ def _settings_digest(config: Config) -> str:
 
 
 State: TypeAlias = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
-
 """An embedder's weights, or what reads them."""
 
 

@@ -28,9 +28,7 @@ if TYPE_CHECKING:  # torch takes seconds to import
     from artcluster.images.sandbox.zygote import DecodeOne
 
 _LARGE_PX = 2048
-
 _RETRIES = 1
-
 """A picture that is only looked at is not worth a long wait."""
 
 

@@ -38,7 +38,6 @@ _LISTS_AT_ONCE = 16
 
 
 _PARTS = 64
-
 """Parts that an archive is cut into at least, whatever machines there are: who trains with how many
 workers shall find the same shards."""
 

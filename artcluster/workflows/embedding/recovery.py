@@ -17,12 +17,10 @@ from artcluster.store.members import as_keys, positions, sorted_keys
 from artcluster.workflows.archives import open_tables
 
 Member: TypeAlias = tuple[str, str]
-
 """content_id and region."""
 
 
 _SHARDS_AT_ONCE = 8
-
 _KEYS = ["content_id", "region"]
 
 

@@ -35,7 +35,6 @@ from artcluster.workflows.archives import (
 )
 
 _LEAST_PART = 32
-
 _PARTS_A_CPU = 4
 
 

@@ -14,11 +14,9 @@ from artcluster.workflows.archives import Archive, resolve_archive
 from artcluster.workflows.runs import find_run, read_runs
 
 _OF_IMAGES = ("archive", "metadata", "images")
-
 _OF_RUNS = ("cluster", "update")
 
 _FOR_ONCE = {"archive": "max_removed_share", "metadata": "max_lost_share"}
-
 """Not reused: a loss that was allowed once is not allowed for ever."""
 
 

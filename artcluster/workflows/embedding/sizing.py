@@ -13,71 +13,48 @@ from artcluster.config import Config
 from artcluster.runtime.executor import Hardware
 
 _PART_S = 10.0
-
-
 _FEWEST_PART, _MOST_PART = 256, 1024
-
-
 _MOST_PARTS = 100_000
-
-
 _GPU_BATCH = 256
-
-
 _COMMIT_S = 60.0
-
-
 _LEAST_LIMIT = 1 << 28
-
-
 _LEAST_PART_BYTES, _MOST_PART_BYTES = 64 << 20, 1 << 30
 
 
 CPU_THREADS = 2
-
 """Of an embedding worker on CPUs."""
 
 
 JOB_SHARE = 0.85
-
 """Of what decoding and network would allow, a whole job reached 0.85 to 0.98 (benchmarks)."""
 
 
 DECODER_BYTES = 800 << 20
-
 """Of a decoding task: its process, and the ones in which it decodes."""
 
 
 EMBEDDER_BYTES = 600 << 20
-
 """Of an embedding worker with OpenVINO and MobileNetV2."""
 
 
 DRIVER_BYTES = 700 << 20
-
-
 RAY_BYTES = 1000 << 20
-
 """Of Ray's own processes on the head; other nodes have fewer."""
 
 
 _ROW_BYTES = 90
-
 """Of a vector's row beside the numbers; of an image's row in its table, twice that."""
 
 
 _REGISTRY_BYTES = 60
-
 """A known content in the registry while it is sorted; 20 at rest."""
 
 
 _NAME_BYTES = 68
-
 """A content's name in the driver, when it clusters."""
 
 
 _BYTES_A_PIXEL = 8
-
 """While a picture is decoded, at most."""
 
 

@@ -33,7 +33,6 @@ _FEWEST = 50
 
 
 _LEAST_S = 1e-9
-
 """Of embedding an image in which there is nothing to embed."""
 
 
@@ -327,5 +326,4 @@ REFERENCE_RATES: dict[str, dict[str, ReferenceRate]] = {
         "mobilenet_v2": ReferenceRate(11768, _TIMM_4090),
     }
 }
-
 """By kind of GPU, then by network."""

@@ -170,7 +170,6 @@ _PAPER_NAMES = {
     "cae-kmeans": "CAE+k-means",
     "cae-dec": "DEC",
 }
-
 _PAPER_TABLES = (
     ("FindingsTable 1: performance of DCEC-Paint", ("dcec-paint",)),
     (

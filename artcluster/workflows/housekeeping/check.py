@@ -88,7 +88,6 @@ class CheckSummary:
 
 
 _Repair = Callable[[Sequence[Fence]], object]
-
 """Takes one file out, under the fences of whoever repairs."""
 
 

@@ -76,12 +76,10 @@ def _json_first(entry: Entry) -> tuple[bool, str]:
 
 
 _HALF_WRITTEN = re.compile(r".*#\d+")
-
 """How a file is called while it is written on a local disk; listings leave these out."""
 
 
 _OF_VECTORS = ("autoencoder-", "dec-")
-
 """How checkpoints of training that reads no pixels are called."""
 
 

@@ -58,7 +58,6 @@ RULES: dict[str, Callable[[Cleaning], None]] = {
     THUMBNAILS.name: clean_thumbnails,
     TRIALS.name: clean_trials,
 }
-
 """How files of a folder are removed; those of models and maps go with the models' rows."""
 
 

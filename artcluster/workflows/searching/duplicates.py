@@ -27,11 +27,8 @@ from artcluster.workflows.embedding.pictures import Pictures
 from artcluster.workflows.job import Job
 
 _BOX_PX = 128
-
 _A_BATCH = 64
-
 _A_COMMIT = 8_192
-
 _WORTH_A_CLUSTER = 5_000
 
 
@@ -42,7 +39,6 @@ where archive_id = {archive_id} and status = 'ok' group by content_id order by m
 
 
 Unhashed = tuple[str, str]
-
 """content_id and URI."""
 
 

@@ -114,7 +114,6 @@ LAYOUT, INDEX, LISTS, KEYS, PROBES, FACTS = (
     "queries.npz",
     "facts.json",
 )
-
 """Files of an index: centroids alone, centroids with the name of the lists' file, lists,
 content_ids in the order of numbers, the queries that recall is measured with beside their true
 neighbours, and what is known of it, written last."""

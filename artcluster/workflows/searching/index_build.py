@@ -28,7 +28,6 @@ from artcluster.workflows.searching.index import (
 )
 
 TOP = 10
-
 """Neighbours that recall is measured on."""
 
 
@@ -82,14 +81,11 @@ def _recall(index: Any, keys_N: np.ndarray, queries_QD: np.ndarray, true_QK: np.
 
 
 _TRAINING_A_LIST = 64
-
 _QUERIES = 512
-
 _CODES = {"float16": "SQfp16", "int8": "SQ8"}
 
 
 Blocks = Iterable[tuple[Ids, np.ndarray]]
-
 """content_ids and vectors, a block at a time, each content once."""
 
 

@@ -19,11 +19,8 @@ from artcluster.store.layout import INDEXES
 from artcluster.workflows.searching.index import FILES, Facts
 
 _MANIFEST = "index.json"
-
 _BUILDING = "building-"
-
 _KEPT = 2
-
 _PIECE_BYTES = 64 << 20
 
 

@@ -25,7 +25,6 @@ from artcluster.workflows.searching.index_build import Blocks, IndexBuilder, tra
 from artcluster.workflows.searching.index_store import IndexStore, KeptIndex
 
 _GROWN = 4
-
 """An index grown to so many times what its lists were laid out for is laid out anew."""
 
 

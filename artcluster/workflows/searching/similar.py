@@ -29,9 +29,7 @@ from artcluster.workflows.searching.index import NO_KEY
 from artcluster.workflows.searching.neighbours import Neighbours, Watcher
 
 _CONTENT_ID = re.compile(r"[0-9a-f]{8,64}")
-
 _AT_ONCE = 64
-
 _MOST_WIDENINGS = 6
 
 

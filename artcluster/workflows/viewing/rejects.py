@@ -47,7 +47,6 @@ SPREAD_OVER_FOLDERS = (
     "row_number() OVER (PARTITION BY archive_id, reason, "
     "regexp_replace(path, '[^/]*$', '') ORDER BY path)"
 )
-
 """SQL: number of a reject in its folder, to order by."""
 
 

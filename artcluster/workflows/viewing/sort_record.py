@@ -15,7 +15,6 @@ CREATE TABLE IF NOT EXISTS made
 CREATE TEMP TABLE wanted
     (name TEXT PRIMARY KEY, uri TEXT, content_id TEXT, kind TEXT) WITHOUT ROWID;
 """
-
 _SAME = "m.name = w.name AND m.uri = w.uri AND m.content_id IS w.content_id AND m.kind = w.kind"
 
 

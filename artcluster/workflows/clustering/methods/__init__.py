@@ -38,7 +38,6 @@ METHODS: Mapping[str, str] = {
     "faces-kmeans": "faces",
     "faces-dbscan": "faces",
 }
-
 """Method → the file beside this one that has its record. Help lists them in this order."""
 
 

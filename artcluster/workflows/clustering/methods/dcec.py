@@ -51,7 +51,6 @@ from artcluster.workflows.embedding.trained_network import input_px, max_images,
 from artcluster.workflows.job import WORTH_A_CLUSTER_PICTURES, Job, fingerprint, training_backend
 
 Weights = Callable[[float], tuple[float, float]]
-
 """From λ to the weights of Lc and Lr."""
 
 

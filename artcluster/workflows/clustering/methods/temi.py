@@ -17,7 +17,6 @@ from artcluster.workflows.clustering.methods.base import (
 from artcluster.workflows.job import Job
 
 _SPREAD = 10.0
-
 """Clusters lie so far along their axes: then the Student-t kernel tells a share of 0.9 from 0.5."""
 
 

@@ -17,7 +17,6 @@ from artcluster.workflows.viewing.report.members import Members
 from artcluster.workflows.viewing.thumbnails import Thumbnails
 
 WIDTH_PX, HEIGHT_PX = 480, 320
-
 _GAP_PX = 4
 _MOST = 6
 _GROUND = (239, 236, 229)

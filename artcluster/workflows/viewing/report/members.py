@@ -38,7 +38,6 @@ _OWN = (
     "low_confidence",
     "outlier",
 )
-
 _TAKEN = {
     "archive_id",
     "path",

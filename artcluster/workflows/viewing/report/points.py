@@ -16,7 +16,6 @@ from artcluster.workflows.viewing.thumbnails import Original
 _NAMES_A_SCRIPT = 10_000
 _NO_VALUE = 0xFFFF
 _LARGE_PX, _SMALL_PX = 128, 64
-
 _MOST_LARGE = 20_000
 _CURVE_BITS = 8
 
