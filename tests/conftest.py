@@ -28,23 +28,21 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
-_LONGEST = ("ray_executor", "ray_head")
-"""Fixtures that take longest to make: their tests share one process, which begins with them."""
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which tests one process takes together, and put first what takes longest.
 
-    A file's tests share its fixtures; those of a cluster that is started once share the cluster.
+    A file's tests share its fixtures. Those of Ray share the clusters that are started once; two
+    clusters at once would be more than two cores can bear.
     """
-    rank = {}
     for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        group = next((name for name in _LONGEST if name in fixtures), str(item.path))
-        slow = item.get_closest_marker("ray") or item.get_closest_marker("faults")
-        rank[item] = 0 if group in _LONGEST else 1 if slow else 2
+        group = "ray" if item.get_closest_marker("ray") else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=rank.__getitem__)
+    items.sort(
+        key=lambda item: (
+            not item.get_closest_marker("ray"),
+            not item.get_closest_marker("faults"),
+        )
+    )
 
 
 @pytest.fixture(scope="session")
