@@ -28,6 +28,7 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook, too
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which tests one process takes together, and put first what takes longest.
 
@@ -35,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     clusters at once would be more than two cores can bear.
     """
     for item in items:
-        group = "ray" if item.get_closest_marker("ray") else str(item.path)
+        group = "ray" if item.get_closest_marker("ray") else item.location[0]
         item.add_marker(pytest.mark.xdist_group(group))
     items.sort(
         key=lambda item: (
