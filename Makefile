@@ -3,12 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
-TEST_PROCESSES ?= 3
 export PYTHONHASHSEED := 0
 export RAY_USAGE_STATS_ENABLED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-only test-all faults mutations check check-only azurite peers bench lock diagrams clean
+.PHONY: help demo test test-processes test-functions test-all faults mutations check check-only azurite peers bench lock diagrams clean
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,16 +27,20 @@ demo: $(VENV)/ready ## Embed, cluster and show the demo archive in ./demo-store
 	$(BIN)/artcluster report demo-store --set report.title='Drawings and constellations'
 
 test: $(VENV)/ready ## Check style and types, run every test
-	$(MAKE) --jobs 2 --keep-going check-only test-only
+	$(MAKE) check-only
+	$(MAKE) --jobs 2 --keep-going test-processes test-functions
 
 check-only: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# More processes than cores: many tests wait for jobs, clusters and browsers that they started.
-test-only: $(VENV)/ready
-	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder
+# Two halves at once: the tests of Ray and of faults mostly wait for processes.
+test-processes: $(VENV)/ready
+	$(BIN)/python -m pytest -m 'ray or faults' tests
+
+test-functions: $(VENV)/ready
+	$(BIN)/python -m pytest -m 'not ray and not faults'
 
 test-all: azurite peers test faults mutations ## All of that, with the programs of others, 50 kills, 3,000 broken pictures
 

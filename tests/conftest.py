@@ -28,24 +28,6 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook, too
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests one process takes together, and put first what takes longest.
-
-    A file's tests share its fixtures. Those of Ray share the clusters that are started once; two
-    clusters at once would be more than two cores can bear.
-    """
-    for item in items:
-        group = "ray" if item.get_closest_marker("ray") else item.location[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(
-        key=lambda item: (
-            not item.get_closest_marker("ray"),
-            not item.get_closest_marker("faults"),
-        )
-    )
-
-
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """A real S3 server: `s3.location()` is a fresh place on it, `s3.options` its credentials."""

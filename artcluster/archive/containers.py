@@ -30,6 +30,14 @@ _TAR_BLOCK_BYTES = 512
 _LONGEST_ZIP_HEADER_BYTES = 30 + 2 * 65_535
 
 
+class NoImagesError(Exception):
+    """A Parquet file is a table of something else than images."""
+
+
+class BadMemberError(OSError):
+    """A member cannot be unpacked, though its container is there: to try again does not help."""
+
+
 @dataclass(frozen=True)
 class Ranges:
     """A file of which ranges can be read.
@@ -105,7 +113,7 @@ class Zip:
         if info.file_size > max_bytes:
             return FetchedFile("too-large", size_bytes=info.file_size, version=_zip_version(info))
         if info.flag_bits & 1:
-            raise PermissionError("it is encrypted")
+            raise BadMemberError("it is encrypted")
         start = info.header_offset
         next_one = self._ends[bisect.bisect_right(self._ends, start)]
         end = min(next_one, start + _LONGEST_ZIP_HEADER_BYTES + info.compress_size)
@@ -118,10 +126,8 @@ class Zip:
             # Reads no more than the size that the directory states, and checks its CRC.
             with zipfile.ZipExtFile(packed, "r", info) as member:
                 return _fetched(member.read(), _zip_version(info))
-        except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError) as error:
-            raise OSError(f"{error}") from error
         except Exception as error:  # zlib and lzma have errors of their own.
-            raise OSError(f"it cannot be unpacked: {error}") from error
+            raise BadMemberError(f"it cannot be unpacked: {error}") from error
 
 
 def _zip_version(info: zipfile.ZipInfo) -> str:
@@ -135,19 +141,30 @@ class Tar:
         self._ranges = ranges
 
     def members(self) -> Iterator[Member]:
-        """Yield its files in order; this reads through the tar."""
+        """Yield its files, of several of one name the last; this reads through the tar.
+
+        Raises:
+            tarfile.ReadError: It is damaged.
+        """
         found = False
+        members: dict[str, Member] = {}
         with tarfile.open(fileobj=self._ranges.file(), mode="r:") as opened:
             for info in opened:
                 found = True
                 # A file with holes has no bytes in one piece; links have none at all.
                 if info.isreg() and not info.issparse():
                     place = f"{info.offset_data}+{info.size}"
-                    yield Member(
-                        printable(info.name), place, info.size, f"{self._ranges.version}:{place}"
+                    name = printable(info.name).removeprefix("./")
+                    members[name] = Member(
+                        name, place, info.size, f"{self._ranges.version}:{place}"
                     )
+            # Where a header is damaged, `tarfile` takes what it has for all there is.
+            end = min(opened.offset + _TAR_BLOCK_BYTES, self._ranges.size_bytes)
+            if opened.offset < end and any(self._ranges.read(opened.offset, end)):
+                raise tarfile.ReadError(f"its header at byte {opened.offset:,} is damaged")
         if not found and self._ranges.size_bytes > 20 * _TAR_BLOCK_BYTES:
             raise tarfile.ReadError("it begins like an empty tar")
+        yield from members.values()
 
     def read(self, address: "MemberAddress", max_bytes: int) -> FetchedFile:
         """Read a member in one range, with the block before it, which is its header."""
@@ -175,11 +192,12 @@ class ParquetImages:
         self._file = pq.ParquetFile(pa.PythonFile(_RangeFile(ranges), "r"))
         column = image_column(self._file.schema_arrow)
         if column is None:
-            raise pa.ArrowInvalid(
+            raise NoImagesError(
                 "expected a column `image` with the fields bytes and path, or a column `bytes`, "
                 f"got {', '.join(self._file.schema_arrow.names)}"
             )
         self._bytes, self._path = column
+        self.has_addresses = bool({"uri", "url"} & {*self._file.schema_arrow.names})
         counts = [
             self._file.metadata.row_group(number).num_rows
             for number in range(self._file.num_row_groups)
@@ -204,6 +222,12 @@ class ParquetImages:
     def read(self, address: "MemberAddress", max_bytes: int) -> FetchedFile:
         """Read a row's image; its row group is kept for the next ones."""
         row = int(address.place)
+        try:
+            return self._read(row, max_bytes)
+        except pa.ArrowException as error:
+            raise BadMemberError(f"its rows cannot be read: {error}") from error
+
+    def _read(self, row: int, max_bytes: int) -> FetchedFile:
         group = bisect.bisect_right(self._starts, row) - 1
         last = self._last
         if last is None or last[0] != group:
@@ -265,7 +289,7 @@ BROKEN = (zipfile.BadZipFile, tarfile.TarError, pa.ArrowException, NotImplemente
 """What opening a container or listing it raises where it is not one."""
 
 
-_ADDRESS = re.compile(r"(?s)(.+?)!([0-9]*\+?[0-9]*)/(.+)")
+_PLACE = re.compile(r"!([0-9]*\+?[0-9]*)/(?=.)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -296,11 +320,13 @@ def member_address(uri: str) -> MemberAddress | None:
 
     >>> member_address("/a/b.tar!512+9/c/d.jpg")
     MemberAddress(container='/a/b.tar', place='512+9', name='c/d.jpg')
+    >>> member_address("/Wow!/a.zip!/c.jpg").container
+    '/Wow!/a.zip'
     """
-    found = _ADDRESS.fullmatch(uri) if "!" in uri else None
-    if found is None or not is_container(found[1]):
-        return None
-    return MemberAddress(found[1], found[2], found[3])
+    for found in _PLACE.finditer(uri):
+        if is_container(uri[: found.start()]):
+            return MemberAddress(uri[: found.start()], found[1], uri[found.end() :])
+    return None
 
 
 def open_container(uri: str, ranges: Ranges) -> Container:

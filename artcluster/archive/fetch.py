@@ -20,6 +20,7 @@ import obstore
 
 from artcluster.archive.containers import (
     BROKEN,
+    BadMemberError,
     Container,
     MemberAddress,
     Ranges,
@@ -171,7 +172,8 @@ class Fetcher:
             cause = error.__cause__
             refused = isinstance(cause, Exception) and is_forbidden(cause)
             # The owner of a local file may shut it off; a disk or server fails for all alike.
-            if not (refused and _is_local(uri)):
+            # What cannot be unpacked says nothing of the files after it.
+            if not (refused and _is_local(uri)) and not isinstance(cause, BadMemberError):
                 self._count_unread(uri, str(cause), refused)
             fault = words(cause) if isinstance(cause, Exception) else str(error)
             return FetchedFile("unread", fault=fault)
@@ -203,7 +205,8 @@ class Fetcher:
             except ArchiveError:
                 raise
             except Exception as error:
-                if is_forbidden(error) or attempt == self.settings.retries:
+                final = is_forbidden(error) or isinstance(error, BadMemberError)
+                if final or attempt == self.settings.retries:
                     raise self._fault(uri, error, attempt) from error
                 pause = min(_LONGEST_PAUSE_S, self.settings.first_pause_s * 2**attempt)
                 self._sleep(pause * random.uniform(0.5, 1.0))

@@ -5,9 +5,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
+from obstore.exceptions import BaseError
 
 from artcluster.archive.buckets import walk_bucket, walk_filesystem
-from artcluster.archive.containers import BROKEN, CONTAINERS, is_container, member_uri
+from artcluster.archive.containers import (
+    BROKEN,
+    CONTAINERS,
+    NoImagesError,
+    ParquetImages,
+    is_container,
+    member_uri,
+)
 from artcluster.archive.database import Limits
 from artcluster.archive.entries import EntryBuffer, Selection, Tally, is_text, local_uri, printable
 from artcluster.archive.fetch import Fetcher, FetchSettings
@@ -96,11 +104,16 @@ class Listing:
             return False
         if not is_list(self.location):
             return True
-        try:
-            Fetcher(self.location, self.fetch).container(uri)
-        except (*BROKEN, OSError):
+        if self.column is not None:
             return False
-        return True
+        try:
+            opened = Fetcher(self.location, self.fetch).container(uri)
+        except (*BROKEN, NoImagesError, FileNotFoundError):
+            return False  # The list says what is wrong.
+        except (OSError, BaseError) as error:
+            raise ArchiveError(f"Cannot read {redact(uri)}: {words(error)}.") from error
+        # A list may carry small copies beside its addresses.
+        return not (isinstance(opened, ParquetImages) and opened.has_addresses)
 
     def _with_members(self, selection: Selection) -> Iterator[pa.RecordBatch]:
         """List files, and in the place of containers what they hold.
@@ -144,10 +157,11 @@ class Listing:
                     where = member_uri(uri, member)
                     buffer.add(shown, where, member.size_bytes, member.version)
                     yield from buffer.full()
-            except (*BROKEN, OSError, ValueError) as error:
-                if uri.lower().endswith(".parquet") and path:
-                    self.tally.skip("not-a-picture", path)  # A table of something else.
-                    continue
+            except NoImagesError as error:
+                if not path:
+                    raise UsageError(f"{redact(uri)}: {error}.") from None
+                self.tally.skip("not-a-picture", path)
+            except (*BROKEN, OSError, ValueError, BaseError) as error:
                 raise ArchiveError(
                     f"Cannot list the members of {redact(uri)}: {words(error)}. Expected "
                     f"{', '.join(CONTAINERS)} that is whole and not compressed as a whole (of a "

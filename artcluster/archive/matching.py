@@ -146,10 +146,12 @@ def _load_keys(database: Database, archive_uri: str, ignore_folders: bool) -> No
         ("open_rows", f"select row as number, {tidy} as key from named where value is not null"),
         ("open_images", "select image as number, nfc_normalize(path) as key from pictured"),
     ):
-        written = "tail(key, 1)" if ignore_folders else "key"
+        written, plain = (
+            (f"tail({address}, 1)", "as_written") if ignore_folders else ("key", address)
+        )
         database.execute(
             f"create table {table} as select number, {written} as as_written, "
-            f"nfc_normalize(percent_decoded({address})) as decoded, lower(decoded) as folded, "
+            f"nfc_normalize(percent_decoded({plain})) as decoded, lower(decoded) as folded, "
             "length(as_written) - length(replace(as_written, '/', '')) + 1 as depth "
             f"from ({query}) where key <> ''"
         )

@@ -147,7 +147,8 @@ def open_table(
         except (duckdb.Error, pa.ArrowException) as error:
             raise UsageError(f"{location}: expected Parquet. {words(error)}.") from None
         columns = [row[0] for row in database.execute(f"describe {view}") if row[0] != ROW]
-        return column_names(columns, str(location))
+        column_names(columns, str(location))  # Refuses what is there twice.
+        return columns
     text = TextFile(local, str(location), encoding)
     if suffix in (".csv", ".tsv"):
         source: CsvFile | JsonLines = CsvFile(text, delimiter or {".tsv": "\t"}.get(suffix))

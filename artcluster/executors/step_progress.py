@@ -52,6 +52,10 @@ class ProgressBook:
         attempts = self._in_flight[step]
         attempts[item] = attempts.get(item, 0) + 1
 
+    def begin_again(self) -> None:
+        """Forget what was in hand: the pipeline is built anew, and no worker died of it."""
+        self._in_flight = {name: {} for name in self._steps}
+
     def finish(self, step: str, item: int, seconds: float) -> None:
         """Record that a worker is done with an item."""
         seen = self._steps[step]

@@ -194,6 +194,8 @@ def _holds(kind: pa.DataType, other: pa.DataType) -> bool:
 def _width(kind: pa.DataType) -> int:
     if pa.types.is_string(kind):
         return 1000
+    if pa.types.is_list(kind) or pa.types.is_binary(kind):
+        return 0
     return int(kind.bit_width) + (500 if pa.types.is_floating(kind) else 0)
 
 

@@ -4,7 +4,9 @@ import io
 import os
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -194,3 +196,39 @@ def test_a_new_kind_of_container_is_one_record(
     (tmp_path / "x.lines").write_bytes(b"one\ntwo\n")
     rows = listed(Listing(at(tmp_path / "x.lines")))
     assert Fetcher(at(tmp_path), QUICK).fetch(rows["1.jpg"]["uri"]).data == b"two"
+
+
+def test_of_names_in_a_tar_the_last_holds_and_damage_is_no_end(tmp_path: Path) -> None:
+    place = tmp_path / "Wow!" / "x.tar"
+    place.parent.mkdir()
+    with tarfile.open(place, "w") as made:
+        for name, data in (("a.jpg", b"old"), ("./a.jpg", b"new"), ("b.jpg", b"two")):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            made.addfile(info, io.BytesIO(data))
+    rows = listed(Listing(at(place)))
+    assert {*rows} == {"a.jpg", "b.jpg"}
+    assert Fetcher(at(place), QUICK).fetch(rows["a.jpg"]["uri"]).data == b"new"
+    damaged = bytearray(place.read_bytes())
+    damaged[2 * 1024 + 10] ^= 1
+    place.write_bytes(damaged)
+    with pytest.raises(ArchiveError, match="damaged"):
+        list(Listing(at(place)))
+
+
+def test_what_cannot_be_unpacked_does_not_end_the_files_after_it(tmp_path: Path) -> None:
+    whole = bytearray(zipped({f"{n}.jpg": b"x" * 100 for n in range(9)}, zipfile.ZIP_STORED))
+    for n in range(8):
+        whole[whole.index(f"{n}.jpg".encode()) + 20] ^= 1
+    (tmp_path / "x.zip").write_bytes(whole)
+    rows = listed(Listing(at(tmp_path / "x.zip")))
+    fetcher = Fetcher(at(tmp_path), replace(QUICK, max_unread_in_a_row=2))
+    entries = [SimpleNamespace(uri=row["uri"], size_bytes=100) for row in rows.values()]
+    found = [fetched.outcome for _, fetched in fetcher.fetch_many(entries)]
+    assert found == ["unread"] * 8 + ["ok"]
+
+
+def test_a_fault_on_a_table_among_containers_removes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 half written")
+    with pytest.raises(ArchiveError, match="Cannot list the members"):
+        list(Listing(at(tmp_path), pattern="*.parquet"))

@@ -140,6 +140,7 @@ class RayStream:
                     untaken = len(self._pending.keys() - taken)
                     if watch.is_due(Nodes.now().ids) and untaken:
                         _log.info("Machines joined or left; placing the work anew.")
+                        ask(self._coordinator, self._id, "begin_again")
                         return False
                     self._ask_for_machines(nodes, untaken)
                 try:

@@ -260,6 +260,11 @@ class _Update:
         with job.timings.stage("drift"):
             before, now = profile(parent.scan_id), profile(known.scan_id)
             at_fit = before if first is parent else profile(first.scan_id)
+        if not (before.contents and now.contents and at_fit.contents):
+            raise UsageError(
+                f"no image is left in a cluster of run {parent.run_id}, so that nothing says how "
+                "far the archive has moved: cluster what is there now (artcluster cluster)"
+            )
         return _Drifts(drift(before, now), drift(at_fit, now), first, runs + 1)
 
     def _run(

@@ -32,6 +32,8 @@ from artcluster.workflows.clustering.assignments import load_model
 from artcluster.workflows.runs import Run, read_runs, what_is_missing
 
 _READS_AT_ONCE = 8
+_LEASE_WAIT_S = 75.0
+"""Longer than a lease holds: that of a machine that died falls free meanwhile."""
 
 _BY_PEOPLE = "what people entered is lost, unless a backup has the file"
 
@@ -129,7 +131,7 @@ def check_store(
     logs = _Check(store, quick)
     broken = [table for table in (*TABLES.values(), METADATA) if not _check_log(logs, table)]
     if repair and logs.found:
-        with store.lease("vacuum"):
+        with store.lease("vacuum", wait_s=_LEASE_WAIT_S):
             for _, mend in logs.found:
                 mend(())
         broken = [table for table in broken if _opening_problem(store, table)]
@@ -144,7 +146,7 @@ def check_store(
     _check_small_files(check)
     if repair and check.found:
         written = [table for table in whole if store.table(table).exists()]
-        with store.lease("vacuum", written) as lease:
+        with store.lease("vacuum", written, wait_s=_LEASE_WAIT_S) as lease:
             for _, mend in check.found:
                 mend([lease.fence])
     damages = tuple(damage for damage, _ in (*logs.found, *check.found))

@@ -97,7 +97,8 @@ def vacuum_store(
     now = storage_time(store)
     tables = [store.table(name) for name in (*TABLES, METADATA.name)]
     written = [table.table for table in tables if table.exists()]
-    with store.lease(_LEASE, written, ttl_s=config.store.lease_ttl_s) as lease:
+    terms = {"ttl_s": config.store.lease_ttl_s, "wait_s": config.store.lease_wait_s}
+    with store.lease(_LEASE, written, **terms) as lease:
         fences: tuple[Fence, ...] = (lease.fence,)
         return _clean(Cleaning(store, config, False, now, fences), progress)
 
