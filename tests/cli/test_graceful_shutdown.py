@@ -54,7 +54,7 @@ def test_a_job_that_embeds_ends_politely_and_the_same_command_completes(
     assert len(known_paths(store)) == finished
     (commit,) = told(first, "commit")
     assert (commit["images"], commit["left"]) == (finished, PICTURES - finished)
-    assert any(f"{PICTURES - finished} are left" in each["text"] for each in told(first, "message"))
+    assert any(f"{PICTURES - finished} remain" in each["text"] for each in told(first, "message"))
     assert events(first)[-1]["event"] == "failed"
     with pytest.raises(SystemExit):
         main(["status", str(store), "--json"])
