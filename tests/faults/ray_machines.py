@@ -67,6 +67,8 @@ def start(folder: Path) -> Cluster:
     utils.get_dashboard_dependency_error = lambda: ImportError("not wanted")
     authentication_token_setup.enable_token_auth_by_default()
     authentication_token_setup.ensure_token_if_auth_enabled(None, create_token_if_missing=True)
+    # Ray notes the address of every such cluster there, and does not make the folder.
+    Path("/tmp/ray").mkdir(exist_ok=True)
     return Cluster(
         initialize_head=True,
         head_node_args={
